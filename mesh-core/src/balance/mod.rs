@@ -1,0 +1,1 @@
+//! Endpoints, locality and priority, load-balancing algorithms, panic threshold, slow start.

@@ -1,0 +1,1 @@
+//! Istio and the mesh form of the Gateway API.

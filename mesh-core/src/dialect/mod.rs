@@ -1,0 +1,3 @@
+//! Native mesh configuration, one module per mesh, compiled into the neutral [policy](crate::policy).
+
+pub mod istio;

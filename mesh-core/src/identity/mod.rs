@@ -1,0 +1,1 @@
+//! SPIFFE ids, the CA, SVID issue and rotation, rustls configurations and verifiers.

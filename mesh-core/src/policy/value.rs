@@ -1,0 +1,185 @@
+//! The small values policies are made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A place in a file that a person wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// The file, as the user named it.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, in characters.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Somebody wrote it.
+    Written(Position),
+    /// A default: whose, and which (for example `Istio 1.24+: two retries on connection failures`).
+    Default(Arc<str>),
+}
+
+impl Origin {
+    /// A default described by `what`.
+    pub fn default_of(what: &str) -> Self {
+        Self::Default(Arc::from(what))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(at) => at.fmt(f),
+            Self::Default(what) => write!(f, "default ({what})"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sourced<T> {
+    /// The value in force.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl<T> Sourced<T> {
+    /// `value`, written at `origin`.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+
+    /// `value`, which nobody wrote: `what` says whose default it is.
+    pub fn default_of(value: T, what: &str) -> Self {
+        Self::new(value, Origin::default_of(what))
+    }
+}
+
+/// A share in parts per million, Envoy's finest denominator.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Fraction(u32);
+
+impl Fraction {
+    /// None.
+    pub const ZERO: Self = Self(0);
+    /// All.
+    pub const ONE: Self = Self(1_000_000);
+
+    /// From parts per million; more than all is all.
+    pub const fn from_ppm(ppm: u32) -> Self {
+        Self(if ppm > 1_000_000 { 1_000_000 } else { ppm })
+    }
+
+    /// From a percentage; `None` outside 0 to 100.
+    pub fn from_percent(percent: f64) -> Option<Self> {
+        (0.0..=100.0)
+            .contains(&percent)
+            .then(|| Self((percent * 10_000.0).round() as u32))
+    }
+
+    /// Parts per million.
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
+
+    /// As a number from 0 to 1.
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+}
+
+impl fmt::Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.0) / 10_000.0)
+    }
+}
+
+/// A regular expression in RE2's language that must match a whole string.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    source: Arc<str>,
+    whole: regex::Regex,
+}
+
+impl Pattern {
+    /// Compiles `source`, anchored at both ends as Envoy anchors it.
+    ///
+    /// # Errors
+    /// When `source` is not a valid expression, or compiles to more than 1 MiB.
+    pub fn new(source: &str) -> Result<Self, regex::Error> {
+        regex::Regex::new(source)?; // so that errors speak of what the user wrote
+        let whole = regex::RegexBuilder::new(&format!("^(?:{source})$"))
+            .size_limit(1 << 20)
+            .build()?;
+        Ok(Self {
+            source: Arc::from(source),
+            whole,
+        })
+    }
+
+    /// Whether all of `text` matches.
+    pub fn matches(&self, text: &str) -> bool {
+        self.whole.is_match(text)
+    }
+
+    /// The expression as written.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.source)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let source = String::deserialize(deserializer)?;
+        Self::new(&source).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_the_whole_string() {
+        let pattern = Pattern::new("a|b").unwrap();
+        assert!(pattern.matches("a") && pattern.matches("b"));
+        assert!(!pattern.matches("ab") && !pattern.matches("xa"));
+    }
+
+    #[test]
+    fn percentages_round_to_parts_per_million() {
+        assert_eq!(Fraction::from_percent(0.1).unwrap().ppm(), 1000);
+        assert_eq!(Fraction::from_percent(100.0), Some(Fraction::ONE));
+        assert_eq!(Fraction::from_percent(100.1), None);
+        assert_eq!(Fraction::from_ppm(25_000).to_string(), "2.5%");
+    }
+}

@@ -1,0 +1,1 @@
+//! Retries, budgets, back-off, breakers, outlier ejection, fault filter, rate limit.

@@ -1,0 +1,1 @@
+//! Request → route → destination: matching, precedence, weights, rewrites, redirects.

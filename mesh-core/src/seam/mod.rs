@@ -1,0 +1,55 @@
+//! The only doors to the outside.
+//!
+//! Everything the mesh needs from its surroundings goes through five narrow
+//! seams: [`Network`], [`Clock`], [`Spawn`], [`Randomness`] and
+//! [`Observer`](crate::telemetry::Observer). Production implements them on tokio ([`real`]);
+//! a simulator implements them on virtual time. Nothing else in this crate
+//! reads a clock, opens a socket, starts a task or draws a random number, so
+//! whoever implements the seams decides everything a run can see.
+//!
+//! Tasks are `!Send` on purpose: a sidecar is single-threaded, as one Envoy
+//! worker is, and shares its state through `Rc`. Only the clock must be
+//! `Send + Sync`, because hyper's `Timer` and rustls' `TimeProvider` demand it.
+
+mod clock;
+mod network;
+mod random;
+pub mod real;
+mod spawn;
+
+pub use clock::{BoxSleep, Clock, HyperTimer, Instant, Sleep, TlsTime, sleep, timeout_at};
+pub use network::{Connection, Io, Listener, Network};
+pub use random::{Randomness, Rng};
+pub use spawn::{Executor, LocalBoxFuture, Spawn};
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::telemetry::Observer;
+
+/// One host's handles to the five seams. Cheap to clone.
+#[derive(Clone)]
+pub struct Seams {
+    /// Sockets.
+    pub network: Rc<dyn Network>,
+    /// Time, monotonic and wall.
+    pub clock: Arc<dyn Clock>,
+    /// Tasks.
+    pub spawn: Rc<dyn Spawn>,
+    /// Named random streams.
+    pub random: Rc<dyn Randomness>,
+    /// Where typed events go.
+    pub observer: Rc<dyn Observer>,
+}
+
+impl Seams {
+    /// The instant on this host's monotonic clock.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Starts `future` as a task of this host.
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.spawn.spawn(Box::pin(future));
+    }
+}

@@ -1,0 +1,11 @@
+//! What the mesh tells about itself: typed events, response flags, trace context, access logs.
+
+mod event;
+mod flag;
+
+pub use event::{
+    AttemptEvent, ConfigEvent, ConnectionEvent, Direction, EjectionEvent, EjectionReason, Event,
+    IdentityEvent, Mechanism, MechanismEvent, NullObserver, Observer, RequestEvent, RequestTiming,
+    TlsState,
+};
+pub use flag::{ResponseFlag, ResponseFlags};

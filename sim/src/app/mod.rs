@@ -1,0 +1,1 @@
+//! Scripted apps: worker pools, queues, service times, calls.

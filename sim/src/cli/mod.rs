@@ -1,0 +1,1 @@
+//! Argument parsing, exit codes, wiring; no logic.

@@ -1,0 +1,73 @@
+//! The plan: a scenario after loading, with every reference resolved and every
+//! default filled in. What runs is the plan; what a person writes is the
+//! [scenario](crate::scenario). Nothing here can dangle.
+
+mod app;
+mod distribution;
+mod fault;
+mod link;
+mod traffic;
+mod verdict;
+
+pub use app::{
+    AppPlan, CallPlan, CancelPolicy, EndpointPlan, ErrorInjection, QueueOrder, ScriptedResponse,
+    Step,
+};
+pub use distribution::Distribution;
+pub use fault::{EdgeSelector, FaultKind, FaultPlan, PodSelector};
+pub use link::{LinkPlan, LinkQuality};
+pub use traffic::{
+    Arrivals, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan, ScriptedRequest,
+    TrafficPlan,
+};
+pub use verdict::{Bound, Comparison, Expectation, LatencyMeasure, Measure, Window};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::control::{Service, Workload};
+use mesh_core::policy::MeshPolicy;
+
+/// Everything one run needs, besides the seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// What it is about, for people.
+    pub about: String,
+    /// The seed, unless the command line gives another.
+    pub seed: u64,
+    /// Virtual length of the run.
+    pub duration: Duration,
+    /// Wall time at the beginning of the world, since the Unix epoch.
+    pub epoch: Duration,
+    /// The mesh.
+    pub mesh: MeshPolicy,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Pods that run an app, in a fixed order.
+    pub pods: Vec<PodPlan>,
+    /// The network.
+    pub links: LinkPlan,
+    /// Traffic sources, each with a pod of its own.
+    pub traffic: Vec<TrafficPlan>,
+    /// What goes wrong.
+    pub faults: Vec<FaultPlan>,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+    /// BLAKE3 of every input file and override, hex: which scenario this was.
+    pub fingerprint: String,
+}
+
+/// A pod and the app it runs.
+#[derive(Clone, Debug)]
+pub struct PodPlan {
+    /// Name, address, labels, identity, zone.
+    pub workload: Workload,
+    /// The ports its app listens on.
+    pub ports: Vec<u16>,
+    /// Its app's behaviour, shared by all replicas.
+    pub app: Arc<AppPlan>,
+    /// The services it belongs to, short names, for reports; the first is its main one.
+    pub service: String,
+}

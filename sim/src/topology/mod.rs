@@ -1,0 +1,1 @@
+//! Topologies from other people's files: Kubernetes manifests, isotope service graphs.

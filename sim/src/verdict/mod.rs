@@ -1,0 +1,1 @@
+//! Expectations and what the run made of them.

@@ -1,0 +1,1 @@
+//! Puts the parts together: pods, control plane, CA, clients; build, run, record.
