@@ -382,7 +382,17 @@ mod tests {
             .label("first here")
             .help("remove one")
             .render(false);
-        insta::assert_snapshot!(shown, @r"");
+        insta::assert_snapshot!(shown, @r"
+        error: the key `rate` is given twice
+         --> t.yaml:4:3
+          |
+        3 |   rate: 5 # five
+          |   ---- first here
+        4 |   rate: 6
+          |   ^^^^ again here
+          |
+          = help: remove one
+        ");
     }
 
     #[test]

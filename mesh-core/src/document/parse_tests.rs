@@ -82,19 +82,43 @@ fn aliases_are_copies_and_merges_give_way() {
 #[test]
 fn a_key_given_twice_names_both_places() {
     let shown = refused("a:\n  rate: 1\n  rate: 2\n").render(false);
-    insta::assert_snapshot!(shown, @r"");
+    insta::assert_snapshot!(shown, @r"
+    error: the key `rate` is given twice
+     --> t.yaml:3:3
+      |
+    2 |   rate: 1
+      |   ---- first here
+    3 |   rate: 2
+      |   ^^^^ again here
+    ");
 }
 
 #[test]
 fn a_tab_is_explained() {
     let shown = refused("a:\n\tb: 1\n").render(false);
-    insta::assert_snapshot!(shown, @r"");
+    insta::assert_snapshot!(shown, @r"
+    error: this is not valid YAML: tabs disallowed within this context (block indentation)
+     --> t.yaml:2:2
+      |
+    2 |     b: 1
+      |     ^
+      |
+      = help: YAML is indented with spaces, not tabs
+    ");
 }
 
 #[test]
 fn a_value_with_a_colon_is_explained() {
     let shown = refused("about: this: that\n").render(false);
-    insta::assert_snapshot!(shown, @r"");
+    insta::assert_snapshot!(shown, @r"
+    error: this is not valid YAML: mapping values are not allowed in this context
+     --> t.yaml:1:12
+      |
+    1 | about: this: that
+      |            ^
+      |
+      = help: quote a value that contains `: `, or check the indentation
+    ");
 }
 
 #[test]

@@ -67,23 +67,61 @@ fn every_kind_of_field_is_read() {
 
 #[test]
 fn an_unknown_field_gets_the_nearest_name() {
-    insta::assert_snapshot!(refused("name: a\nreplcas: 3\n"), @r"");
+    insta::assert_snapshot!(refused("name: a\nreplcas: 3\n"), @r"
+    error: unknown field `replcas`
+     --> shop.yaml:2:1
+      |
+    2 | replcas: 3
+      | ^^^^^^^
+      |
+      = help: did you mean `replicas`?
+      = note: valid here: `name`, `replicas`, `labels`, `ports`, `weight`, `steps`, `at`
+    ");
 }
 
 #[test]
 fn a_number_where_text_is_wanted_is_blamed_where_it_stands() {
-    insta::assert_snapshot!(refused("name: a\nlabels:\n  app: x\n  version: 1\n"), @r"");
+    insta::assert_snapshot!(refused("name: a\nlabels:\n  app: x\n  version: 1\n"), @r#"
+    error: expected text, found the number 1
+     --> shop.yaml:4:12
+      |
+    4 |   version: 1
+      |            ^
+      |
+      = help: put it in quotes: "1"
+    "#);
 }
 
 #[test]
 fn a_wrong_variant_gets_the_nearest_name() {
-    insta::assert_snapshot!(refused("name: a\nports:\n  80: STRCT\n"), @r"");
+    insta::assert_snapshot!(refused("name: a\nports:\n  80: STRCT\n"), @r"
+    error: unknown value `STRCT`
+     --> shop.yaml:3:7
+      |
+    3 |   80: STRCT
+      |       ^^^^^
+      |
+      = help: did you mean `STRICT`?
+      = note: valid here: `STRICT`, `PERMISSIVE`
+    ");
 }
 
 #[test]
 fn a_missing_field_points_at_its_mapping() {
-    insta::assert_snapshot!(refused("name: a\nsteps:\n- call:\n    servise: b\n"), @r"");
-    insta::assert_snapshot!(refused("replicas: 1\nlabels: {}\n"), @r"");
+    insta::assert_snapshot!(refused("name: a\nsteps:\n- call:\n    servise: b\n"), @r"
+    error: the field `service` is missing
+     --> shop.yaml:4:5
+      |
+    4 |     servise: b
+      |     ^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(refused("replicas: 1\nlabels: {}\n"), @r"
+    error: the field `name` is missing
+     --> shop.yaml:1:1
+      |
+    1 | replicas: 1
+      | ^^^^^^^^
+    ");
 }
 
 #[test]
@@ -199,5 +237,11 @@ fn a_mistake_in_a_value_that_was_set_shows_that_value() {
     let shown = read::<Shop>(&document, &document.root)
         .unwrap_err()
         .render(false);
-    insta::assert_snapshot!(shown, @r"");
+    insta::assert_snapshot!(shown, @r"
+    error: expected a whole number from 0 to 4294967295, found `lots`
+     --> --set replicas:1:1
+      |
+    1 | lots
+      | ^^^^
+    ");
 }
