@@ -1,1 +1,4 @@
 //! Scripted apps: worker pools, queues, service times, calls.
+
+mod normal;
+mod sample;
