@@ -9,15 +9,14 @@
 //! first.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, Uri, Version, header, request};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, request};
 use hyper::body::Incoming;
 
-use super::cluster::{ClusterRuntime, Host, HostUse, RequestPermit};
+use super::cluster::{ClusterRuntime, Host};
 use super::exchange::Exchange;
 use super::failure::AttemptFailure;
 use super::headers;
@@ -25,8 +24,10 @@ use super::pool::{ConnectFailure, Lease};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use crate::policy::{HeaderMutations, RetryPolicy};
-use crate::resilience::backoff;
+use crate::policy::RetryPolicy;
+use crate::balance::ActiveRequest;
+use crate::resilience::{RequestPermit, RetryPermit, backoff};
+use crate::route::Choice;
 use crate::seam::{BoxSleep, Instant, Seams};
 use crate::telemetry::{Mechanism, ResponseFlag, ResponseFlags, TlsState};
 
@@ -36,8 +37,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) timeout: Option<Duration>,
     /// Consistent-hashing key.
     pub(crate) hash: Option<u64>,
-    /// Changes to the answer's headers, destination first, then route.
-    pub(crate) response_headers: [&'a HeaderMutations; 2],
+    /// The route's choice, whose changes to response headers apply.
+    pub(crate) choice: Option<&'a Choice>,
     /// A `set-cookie` to add: consistent hashing by a cookie that was absent.
     pub(crate) set_cookie: Option<HeaderValue>,
 }
@@ -45,7 +46,7 @@ pub(crate) struct Terms<'a> {
 /// An attempt whose answer is being read.
 pub(crate) struct ActiveAttempt {
     lease: Lease,
-    _use: HostUse,
+    _use: ActiveRequest,
     _request: Rc<RequestPermit>,
 }
 
@@ -158,14 +159,14 @@ struct Run<'a> {
     head: &'a request::Parts,
     body: &'a RequestBody,
     permit: Rc<RequestPermit>,
-    tried: Vec<SocketAddr>,
+    tried: Vec<Rc<Host>>,
     deadline: Deadline,
     seams: Seams,
 }
 
 enum Verdict {
     /// Try again, holding this share of the retry budget until the attempt begins.
-    Retry(super::cluster::RetryPermit),
+    Retry(RetryPermit),
     /// Answer with what there is.
     Final,
     /// As `Final`, and the retries were used up.
@@ -212,7 +213,7 @@ impl Run<'_> {
             exchange.mechanism(Mechanism::LocalityFailover, "");
         }
         let host = pick.host;
-        self.tried.push(host.address());
+        self.tried.push(host.clone());
         exchange.upstream = Some(host.workload());
         let mut watch = AttemptWatch::new(exchange, self.cluster, host.clone(), start);
         let try_deadline = terms.retry.per_try_timeout.map_or(Instant::NEVER, |t| start + t);
@@ -282,7 +283,7 @@ impl Run<'_> {
                 exchange.details = Cow::Borrowed("via_upstream");
                 *head.version_mut() = Version::HTTP_11;
                 headers::strip_hop_by_hop(head.headers_mut(), false);
-                finish_head(&mut head, terms);
+                finish_headers(head.headers_mut(), terms);
                 let armed = self.deadline.armed;
                 head.map(|()| ResponseBody::upstream(body, attempt, armed, exchange))
             }
@@ -344,7 +345,7 @@ impl<'a> AttemptWatch<'a> {
         body: &RequestBody,
         permit: Rc<RequestPermit>,
     ) -> Outcome {
-        let usage = self.host.begin();
+        let mut usage = self.host.begin(self.start);
         loop {
             let mut lease = match self.host.pool.acquire().await {
                 Ok(lease) => lease,
@@ -355,6 +356,7 @@ impl<'a> AttemptWatch<'a> {
             let request = upstream_request(head, self.exchange, body, &lease);
             match lease.send(request).await {
                 Ok(response) => {
+                    usage.measure(self.exchange.seams().now());
                     let attempt = ActiveAttempt {
                         lease,
                         _use: usage,
@@ -400,7 +402,7 @@ impl<'a> AttemptWatch<'a> {
         let (status, flags) = match outcome {
             Outcome::Answer(response, _) => {
                 let status = response.status().as_u16();
-                self.cluster.answered(&self.host, status, self.start);
+                self.cluster.answered(&self.host, status);
                 (status, ResponseFlags::NONE)
             }
             Outcome::Failed(failure) => {
@@ -468,38 +470,25 @@ fn upstream_request(
     request
 }
 
-fn finish_head(head: &mut Response<()>, terms: &Terms<'_>) {
-    for mutations in terms.response_headers {
-        if !mutations.is_empty() {
-            headers::mutate(head.headers_mut(), mutations);
-        }
+/// The route's changes to the answer.
+fn finish_headers(map: &mut HeaderMap, terms: &Terms<'_>) {
+    if let Some(choice) = terms.choice {
+        choice.apply_to_response(map, None);
     }
     if let Some(cookie) = &terms.set_cookie {
-        head.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        map.append(header::SET_COOKIE, cookie.clone());
     }
 }
 
-/// Answers with a local reply.
+/// Answers with a local reply under a route.
 pub(crate) fn reply(
     exchange: Box<Exchange>,
     local: LocalReply,
     terms: &Terms<'_>,
 ) -> Response<ResponseBody> {
     let mut response = local_response(exchange, local);
-    let (mut parts, body) = {
-        finish_headers(response.headers_mut(), terms);
-        response.into_parts()
-    };
-    parts.extensions.clear();
-    Response::from_parts(parts, body)
-}
-
-fn finish_headers(map: &mut http::HeaderMap, terms: &Terms<'_>) {
-    for mutations in terms.response_headers {
-        if !mutations.is_empty() {
-            headers::mutate(map, mutations);
-        }
-    }
+    finish_headers(response.headers_mut(), terms);
+    response
 }
 
 /// A local reply outside any route.

@@ -3,8 +3,6 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::policy::HeaderMutations;
-
 /// `x-envoy-attempt-count`.
 pub(crate) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
 /// `x-envoy-expected-rq-timeout-ms`.
@@ -78,23 +76,6 @@ pub(crate) fn strip_controls(headers: &mut HeaderMap) {
     }
 }
 
-/// Applies `mutations`: removal, then overwriting, then appending.
-pub(crate) fn mutate(headers: &mut HeaderMap, mutations: &HeaderMutations) {
-    for name in &mutations.remove {
-        headers.remove(name.as_str());
-    }
-    for (name, value) in &mutations.set {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
-        }
-    }
-    for (name, value) in &mutations.add {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            headers.append(name, value);
-        }
-    }
-}
-
 /// Whether the request is gRPC: local replies then speak gRPC.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers
@@ -137,18 +118,6 @@ mod tests {
         let mut response = map(&pairs);
         strip_hop_by_hop(&mut response, false);
         assert!(response.contains_key("x-hop") && !response.contains_key("connection"));
-    }
-
-    #[test]
-    fn removal_comes_before_addition() {
-        let mut headers = map(&[("a", "old"), ("b", "old")]);
-        let mutations = HeaderMutations {
-            remove: vec!["a".into()],
-            set: vec![("b".into(), "new".into())],
-            add: vec![("a".into(), "new".into())],
-        };
-        mutate(&mut headers, &mutations);
-        assert_eq!(headers, map(&[("b", "new"), ("a", "new")]));
     }
 
     #[test]

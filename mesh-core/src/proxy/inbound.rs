@@ -20,7 +20,7 @@ use super::transport::{Peeked, Transport};
 use crate::authz::{self, AuthzRequest};
 use crate::control::InboundListener;
 use crate::identity::{ClientCertificate, handshake_failure_io, peer_identity};
-use crate::policy::{HeaderMutations, MtlsMode};
+use crate::policy::MtlsMode;
 use crate::resilience::TokenBucket;
 use crate::seam::{Connection, Listener, timeout_at};
 use crate::telemetry::{Direction, Event, Mechanism, MechanismEvent, TlsState};
@@ -73,14 +73,14 @@ impl InboundPort {
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        let (local, peer) = (connection.local, connection.peer);
+        let peer = connection.peer;
         let deadline = self.core.seams.now() + HANDSHAKE_TIMEOUT;
         let clock = self.core.seams.clock.clone();
         let secured = timeout_at(&*clock, deadline, self.secure(connection)).await;
         let Some(Some(transport)) = secured else {
             return;
         };
-        let downstream = Rc::new(self.downstream(&transport, local, peer));
+        let downstream = Rc::new(self.downstream(&transport, peer));
         let port = self.clone();
         self.core
             .serve_http(transport, move |request| {
@@ -126,7 +126,7 @@ impl InboundPort {
         seams.observer.observe(seams.now(), &event);
     }
 
-    fn downstream(&self, transport: &Transport, local: SocketAddr, peer: SocketAddr) -> Downstream {
+    fn downstream(&self, transport: &Transport, peer: SocketAddr) -> Downstream {
         let id = match transport {
             Transport::Server(stream) => peer_identity(stream.get_ref().1),
             _ => None,
@@ -136,7 +136,6 @@ impl InboundPort {
             let by = own.map_or_else(String::new, |svid| svid.id().to_string());
             HeaderValue::from_str(&format!("By={by};URI={id}")).ok()
         });
-        let _local = local;
         Downstream {
             seams: self.core.seams.clone(),
             direction: Direction::Inbound,
@@ -177,12 +176,11 @@ impl InboundPort {
         if !with_target(&mut head, &authority, path) {
             return forward::local_response(exchange, LocalReply::no_host_header());
         }
-        let none = HeaderMutations::default();
         let terms = Terms {
             retry: &config.retry.value,
             timeout: None,
             hash: None,
-            response_headers: [&none, &none],
+            choice: None,
             set_cookie: None,
         };
         let body = RequestBody::new(body);

@@ -138,6 +138,28 @@ impl LocalReply {
         Self::new(status, Some(ResponseFlag::FaultInjected), "fault_filter_abort", body)
     }
 
+    /// gRPC aborts are HTTP 200 with a `grpc-status`.
+    pub(crate) fn fault_abort_grpc(status: u32) -> Self {
+        let mut reply = Self::fault_abort(200);
+        reply.headers.insert("grpc-status", HeaderValue::from(status));
+        reply
+    }
+
+    /// A name that nobody knows, dialled through a sidecar that lets unknown hosts pass.
+    pub(crate) fn unresolved() -> Self {
+        Self::new(
+            503,
+            Some(ResponseFlag::UpstreamConnectionFailure),
+            "dns_resolution_failure",
+            "the host is not in the registry and does not resolve",
+        )
+    }
+
+    /// Istio's `BlackHoleCluster` under `REGISTRY_ONLY`.
+    pub(crate) fn black_hole() -> Self {
+        Self::new(502, None, "direct_response", "")
+    }
+
     pub(crate) fn rate_limited(status: u16) -> Self {
         Self::new(
             status,
@@ -164,7 +186,9 @@ impl LocalReply {
         *headers = self.headers.clone();
         if grpc {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            headers.insert("grpc-status", HeaderValue::from(grpc_status(self.status)));
+            if !headers.contains_key("grpc-status") {
+                headers.insert("grpc-status", HeaderValue::from(grpc_status(self.status)));
+            }
             if let Ok(message) = HeaderValue::from_bytes(&self.body) {
                 headers.insert("grpc-message", message);
             }

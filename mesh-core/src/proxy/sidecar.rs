@@ -80,7 +80,7 @@ impl Sidecar {
             workload: config.workload.clone(),
             identity,
             clusters: RefCell::default(),
-            outbound: RefCell::default(),
+            outbound: RefCell::new(Rc::new(Outbound::empty(seams.random.stream("proxy/routes")))),
             inbound: RefCell::default(),
             rng: RefCell::new(seams.random.stream("proxy")),
             timer: HyperTimer::new(seams.clock.clone()),
@@ -233,7 +233,7 @@ impl Core {
         };
         self.apply_clusters(resources);
         let tables: Vec<_> = resources.routes.values().cloned().collect();
-        let rng = self.seams.random.stream("proxy/routes");
+        let rng = self.outbound.borrow().rng();
         *self.outbound.borrow_mut() = Rc::new(Outbound::new(&tables, listener.allow_any, rng));
         for config in &resources.inbound {
             self.apply_inbound(config.clone());

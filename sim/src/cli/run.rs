@@ -180,16 +180,9 @@ fn write(
 
 fn width(terminal: bool) -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    let measured = terminal.then(|| usize::from(console_width())).filter(|w| *w > 0);
+    let measured = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let measured = measured.filter(|_| terminal);
     columns.or(measured).unwrap_or(100).clamp(60, 140)
-}
-
-fn console_width() -> u16 {
-    indicatif::TermLike::width(&indicatif_term())
-}
-
-fn indicatif_term() -> impl indicatif::TermLike {
-    console::Term::stdout()
 }
 
 /// The command that gives this very run again.
