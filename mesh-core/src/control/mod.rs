@@ -6,6 +6,7 @@
 //! routes, clusters, endpoints, secrets). [`ControlPlane`] pushes them and
 //! signs certificates; a [`Subscription`] is the sidecar's end.
 
+mod compile;
 mod plane;
 mod push;
 mod registry;
@@ -13,6 +14,7 @@ mod resource;
 mod subscription;
 mod wire;
 
+pub use compile::Compiler;
 pub use plane::{ControlPlane, control_plane_identity};
 pub use registry::{Locality, Registry, Service, ServicePort, Workload, WorkloadState};
 pub use resource::{

@@ -93,6 +93,10 @@ impl Deadline {
 }
 
 /// How one attempt ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every attempt is answered, and it is moved once"
+)]
 enum Outcome {
     /// Response headers came.
     Answer(Response<Incoming>, ActiveAttempt),
@@ -353,10 +357,17 @@ impl<'a> AttemptWatch<'a> {
             };
             self.sending();
             self.tls = lease.tls();
+            if lease.is_first_use() {
+                self.cluster.connected(&self.host);
+            }
             let request = upstream_request(head, self.exchange, body, &lease);
             match lease.send(request).await {
-                Ok(response) => {
-                    usage.measure(self.exchange.seams().now());
+                Ok(mut response) => {
+                    let now = self.exchange.seams().now();
+                    usage.measure(now);
+                    let millis = now.since(self.start).as_millis() as u64;
+                    let map = response.headers_mut();
+                    map.insert(headers::SERVICE_TIME, HeaderValue::from(millis));
                     let attempt = ActiveAttempt {
                         lease,
                         _use: usage,

@@ -153,7 +153,7 @@ impl InboundPort {
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
         let trace = self.core.continue_trace(&mut head.headers);
-        let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
+        let exchange = Box::new(Exchange::new(downstream, &head, trace));
         self.core.spend_proxy_time().await;
         let config = self.config.borrow().clone();
         if let Some(policy) = self.denied(&config, &exchange, &head) {

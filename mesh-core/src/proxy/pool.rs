@@ -513,6 +513,15 @@ impl Lease {
         self.kind.as_ref().map_or(TlsState::Plain, LeaseKind::tls)
     }
 
+    /// Whether it is the connection's first request.
+    pub(crate) fn is_first_use(&self) -> bool {
+        match &self.kind {
+            Some(LeaseKind::H1(connection)) => connection.served == 1,
+            Some(LeaseKind::H2(connection)) => connection.served.get() == 1,
+            None => false,
+        }
+    }
+
     /// Whether HTTP/2 is spoken.
     pub(crate) fn is_http2(&self) -> bool {
         matches!(self.kind, Some(LeaseKind::H2(_)))

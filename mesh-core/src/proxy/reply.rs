@@ -173,12 +173,6 @@ impl LocalReply {
         Self::new(403, None, "rbac_access_denied_matched_policy[none]", "RBAC: access denied")
     }
 
-    pub(crate) fn direct(status: u16, body: Bytes) -> Self {
-        let mut reply = Self::new(status, None, "direct_response", "");
-        reply.body = body;
-        reply
-    }
-
     /// The answer on the wire. gRPC callers get HTTP 200 and a `grpc-status`, as Envoy maps it.
     pub(crate) fn head(&self, grpc: bool) -> Response<()> {
         let mut response = Response::new(());

@@ -56,11 +56,6 @@ impl RequestBody {
         })))
     }
 
-    /// Whether all of it has been received.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.0.borrow().ended
-    }
-
     /// Whether another attempt can send it from the beginning.
     pub(crate) fn can_replay(&self) -> bool {
         !self.0.borrow().overflowed
@@ -126,11 +121,6 @@ impl State {
 /// What one attempt sends upstream; empty when there is no body at all.
 pub(crate) struct AttemptBody(Option<Replay>);
 
-impl AttemptBody {
-    /// No body.
-    pub(crate) const EMPTY: Self = Self(None);
-}
-
 struct Replay {
     body: RequestBody,
     /// The next kept chunk to send.
@@ -180,7 +170,7 @@ impl Body for AttemptBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             None => SizeHint::with_exact(0),
-            Some(replay) => replay.body.0.borrow().size.clone(),
+            Some(replay) => replay.body.0.borrow().size,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::seam::{BoxSleep, Instant};
 use crate::telemetry::{Mechanism, ResponseFlag};
 
 /// A response body. Dropping it before its end means that the downstream went away.
-pub struct ResponseBody {
+pub(crate) struct ResponseBody {
     kind: Kind,
     exchange: Box<Exchange>,
 }
@@ -34,7 +34,7 @@ struct Upstream {
 
 /// The answer broke off in the middle.
 #[derive(Debug)]
-pub struct ResponseAborted(Cow<'static, str>);
+pub(crate) struct ResponseAborted(Cow<'static, str>);
 
 impl std::fmt::Display for ResponseAborted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -84,11 +84,6 @@ pub(crate) struct Peeked {
 }
 
 impl Peeked {
-    /// Nothing looked at.
-    pub(crate) fn fresh(io: Box<dyn Io>) -> Self {
-        Self { first: None, io }
-    }
-
     /// Reads the first byte and keeps it; `None` at the end of the stream.
     pub(crate) async fn peek(mut io: Box<dyn Io>) -> io::Result<Option<(u8, Self)>> {
         let mut byte = [0u8; 1];
