@@ -8,9 +8,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Response;
-
-use super::failure::AttemptFailure;
 use super::pool::{HostPool, PoolSettings};
 use super::secure;
 use crate::balance::{ActiveRequest, Balancer, EndpointId, EndpointSet, EndpointState, PickRequest};
@@ -18,11 +15,10 @@ use crate::control::{Cluster, LoadAssignment};
 use crate::identity::IdentityStore;
 use crate::policy::RetryPolicy;
 use crate::resilience::{
-    AttemptOutcome, Breaker, Ejection, LocalFailure, OutlierDetector, OutlierResult, RequestPermit,
-    RetryAdmission, RetryPermit, should_retry,
+    AttemptFailure, Breaker, EjectionChange, Observation, OutlierDetector, Permit, RetryLimiter,
 };
 use crate::seam::{Instant, Rng, Seams};
-use crate::telemetry::{EjectionEvent, Event};
+use crate::telemetry::Event;
 
 /// A cluster of this sidecar.
 pub(crate) struct ClusterRuntime {
@@ -37,7 +33,7 @@ pub(crate) struct ClusterRuntime {
     sweeping: Cell<bool>,
     born: Instant,
     breaker: Rc<Breaker>,
-    retries: RetryAdmission,
+    retries: Rc<RetryLimiter>,
     hosts: RefCell<BTreeMap<EndpointId, Rc<Host>>>,
     settings: RefCell<Rc<PoolSettings>>,
     rng: RefCell<Rng>,
@@ -68,14 +64,14 @@ impl ClusterRuntime {
         let endpoints = EndpointSet::new(&config, &assignment, now);
         let balancer = Balancer::new(&config, endpoints.clone(), &mut rng);
         let breaker = Breaker::new(&config.pool.value);
-        let retries = RetryAdmission::new(&config, &breaker);
+        let retries = retry_limiter(&config, &breaker);
         let name = config.name.shared();
         let settings = Rc::new(PoolSettings {
             cluster: name.clone(),
             limits: config.pool.value.clone(),
         });
         let detector = config.outlier.as_ref();
-        let detector = detector.map(|d| OutlierDetector::new(&d.value, endpoints.clone(), now));
+        let detector = detector.map(|d| OutlierDetector::new(d.value.clone(), endpoints.clone(), now));
         Rc::new(Self {
             seams,
             identity,
@@ -117,7 +113,9 @@ impl ClusterRuntime {
         let balancer = Balancer::new(config, self.endpoints.clone(), &mut self.rng.borrow_mut());
         *self.balancer.borrow_mut() = balancer;
         self.breaker.configure(&config.pool.value);
-        self.retries.configure(config);
+        let pool = &config.pool.value;
+        let budget = config.retry_budget.as_ref().map(|b| b.value);
+        self.retries.configure(pool.retries_max, budget);
         let settings = Rc::new(PoolSettings {
             cluster: self.name.clone(),
             limits: config.pool.value.clone(),
@@ -130,16 +128,10 @@ impl ClusterRuntime {
         }
         *self.settings.borrow_mut() = settings;
         let mut detector = self.detector.borrow_mut();
-        match (&mut *detector, &config.outlier) {
-            (_, None) => {
-                self.endpoints.restore_all();
-                *detector = None;
-            }
-            (Some(running), Some(outlier)) => running.configure(&outlier.value),
-            (empty @ None, Some(outlier)) => {
-                *empty = Some(OutlierDetector::new(&outlier.value, self.endpoints.clone(), now));
-            }
-        }
+        self.endpoints.restore_all();
+        *detector = config.outlier.as_ref().map(|outlier| {
+            OutlierDetector::new(outlier.value.clone(), self.endpoints.clone(), now)
+        });
     }
 
     pub(crate) fn name(&self) -> Arc<str> {
@@ -156,13 +148,13 @@ impl ClusterRuntime {
     }
 
     /// Lets a request in, unless the breaker on requests is open.
-    pub(crate) fn admit(&self) -> Option<RequestPermit> {
-        self.breaker.try_request()
+    pub(crate) fn admit(&self) -> Option<Permit> {
+        self.breaker.request().ok()
     }
 
-    /// Lets a retry in, unless the retry budget or breaker is full.
-    pub(crate) fn admit_retry(&self) -> Option<RetryPermit> {
-        self.retries.try_retry()
+    /// The limit on retries in flight.
+    pub(crate) fn retries(&self) -> &Rc<RetryLimiter> {
+        &self.retries
     }
 
     /// An endpoint for the next attempt; `None` when none may be used.
@@ -218,29 +210,27 @@ impl ClusterRuntime {
 
     /// An attempt was answered with `status`.
     pub(crate) fn answered(self: &Rc<Self>, host: &Host, status: u16) {
-        self.judge(host, OutlierResult::Status(status));
+        self.judge(host, Observation::Answer(status));
     }
 
     /// An attempt failed without an answer.
-    pub(crate) fn failed(self: &Rc<Self>, host: &Host, failure: &AttemptFailure) {
-        if let Some(kind) = local_failure(failure) {
-            self.judge(host, OutlierResult::Local(kind));
-        }
+    pub(crate) fn failed(self: &Rc<Self>, host: &Host, failure: AttemptFailure) {
+        self.judge(host, Observation::Failure(failure));
     }
 
     /// A connection was made: it ends a run of local failures.
     pub(crate) fn connected(self: &Rc<Self>, host: &Host) {
-        self.judge(host, OutlierResult::Connected);
+        self.judge(host, Observation::Connected);
     }
 
-    fn judge(self: &Rc<Self>, host: &Host, result: OutlierResult) {
-        let mut detector = self.detector.borrow_mut();
-        let Some(running) = detector.as_mut() else {
+    fn judge(self: &Rc<Self>, host: &Host, result: Observation) {
+        let detector = self.detector.borrow();
+        let Some(running) = detector.as_ref() else {
             return;
         };
         let now = self.seams.now();
         let ejected = running.on_result(&host.endpoint, now, result);
-        let needs_sweep = running.needs_sweep();
+        let needs_sweep = !running.is_quiet();
         drop(detector);
         if let Some(ejection) = ejected {
             self.report(&ejection);
@@ -263,12 +253,12 @@ impl ClusterRuntime {
             let next = (elapsed / interval + 1) * interval;
             let due = self.born + std::time::Duration::from_nanos(next);
             self.seams.clock.sleep_until(due).await;
-            let mut detector = self.detector.borrow_mut();
-            let Some(running) = detector.as_mut() else {
+            let detector = self.detector.borrow();
+            let Some(running) = detector.as_ref() else {
                 break;
             };
             let changes = running.sweep(self.seams.now());
-            let done = !running.needs_sweep();
+            let done = running.is_quiet();
             drop(detector);
             changes.iter().for_each(|change| self.report(change));
             if done {
@@ -278,23 +268,15 @@ impl ClusterRuntime {
         self.sweeping.set(false);
     }
 
-    fn report(&self, ejection: &Ejection) {
+    fn report(&self, ejection: &EjectionChange) {
         if ejection.reason.is_some()
             && let Some(host) = self.hosts.borrow().get(&ejection.endpoint.id())
         {
             // Observed (case od_inflight_on_ejection): requests in flight end, then connections close.
             host.pool.drain();
         }
-        let now = self.seams.now();
-        let event = EjectionEvent {
-            cluster: &self.name,
-            upstream: ejection.endpoint.workload(),
-            reason: ejection.reason,
-            ejected_for: ejection.ejected_for,
-            ejected_now: self.endpoints.ejected() as u32,
-            endpoints: self.endpoints.len() as u32,
-        };
-        self.seams.observer.observe(now, &Event::Ejection(event));
+        let event = Event::Ejection(ejection.event(&self.name));
+        self.seams.observer.observe(self.seams.now(), &event);
     }
 }
 
@@ -309,46 +291,7 @@ impl Host {
     }
 }
 
-fn local_failure(failure: &AttemptFailure) -> Option<LocalFailure> {
-    use super::pool::ConnectFailure;
-    match failure {
-        AttemptFailure::Connect(ConnectFailure::Failed(_) | ConnectFailure::TimedOut) => {
-            Some(LocalFailure::Connect)
-        }
-        // Overflow says nothing about the endpoint.
-        AttemptFailure::Connect(ConnectFailure::Overflow) => None,
-        AttemptFailure::PerTryTimeout => Some(LocalFailure::Timeout),
-        AttemptFailure::ConnectionTermination { .. }
-        | AttemptFailure::RemoteReset
-        | AttemptFailure::RefusedStream
-        | AttemptFailure::Protocol => Some(LocalFailure::Reset),
-    }
-}
-
-/// Whether an answer is worth another attempt.
-pub(crate) fn is_retriable_answer<B>(policy: &RetryPolicy, response: &Response<B>) -> bool {
-    let headers = response.headers();
-    let outcome = AttemptOutcome::Answer {
-        status: response.status().as_u16(),
-        headers,
-    };
-    should_retry(policy, &outcome)
-}
-
-/// Whether a failure is worth another attempt.
-pub(crate) fn is_retriable_failure(policy: &RetryPolicy, failure: &AttemptFailure) -> bool {
-    use super::pool::ConnectFailure;
-    let outcome = match failure {
-        AttemptFailure::Connect(ConnectFailure::Overflow) => return false,
-        AttemptFailure::Connect(_) => AttemptOutcome::ConnectFailure,
-        AttemptFailure::ConnectionTermination { before_request } => AttemptOutcome::Reset {
-            before_request: *before_request,
-        },
-        AttemptFailure::RemoteReset | AttemptFailure::Protocol => AttemptOutcome::Reset {
-            before_request: false,
-        },
-        AttemptFailure::RefusedStream => AttemptOutcome::RefusedStream,
-        AttemptFailure::PerTryTimeout => AttemptOutcome::PerTryTimeout,
-    };
-    should_retry(policy, &outcome)
+fn retry_limiter(config: &Cluster, breaker: &Rc<Breaker>) -> Rc<RetryLimiter> {
+    let budget = config.retry_budget.as_ref().map(|b| b.value);
+    RetryLimiter::new(breaker.clone(), config.pool.value.retries_max, budget)
 }

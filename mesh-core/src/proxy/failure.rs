@@ -4,6 +4,7 @@ use std::error::Error;
 
 use super::pool::ConnectFailure;
 use super::reply::LocalReply;
+use crate::resilience;
 
 /// Why an attempt got no response headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,21 @@ impl AttemptFailure {
             Self::RefusedStream => LocalReply::refused_stream(),
             Self::Protocol => LocalReply::protocol_error(),
             Self::PerTryTimeout => LocalReply::per_try_timeout(),
+        }
+    }
+
+    /// What it means for retries and outlier detection.
+    pub(crate) fn kind(&self) -> resilience::AttemptFailure {
+        use resilience::AttemptFailure as Kind;
+        match self {
+            Self::Connect(ConnectFailure::Overflow) => Kind::Overflow,
+            Self::Connect(_) => Kind::Connect,
+            Self::ConnectionTermination { before_request } => Kind::Reset {
+                request_sent: !before_request,
+            },
+            Self::RemoteReset | Self::Protocol => Kind::Reset { request_sent: true },
+            Self::RefusedStream => Kind::RefusedStream,
+            Self::PerTryTimeout => Kind::PerTryTimeout,
         }
     }
 

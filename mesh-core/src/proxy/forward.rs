@@ -25,8 +25,9 @@ use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use crate::policy::RetryPolicy;
+use crate::resilience;
 use crate::balance::ActiveRequest;
-use crate::resilience::{RequestPermit, RetryPermit, backoff};
+use crate::resilience::{AttemptOutcome, Permit, RetryDecision, RetryState};
 use crate::route::Choice;
 use crate::seam::{BoxSleep, Instant, Seams};
 use crate::telemetry::{Mechanism, ResponseFlag, ResponseFlags, TlsState};
@@ -47,7 +48,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) struct ActiveAttempt {
     lease: Lease,
     _use: ActiveRequest,
-    _request: Rc<RequestPermit>,
+    _request: Rc<Permit>,
 }
 
 impl ActiveAttempt {
@@ -128,6 +129,7 @@ pub(crate) async fn forward(
         body: &body,
         permit: Rc::new(permit),
         tried: Vec::new(),
+        retries: RetryState::new(terms.retry),
         deadline: Deadline {
             timeout: terms.timeout,
             body: body.clone(),
@@ -145,13 +147,13 @@ pub(crate) async fn forward(
                 return reply(exchange, LocalReply::timeout(), &terms);
             }
         };
-        let verdict = run.judge(&mut exchange, &terms, &outcome);
-        let Verdict::Retry(_retry_permit) = verdict else {
-            return run.answer(exchange, &terms, outcome, verdict);
+        let decision = run.judge(&exchange, &terms, &outcome);
+        let RetryDecision::Retry(wait) = decision else {
+            return run.answer(exchange, &terms, outcome, decision);
         };
         drop(outcome);
         exchange.mechanism(Mechanism::Retry, "");
-        if run.back_off(&mut exchange, &terms).await.is_err() {
+        if run.back_off(&mut exchange, wait).await.is_err() {
             exchange.mechanism(Mechanism::Timeout, "");
             return reply(exchange, LocalReply::timeout(), &terms);
         }
@@ -162,32 +164,19 @@ struct Run<'a> {
     cluster: &'a Rc<ClusterRuntime>,
     head: &'a request::Parts,
     body: &'a RequestBody,
-    permit: Rc<RequestPermit>,
+    permit: Rc<Permit>,
     tried: Vec<Rc<Host>>,
+    retries: RetryState,
     deadline: Deadline,
     seams: Seams,
-}
-
-enum Verdict {
-    /// Try again, holding this share of the retry budget until the attempt begins.
-    Retry(RetryPermit),
-    /// Answer with what there is.
-    Final,
-    /// As `Final`, and the retries were used up.
-    Exhausted,
-    /// As `Final`, and the retry breaker or budget was full.
-    Overflow,
 }
 
 impl Run<'_> {
     async fn back_off(
         &mut self,
         exchange: &mut Exchange,
-        terms: &Terms<'_>,
+        wait: Duration,
     ) -> Result<(), DeadlinePassed> {
-        let wait = self
-            .cluster
-            .with_rng(|rng| backoff(&terms.retry.backoff, exchange.attempts, rng));
         let since = self.seams.now();
         let slept = if wait.is_zero() {
             Ok(())
@@ -243,28 +232,33 @@ impl Run<'_> {
     }
 
     /// Whether to try again.
-    fn judge(&self, exchange: &mut Exchange, terms: &Terms<'_>, outcome: &Outcome) -> Verdict {
-        let retriable = match outcome {
-            Outcome::Answer(response, _) => {
-                super::cluster::is_retriable_answer(terms.retry, response)
-            }
-            Outcome::Failed(failure) => super::cluster::is_retriable_failure(terms.retry, failure),
-            Outcome::NoHost => false,
+    fn judge(
+        &mut self,
+        exchange: &Exchange,
+        terms: &Terms<'_>,
+        outcome: &Outcome,
+    ) -> RetryDecision {
+        if !self.body.can_replay() || self.body.failed() {
+            return RetryDecision::No;
+        }
+        let ended = match outcome {
+            Outcome::Answer(response, _) => AttemptOutcome::Answer {
+                status: response.status().as_u16(),
+                headers: response.headers(),
+            },
+            Outcome::Failed(failure) => AttemptOutcome::Failure(failure.kind()),
+            Outcome::NoHost => AttemptOutcome::Failure(resilience::AttemptFailure::NoEndpoint),
         };
-        if !retriable || !self.body.can_replay() || self.body.failed() {
-            return Verdict::Final;
+        let (retries, limiter) = (&mut self.retries, self.cluster.retries());
+        let decision = self
+            .cluster
+            .with_rng(|rng| retries.consider(terms.retry, &ended, limiter, rng));
+        match decision {
+            RetryDecision::Exhausted => exchange.mechanism(Mechanism::RetryExhausted, ""),
+            RetryDecision::Overflow => exchange.mechanism(Mechanism::RetryBudgetExhausted, ""),
+            RetryDecision::No | RetryDecision::Retry(_) => {}
         }
-        if exchange.attempts > terms.retry.retries {
-            exchange.mechanism(Mechanism::RetryExhausted, "");
-            return Verdict::Exhausted;
-        }
-        match self.cluster.admit_retry() {
-            Some(permit) => Verdict::Retry(permit),
-            None => {
-                exchange.mechanism(Mechanism::RetryBudgetExhausted, "");
-                Verdict::Overflow
-            }
-        }
+        decision
     }
 
     fn answer(
@@ -272,12 +266,14 @@ impl Run<'_> {
         mut exchange: Box<Exchange>,
         terms: &Terms<'_>,
         outcome: Outcome,
-        verdict: Verdict,
+        decision: RetryDecision,
     ) -> Response<ResponseBody> {
-        match verdict {
-            Verdict::Exhausted => exchange.flags.insert(ResponseFlag::UpstreamRetryLimitExceeded),
-            Verdict::Overflow => exchange.flags.insert(ResponseFlag::UpstreamOverflow),
-            Verdict::Retry(_) | Verdict::Final => {}
+        match decision {
+            RetryDecision::Exhausted => {
+                exchange.flags.insert(ResponseFlag::UpstreamRetryLimitExceeded);
+            }
+            RetryDecision::Overflow => exchange.flags.insert(ResponseFlag::UpstreamOverflow),
+            RetryDecision::Retry(_) | RetryDecision::No => {}
         }
         match outcome {
             Outcome::Answer(response, attempt) => {
@@ -347,7 +343,7 @@ impl<'a> AttemptWatch<'a> {
         &mut self,
         head: &request::Parts,
         body: &RequestBody,
-        permit: Rc<RequestPermit>,
+        permit: Rc<Permit>,
     ) -> Outcome {
         let mut usage = self.host.begin(self.start);
         loop {
@@ -417,7 +413,7 @@ impl<'a> AttemptWatch<'a> {
                 (status, ResponseFlags::NONE)
             }
             Outcome::Failed(failure) => {
-                self.cluster.failed(&self.host, failure);
+                self.cluster.failed(&self.host, failure.kind());
                 (0, failure.reply().flags)
             }
             Outcome::NoHost => (0, ResponseFlag::NoHealthyUpstream.into()),
@@ -428,7 +424,7 @@ impl<'a> AttemptWatch<'a> {
     fn timed_out(mut self) {
         self.done = true;
         self.account();
-        self.cluster.failed(&self.host, &AttemptFailure::PerTryTimeout);
+        self.cluster.failed(&self.host, resilience::AttemptFailure::Timeout);
         self.emit(0, ResponseFlag::UpstreamRequestTimeout.into());
     }
 

@@ -162,7 +162,7 @@ impl InboundPort {
             return reply;
         }
         let now = self.core.seams.now();
-        if let Some(bucket) = self.bucket.borrow_mut().as_mut()
+        if let Some(bucket) = self.bucket.borrow().as_ref()
             && !bucket.take(now)
         {
             exchange.mechanism(Mechanism::RateLimit, "");

@@ -21,7 +21,7 @@ use super::response_body::ResponseBody;
 use super::sidecar::{Core, with_target};
 use crate::control::RouteTable;
 use crate::policy::{AbortKind, FaultPolicy, LoadBalancer, LocalRateLimit, Route};
-use crate::resilience::{TokenBucket, draw_fault};
+use crate::resilience::{FaultDraw, TokenBucket};
 use crate::route::{Choice, Decision, RequestView, Router, hash_request};
 use crate::seam::{Rng, sleep};
 use crate::telemetry::{Direction, Mechanism, ResponseFlag, TlsState};
@@ -126,7 +126,7 @@ impl Outbound {
 
     /// Delay, then abort, each by its own draw.
     async fn inject(&self, exchange: &mut Exchange, fault: &FaultPolicy) -> Option<LocalReply> {
-        let drawn = draw_fault(fault, &mut self.rng.borrow_mut());
+        let drawn = FaultDraw::new(fault, &mut self.rng.borrow_mut());
         if let Some(delay) = drawn.delay {
             exchange.mechanism(Mechanism::Fault, "delay");
             exchange.flags.insert(ResponseFlag::DelayInjected);

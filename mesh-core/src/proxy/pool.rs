@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::request_body::AttemptBody;
 use super::transport::Transport;
 use crate::policy::ConnectionPool;
-use crate::resilience::{Breaker, ConnectionPermit};
+use crate::resilience::{Breaker, Permit};
 use crate::seam::{BoxSleep, Executor, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
 use crate::telemetry::{ConnectionEvent, Event, Mechanism, MechanismEvent, TlsState};
 
@@ -159,7 +159,7 @@ impl HostPool {
         if let Some(lease) = self.ready() {
             return Ok(lease);
         }
-        let Some(_pending) = self.breaker.try_pending() else {
+        let Ok(_pending) = self.breaker.pending() else {
             return Err(ConnectFailure::Overflow);
         };
         let (give, take) = oneshot::channel();
@@ -226,13 +226,13 @@ impl HostPool {
             false => 1,
         };
         while u64::from(self.connecting.get()) * per_connection < waiting {
-            let permit = match self.breaker.try_connection() {
-                Some(permit) => permit,
+            let permit = match self.breaker.connection() {
+                Ok(permit) => permit,
                 // Envoy lets a host without any connection make one whatever the limit.
-                None if self.open.get() == 0 && self.connecting.get() == 0 => {
-                    self.breaker.force_connection()
+                Err(_) if self.open.get() == 0 && self.connecting.get() == 0 => {
+                    self.breaker.first_connection()
                 }
-                None => return,
+                Err(_) => return,
             };
             self.connecting.set(self.connecting.get() + 1);
             let Some(pool) = self.own.upgrade() else {
@@ -242,7 +242,7 @@ impl HostPool {
         }
     }
 
-    async fn connect(self: Rc<Self>, permit: ConnectionPermit) {
+    async fn connect(self: Rc<Self>, permit: Permit) {
         let start = self.seams.now();
         let limit = self.settings.borrow().limits.connect_timeout;
         let secure = self.secure.borrow().clone();
@@ -277,7 +277,7 @@ impl HostPool {
     async fn establish(
         &self,
         secure: Rc<dyn Secure>,
-        permit: ConnectionPermit,
+        permit: Permit,
         start: Instant,
     ) -> Result<LeaseKind, ConnectFailure> {
         let failed = |why: String| ConnectFailure::Failed(why.into());
@@ -469,11 +469,11 @@ struct OpenConnection {
     open: Rc<Cell<u32>>,
     tls: TlsState,
     start: Instant,
-    _permit: ConnectionPermit,
+    _permit: Permit,
 }
 
 impl OpenConnection {
-    fn new(pool: &HostPool, permit: ConnectionPermit, tls: TlsState, start: Instant) -> Self {
+    fn new(pool: &HostPool, permit: Permit, tls: TlsState, start: Instant) -> Self {
         pool.open.set(pool.open.get() + 1);
         Self {
             pool: pool.own.clone(),
