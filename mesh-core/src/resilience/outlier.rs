@@ -120,6 +120,18 @@ impl OutlierDetector {
         self.next_sweep.get()
     }
 
+    /// Whether a sweep would change nothing: nobody is out, no ejection is remembered, and nothing waits to be
+    /// judged by rates. A detector that is quiet needs no sweeps until the next result.
+    pub fn is_quiet(&self) -> bool {
+        let judges_rates =
+            self.policy.success_rate.is_some() || self.policy.failure_percentage.is_some();
+        let idle = |record: &Record| {
+            let counted = record.answers.all > 0 || record.local.all > 0;
+            record.multiplier == 0 && !(judges_rates && counted)
+        };
+        self.endpoints.ejected() == 0 && self.records.borrow().values().all(idle)
+    }
+
     /// Takes a result; it may eject the endpoint at once.
     pub fn on_result(
         &self,
