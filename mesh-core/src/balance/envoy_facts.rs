@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fixture::{Bench, assignment, cluster, endpoint};
-use super::{EndpointId, PickRequest, request_hash};
+use super::{EndpointId, PickRequest};
 use crate::control::{Endpoint, EndpointHealth, Locality};
 use crate::policy::{Fraction, HashAlgorithm, HashKey, LoadBalancer, Sourced, Warmup};
 use crate::seam::Instant;
@@ -177,7 +177,10 @@ fn lb_ring_hash_is_sticky_and_random_without_a_hash() {
         let mut bench = Bench::of(hashing(algorithm), 50, &[1; 5]);
         for user in 0..50 {
             let request = PickRequest {
-                hash: Some(request_hash(format!("user-{user}").as_bytes())),
+                hash: Some(xxhash_rust::xxh64::xxh64(
+                    format!("user-{user}").as_bytes(),
+                    0,
+                )),
                 ..PickRequest::default()
             };
             let mut draw = || bench.pick_for(&request).unwrap().endpoint.id();

@@ -41,10 +41,3 @@ mod laws;
 pub use balancer::{Balancer, Pick, PickRequest};
 pub use endpoint::{ActiveRequest, EndpointId, EndpointState};
 pub use set::EndpointSet;
-
-/// The hash of a request attribute (header value, cookie value, query parameter
-/// value, source IP without port), as Envoy's hash policies compute it: xxHash64
-/// with seed 0 (`source/common/http/hash_policy.cc`).
-pub fn request_hash(value: &[u8]) -> u64 {
-    xxhash_rust::xxh64::xxh64(value, 0)
-}

@@ -73,7 +73,7 @@ mod tests {
     fn owners(ring: &Ring) -> Vec<usize> {
         (0..1000)
             .map(|user| {
-                let hash = crate::balance::request_hash(format!("user-{user}").as_bytes());
+                let hash = xxh64(format!("user-{user}").as_bytes(), 0);
                 ring.choose(hash, 0).unwrap()
             })
             .collect()
