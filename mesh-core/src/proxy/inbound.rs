@@ -153,13 +153,13 @@ impl InboundPort {
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
         let trace = self.core.continue_trace(&mut head.headers);
-        let exchange = Box::new(Exchange::new(downstream, &head, trace));
+        let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
         self.core.spend_proxy_time().await;
         let config = self.config.borrow().clone();
         if let Some(policy) = self.denied(&config, &exchange, &head) {
             exchange.mechanism(Mechanism::Denied, &policy);
-            let reply = forward::local_response(exchange, LocalReply::denied());
-            return reply;
+            exchange.details = format!("rbac_access_denied_matched_policy[{policy}]").into();
+            return forward::local_response(exchange, LocalReply::denied());
         }
         let now = self.core.seams.now();
         if let Some(bucket) = self.bucket.borrow().as_ref()
@@ -200,7 +200,9 @@ impl InboundPort {
         let downstream = &exchange.downstream;
         let authenticated = downstream.tls == TlsState::Mutual && !downstream.peer.is_empty();
         let request = AuthzRequest {
-            principal: authenticated.then_some(&*downstream.peer),
+            peer: authenticated.then_some(&*downstream.peer),
+            destination_ip: Some(self.core.pod_ip()),
+            sni: None,
             source_ip: downstream.peer_address.ip(),
             method: head.method.as_str(),
             path: exchange.path.as_str(),
@@ -209,7 +211,7 @@ impl InboundPort {
             headers: &head.headers,
         };
         let verdict = authz::decide(&config.authorization, &request);
-        (!verdict.allowed).then(|| verdict.policy.unwrap_or_default().to_owned())
+        (!verdict.allowed).then(|| verdict.policy().unwrap_or("none").to_owned())
     }
 
     fn identify(&self, headers: &mut http::HeaderMap, exchange: &Exchange) {

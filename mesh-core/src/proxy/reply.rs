@@ -170,7 +170,8 @@ impl LocalReply {
     }
 
     pub(crate) fn denied() -> Self {
-        Self::new(403, None, "rbac_access_denied_matched_policy[none]", "RBAC: access denied")
+        // The details name the policy, and are the caller's to set.
+        Self::new(403, None, "", "RBAC: access denied")
     }
 
     /// The answer on the wire. gRPC callers get HTTP 200 and a `grpc-status`, as Envoy maps it.

@@ -226,6 +226,11 @@ impl Core {
         let _ended = builder.serve_connection(TokioIo::new(transport), service).await;
     }
 
+    /// The pod's address.
+    pub(crate) fn pod_ip(&self) -> IpAddr {
+        self.config.pod_ip
+    }
+
     /// Takes over a configuration.
     fn apply(self: &Rc<Self>, resources: &Resources) -> Result<(), String> {
         let Some(listener) = &resources.outbound else {
