@@ -5,9 +5,11 @@
 //! sidecar, made of resources that map one to one onto xDS types (listeners,
 //! routes, clusters, endpoints, secrets).
 
+mod compile;
 mod registry;
 mod resource;
 
+pub use compile::{Compiler, compile};
 pub use registry::{Locality, Registry, Service, ServicePort, Workload, WorkloadState};
 pub use resource::{
     Cluster, ClusterName, Endpoint, EndpointHealth, InboundListener, LoadAssignment,
