@@ -37,101 +37,85 @@ pub fn compile(
     workload: &Workload,
     version: u64,
 ) -> Snapshot {
-    let index = Index::new(policy, registry);
-    let inputs = Inputs {
-        policy,
-        registry,
-        index: &index,
-    };
-    let mut outbound = Outbound::new(inputs, &Caller::of(workload), None);
-    let caller = Caller::of(workload);
-    let endpoints = outbound.endpoints(inputs, &caller, &Place::default(), None);
-    Snapshot {
-        version,
-        outbound: OutboundListener {
-            allow_any: policy.profile.allow_any_outbound,
-        },
-        inbound: inbound::listeners(inputs, &shared(policy), workload, &[]),
-        routes: outbound.routes,
-        clusters: outbound.clusters,
-        endpoints,
-    }
+    Compiler::default().compile(policy, registry, workload, &[], version)
 }
 
 /// Compiles for many sidecars, doing equal work once.
+#[derive(Default)]
 pub struct Compiler {
-    policy: Arc<MeshPolicy>,
-    registry: Arc<Registry>,
-    index: Index,
-    questions: Questions,
-    authorization: Vec<Arc<AuthorizationPolicy>>,
+    prepared: Option<Prepared>,
     outbound: BTreeMap<Class, Outbound>,
     /// What was compiled before the last change: equal resources are taken from here.
     before: BTreeMap<Class, Outbound>,
+    authorization: Vec<Arc<AuthorizationPolicy>>,
+}
+
+/// What is computed once for a policy and a registry.
+struct Prepared {
+    index: Index,
+    questions: Questions,
+    authorization: Vec<Arc<AuthorizationPolicy>>,
 }
 
 impl Compiler {
-    /// A compiler for `policy` over `registry`.
-    pub fn new(policy: Arc<MeshPolicy>, registry: Arc<Registry>) -> Self {
-        Self {
-            index: Index::new(&policy, &registry),
-            questions: Questions::of(&policy),
-            authorization: shared(&policy),
-            outbound: BTreeMap::new(),
-            before: BTreeMap::new(),
-            policy,
-            registry,
+    /// Tells that the policy or the registry has changed. All is compiled anew; what comes out as before keeps its `Arc`.
+    pub fn invalidate(&mut self) {
+        if let Some(prepared) = self.prepared.take() {
+            self.authorization = prepared.authorization;
+            self.before.append(&mut self.outbound);
         }
     }
 
-    /// Goes on with another registry: a workload came, went, or changed its readiness.
-    pub fn set_registry(&mut self, registry: Arc<Registry>) {
-        self.change(self.policy.clone(), registry);
-    }
-
-    /// Goes on with another policy.
-    pub fn set_policy(&mut self, policy: Arc<MeshPolicy>) {
-        self.questions = Questions::of(&policy);
-        let fresh = shared(&policy);
-        let known = |policy: Arc<AuthorizationPolicy>| {
-            let same = self.authorization.iter().find(|old| **old == policy);
-            same.cloned().unwrap_or(policy)
-        };
-        self.authorization = fresh.into_iter().map(known).collect();
-        self.change(policy, self.registry.clone());
-    }
-
-    fn change(&mut self, policy: Arc<MeshPolicy>, registry: Arc<Registry>) {
-        self.index = Index::new(&policy, &registry);
-        self.policy = policy;
-        self.registry = registry;
-        self.before.append(&mut self.outbound);
-    }
-
     /// The resources of `workload`'s sidecar. `ports` are inbound ports that no service tells of.
-    pub fn compile(&mut self, workload: &Workload, ports: &[u16], version: u64) -> Snapshot {
+    ///
+    /// `policy` and `registry` must be the same at every call until [`Compiler::invalidate`].
+    pub fn compile(
+        &mut self,
+        policy: &MeshPolicy,
+        registry: &Registry,
+        workload: &Workload,
+        ports: &[u16],
+        version: u64,
+    ) -> Snapshot {
+        let prepared = self
+            .prepared
+            .get_or_insert_with(|| Prepared::new(policy, registry, &self.authorization));
         let inputs = Inputs {
-            policy: &self.policy,
-            registry: &self.registry,
-            index: &self.index,
+            policy,
+            registry,
+            index: &prepared.index,
         };
         let caller = Caller::of(workload);
-        let class = self.questions.class(workload);
+        let class = prepared.questions.class(workload);
         let before = self.before.get(&class);
         let outbound = self
             .outbound
             .entry(class)
             .or_insert_with(|| Outbound::new(inputs, &caller, before));
-        let place = self.questions.place(workload);
+        let place = prepared.questions.place(workload);
         Snapshot {
             version,
             outbound: OutboundListener {
-                allow_any: self.policy.profile.allow_any_outbound,
+                allow_any: policy.profile.allow_any_outbound,
             },
-            inbound: inbound::listeners(inputs, &self.authorization, workload, ports),
+            inbound: inbound::listeners(inputs, &prepared.authorization, workload, ports),
             routes: outbound.routes.clone(),
             clusters: outbound.clusters.clone(),
             endpoints: outbound.endpoints(inputs, &caller, &place, before),
+        }
+    }
+}
+
+impl Prepared {
+    fn new(policy: &MeshPolicy, registry: &Registry, known: &[Arc<AuthorizationPolicy>]) -> Self {
+        let reuse = |policy: Arc<AuthorizationPolicy>| {
+            let same = known.iter().find(|old| **old == policy);
+            same.cloned().unwrap_or(policy)
+        };
+        Self {
+            index: Index::new(policy, registry),
+            questions: Questions::of(policy),
+            authorization: shared(policy).into_iter().map(reuse).collect(),
         }
     }
 }

@@ -29,8 +29,8 @@ fn the_narrowest_peer_authentication_counts() {
         let mut policy = policy();
         policy.peer_authentication = objects.to_vec();
         let registry = bookinfo();
-        let mut compiler = Compiler::new(Arc::new(policy), Arc::new(registry.clone()));
-        let snapshot = compiler.compile(&registry.workloads["productpage-0"], &[9080], 1);
+        let mut compiler = Compiler::default();
+        let snapshot = compiler.compile(&policy, &registry, &registry.workloads["productpage-0"], &[9080], 1);
         snapshot.inbound[0].mtls.value
     };
     let mesh = peer("mesh", None, &[], Some(Strict));
@@ -121,8 +121,8 @@ fn inbound_listens_where_services_send() {
     let mut again = service("reviews-admin", "default", &[(1, 8080), (2, 9999)]);
     again.selector = labels(&[("app", "reviews")]);
     registry.services.insert(again.host.clone(), again);
-    let mut compiler = Compiler::new(Arc::new(policy), Arc::new(registry.clone()));
-    let snapshot = compiler.compile(&registry.workloads["reviews-v1-0"], &[15020, 8080], 1);
+    let mut compiler = Compiler::default();
+    let snapshot = compiler.compile(&policy, &registry, &registry.workloads["reviews-v1-0"], &[15020, 8080], 1);
     let ports: Vec<u16> = snapshot.inbound.iter().map(|l| l.port).collect();
     assert_eq!(ports, [8080, 9999, 15020]);
     let names: Vec<&str> = snapshot.inbound[0]

@@ -23,8 +23,8 @@ fn zoned() -> (MeshPolicy, Registry) {
 #[test]
 fn priorities_are_the_callers_and_the_rest_is_shared() {
     let (policy, registry) = zoned();
-    let mut compiler = Compiler::new(Arc::new(policy.clone()), Arc::new(registry.clone()));
-    let mut of = |name: &str| compiler.compile(&registry.workloads[name], &[], 1);
+    let mut compiler = Compiler::default();
+    let mut of = |name: &str| compiler.compile(&policy, &registry, &registry.workloads[name], &[], 1);
     let (here, there, too) = (of("productpage-0"), of("reviews-v1-0"), of("ratings-0"));
     let shared = |a: &Snapshot, b: &Snapshot, name: &str| {
         let find = |s: &Snapshot| {
@@ -92,14 +92,13 @@ fn priorities_are_the_callers_and_the_rest_is_shared() {
 #[test]
 fn what_did_not_change_keeps_its_arc() {
     let (policy, registry) = zoned();
-    let policy = Arc::new(policy);
-    let mut compiler = Compiler::new(policy.clone(), Arc::new(registry.clone()));
+    let mut compiler = Compiler::default();
     let caller = &registry.workloads["productpage-0"];
-    let before = compiler.compile(caller, &[], 1);
+    let before = compiler.compile(&policy, &registry, caller, &[], 1);
     let mut changed = registry.clone();
     changed.workloads["ratings-0"].state = WorkloadState::NotReady;
-    compiler.set_registry(Arc::new(changed.clone()));
-    let after = compiler.compile(caller, &[], 2);
+    compiler.invalidate();
+    let after = compiler.compile(&policy, &changed, caller, &[], 2);
     assert_eq!(after, compile(&policy, &changed, caller, 2));
     assert!(
         before
@@ -123,10 +122,10 @@ fn what_did_not_change_keeps_its_arc() {
         .map(|(a, _)| a.cluster.as_str())
         .collect();
     assert_eq!(moved, ["outbound|9080||ratings.default.svc.cluster.local"]);
-    let mut ruled = (*policy).clone();
+    let mut ruled = policy.clone();
     ruled.routes = vec![to_reviews("new", &[reviews()])];
-    compiler.set_policy(Arc::new(ruled.clone()));
-    let again = compiler.compile(caller, &[], 3);
+    compiler.invalidate();
+    let again = compiler.compile(&ruled, &changed, caller, &[], 3);
     assert_eq!(again, compile(&ruled, &changed, caller, 3));
     assert!(!Arc::ptr_eq(&after.routes[1], &again.routes[1]));
     let same = after.clusters.iter().zip(&again.clusters);
@@ -143,9 +142,9 @@ fn callers_with_different_answers_are_told_apart() {
     });
     policy.routes = vec![rule("r", &[reviews()], vec![scoped])];
     let registry = bookinfo();
-    let mut compiler = Compiler::new(Arc::new(policy), Arc::new(registry.clone()));
+    let mut compiler = Compiler::default();
     let mut routed = |name: &str| {
-        let snapshot = compiler.compile(&registry.workloads[name], &[], 1);
+        let snapshot = compiler.compile(&policy, &registry, &registry.workloads[name], &[], 1);
         routed(&snapshot, "http://reviews:9080/")
             .split(' ')
             .next()
@@ -252,10 +251,10 @@ proptest! {
         registry.workloads[1].locality.zone = zone.as_str().into();
         let caller = registry.workloads[0].clone();
         let snapshot = compile(&policy, &registry, &caller, 1);
-        let mut compiler = Compiler::new(Arc::new(policy), Arc::new(registry.clone()));
+        let mut compiler = Compiler::default();
         for other in registry.workloads.values() {
-            compiler.compile(other, &[], 1);
+            compiler.compile(&policy, &registry, other, &[], 1);
         }
-        prop_assert_eq!(compiler.compile(&caller, &[], 1), snapshot);
+        prop_assert_eq!(compiler.compile(&policy, &registry, &caller, &[], 1), snapshot);
     }
 }
