@@ -14,7 +14,7 @@ mod resource;
 mod subscription;
 mod wire;
 
-pub use compile::Compiler;
+pub use compile::{Compiler, compile};
 pub use plane::{ControlPlane, control_plane_identity};
 pub use registry::{Locality, Registry, Service, ServicePort, Workload, WorkloadState};
 pub use resource::{

@@ -18,16 +18,17 @@ use crate::control::{ClusterName, RouteTable, VirtualHost};
 use crate::policy::{Destination, Forward, Mirror, Route, RouteAction};
 use crate::seam::Rng;
 
-/// All route tables of a sidecar, ready to route.
-#[derive(Debug, Default)]
+/// All route tables of a sidecar, ready to route. Cheap to clone.
+#[derive(Clone, Debug, Default)]
 pub struct Router {
     /// By port, ascending.
-    tables: Vec<Table>,
+    tables: Vec<Arc<Table>>,
 }
 
 #[derive(Debug)]
 struct Table {
-    port: u16,
+    /// What it was made from.
+    source: Arc<RouteTable>,
     domains: DomainIndex,
     hosts: Vec<Host>,
 }
@@ -58,17 +59,30 @@ pub enum Decision {
 impl Router {
     /// Makes `tables` ready. Of several tables for one port, and of equal domains, the first counts.
     pub fn new(tables: &[Arc<RouteTable>]) -> Self {
+        Self::default().updated(tables)
+    }
+
+    /// Makes `tables` ready, taking over from here whatever was made from the same `Arc`: after a push only
+    /// what it changed costs anything, and the sidecars of a mesh can start from one router.
+    #[must_use]
+    pub fn updated(&self, tables: &[Arc<RouteTable>]) -> Self {
         let mut router = Self::default();
-        for table in tables {
-            router.table(table.port).add(table);
+        for source in tables {
+            if let Err(place) = router.position(source.port) {
+                let known = self.position(source.port).ok().map(|at| &self.tables[at]);
+                let known = known.filter(|table| Arc::ptr_eq(&table.source, source));
+                let table = known
+                    .cloned()
+                    .unwrap_or_else(|| Arc::new(Table::new(source)));
+                router.tables.insert(place, table);
+            }
         }
         router
     }
 
     /// The virtual host of `authority` on `port`, and the domain that took it.
     pub fn find(&self, port: u16, authority: &str) -> Option<(&Host, DomainMatch<'_>)> {
-        let table = self.tables.binary_search_by_key(&port, |t| t.port).ok()?;
-        let table = &self.tables[table];
+        let table = &self.tables[self.position(port).ok()?];
         let (host, domain) = table.domains.find(authority)?;
         Some((&table.hosts[host], domain))
     }
@@ -85,28 +99,26 @@ impl Router {
         }
     }
 
-    fn table(&mut self, port: u16) -> &mut Table {
-        let place = self.tables.binary_search_by_key(&port, |t| t.port);
-        let place = place.unwrap_or_else(|place| {
-            let fresh = Table {
-                port,
-                domains: DomainIndex::default(),
-                hosts: Vec::new(),
-            };
-            self.tables.insert(place, fresh);
-            place
-        });
-        &mut self.tables[place]
+    /// Where the table of `port` is, or would be.
+    fn position(&self, port: u16) -> Result<usize, usize> {
+        self.tables
+            .binary_search_by_key(&port, |table| table.source.port)
     }
 }
 
 impl Table {
-    fn add(&mut self, table: &RouteTable) {
-        for host in &table.hosts {
+    fn new(source: &Arc<RouteTable>) -> Self {
+        let mut domains = DomainIndex::default();
+        for (place, host) in source.hosts.iter().enumerate() {
             for domain in &host.domains {
-                self.domains.insert(domain, self.hosts.len());
+                domains.insert(domain, place);
             }
-            self.hosts.push(Host::new(host, self.port));
+        }
+        let host = |host: &VirtualHost| Host::new(host, source.port);
+        Self {
+            hosts: source.hosts.iter().map(host).collect(),
+            source: source.clone(),
+            domains,
         }
     }
 }

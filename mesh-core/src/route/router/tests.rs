@@ -151,6 +151,27 @@ fn what_is_not_found_is_told_apart() {
 }
 
 #[test]
+fn an_update_makes_only_what_changed() {
+    let of = |port, name: &str| {
+        table(
+            port,
+            vec![(
+                "svc.test",
+                vec![route(name, prefix("/"), split(&[("a", 1)]))],
+            )],
+        )
+    };
+    let (kept, old, new) = (of(80, "kept"), of(81, "old"), of(81, "new"));
+    let before = Router::new(&[kept.clone(), old]);
+    let after = before.updated(&[new, kept]);
+    let entry =
+        |router: &Router, port| router.find(port, "svc.test").unwrap().0.entries()[0].clone();
+    assert!(Arc::ptr_eq(&entry(&before, 80), &entry(&after, 80)));
+    assert_eq!(entry(&before, 81).route().name, "old");
+    assert_eq!(entry(&after, 81).route().name, "new");
+}
+
+#[test]
 fn a_subset_and_a_port_are_part_of_the_cluster() {
     let mut action = split(&[("a", 1)]);
     if let RouteAction::Forward(forward) = &mut action {
