@@ -130,7 +130,7 @@ impl ControlPlane {
 
     fn push_all(&self) {
         self.version.set(self.version.get() + 1);
-        *self.compiler.borrow_mut() = Compiler::default();
+        self.compiler.borrow_mut().invalidate();
         *self.encoded.borrow_mut() = Default::default();
         let ids: Vec<u64> = self.subscribers.borrow().keys().copied().collect();
         for id in ids {

@@ -156,9 +156,9 @@ impl InboundPort {
         let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
         self.core.spend_proxy_time().await;
         let config = self.config.borrow().clone();
-        if let Some(policy) = self.denied(&config, &exchange, &head) {
-            exchange.mechanism(Mechanism::Denied, &policy);
-            exchange.details = format!("rbac_access_denied_matched_policy[{policy}]").into();
+        if let Some(details) = self.denied(&config, &exchange, &head) {
+            exchange.mechanism(Mechanism::Denied, &details);
+            exchange.details = details.into();
             return forward::local_response(exchange, LocalReply::denied());
         }
         let now = self.core.seams.now();
@@ -187,7 +187,7 @@ impl InboundPort {
         forward::forward(exchange, &self.app, terms, head, body).await
     }
 
-    /// The policy that denies the request, if one does.
+    /// Why the request is denied, if it is.
     fn denied(
         &self,
         config: &InboundListener,
@@ -211,7 +211,7 @@ impl InboundPort {
             headers: &head.headers,
         };
         let verdict = authz::decide(&config.authorization, &request);
-        (!verdict.allowed).then(|| verdict.policy().unwrap_or("none").to_owned())
+        (!verdict.allowed).then(|| verdict.to_string())
     }
 
     fn identify(&self, headers: &mut http::HeaderMap, exchange: &Exchange) {

@@ -10,11 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use mesh_core::control::{Locality, Workload, WorkloadState};
 use mesh_core::seam::{
     BoxSleep, Clock, Connection, Instant, Listener, LocalBoxFuture, Network, Randomness, Rng,
     Seams, Sleep, Spawn,
 };
 use mesh_core::telemetry::NullObserver;
+use tokio::io::AsyncReadExt;
+
+use super::{AppObserver, AppPod, Egress, Resolver, serve};
+use crate::plan::{
+    AppPlan, CancelPolicy, EndpointPlan, Load, QueueOrder, RequestPlan, TrafficPlan,
+};
+use crate::record::{AppEvent, AppOutcome, RequestEnded, TrafficEvent, TrafficOutcome};
+use crate::traffic::{TrafficObserver, drive};
 
 pub(crate) struct Testbed {
     clock: Arc<TestClock>,
@@ -60,6 +69,183 @@ impl Testbed {
                 return;
             }
         }
+    }
+}
+
+/// An app that does `endpoint` with unlimited workers.
+pub(crate) fn app(endpoint: EndpointPlan) -> AppPlan {
+    AppPlan {
+        workers: None,
+        queue_max: None,
+        queue_order: QueueOrder::Fifo,
+        cancel: CancelPolicy::Stop,
+        endpoints: Vec::new(),
+        fallback: endpoint,
+    }
+}
+
+/// A source that calls `authority`.
+pub(crate) fn source(authority: &str, load: Load) -> TrafficPlan {
+    TrafficPlan {
+        name: "clients".to_owned(),
+        workload: Workload {
+            name: "clients".into(),
+            namespace: "default".into(),
+            ip: [10, 0, 0, 9].into(),
+            labels: BTreeMap::new(),
+            service_account: "default".into(),
+            meshed: false,
+            locality: Locality::default(),
+            state: WorkloadState::Ready,
+        },
+        request: RequestPlan {
+            authority: authority.to_owned(),
+            service: "a".to_owned(),
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            headers: Vec::new(),
+            body_bytes: 0,
+        },
+        load,
+        start: Duration::ZERO,
+        stop: None,
+        timeout: None,
+    }
+}
+
+/// What apps and traffic sources told.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) apps: RefCell<Vec<Told>>,
+    pub(crate) sent: Cell<u64>,
+    pub(crate) ended: RefCell<Vec<Ended>>,
+}
+
+/// An [`AppEvent`], kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) arrived: u64,
+    pub(crate) started: Option<u64>,
+    pub(crate) ended: u64,
+    pub(crate) outcome: AppOutcome,
+    pub(crate) status: u16,
+    pub(crate) queue: u32,
+    pub(crate) trace: u128,
+}
+
+/// A [`RequestEnded`], kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) sequence: u64,
+    pub(crate) trace: u128,
+    pub(crate) intended: u64,
+    pub(crate) ended: u64,
+    pub(crate) outcome: TrafficOutcome,
+    pub(crate) upstream: String,
+    pub(crate) bytes: u64,
+    pub(crate) flags: String,
+    pub(crate) check: String,
+}
+
+impl AppObserver for Log {
+    fn app(&self, at: Instant, event: &AppEvent<'_>) {
+        assert_eq!(at, event.ended);
+        self.apps.borrow_mut().push(Told {
+            arrived: event.arrived.as_nanos(),
+            started: event.started.map(Instant::as_nanos),
+            ended: event.ended.as_nanos(),
+            outcome: event.outcome,
+            status: event.status,
+            queue: event.queue,
+            trace: event.trace,
+        });
+    }
+}
+
+impl TrafficObserver for Log {
+    fn traffic(&self, _at: Instant, event: &TrafficEvent<'_>) {
+        match event {
+            TrafficEvent::Sent(_) => self.sent.set(self.sent.get() + 1),
+            TrafficEvent::Ended(event) => self.ended.borrow_mut().push(kept(event)),
+        }
+    }
+}
+
+fn kept(event: &RequestEnded<'_>) -> Ended {
+    Ended {
+        sequence: event.sequence,
+        trace: event.trace,
+        intended: event.intended.as_nanos(),
+        ended: event.ended.as_nanos(),
+        outcome: event.outcome,
+        upstream: event.upstream.to_owned(),
+        bytes: event.response_bytes,
+        flags: event.flags.to_owned(),
+        check: format!("{:?}", event.check),
+    }
+}
+
+/// Authorities that are addresses.
+struct Literal;
+
+impl Resolver for Literal {
+    fn resolve(&self, authority: &str) -> Option<SocketAddr> {
+        authority.parse().ok()
+    }
+}
+
+pub(crate) fn direct() -> Egress {
+    Egress::Direct(Rc::new(Literal))
+}
+
+impl Testbed {
+    /// Runs `plan` as pod `name` at `address`.
+    pub(crate) fn start(&self, name: &str, address: &str, plan: AppPlan) -> Rc<Log> {
+        let log = Rc::new(Log::default());
+        let pod = AppPod {
+            name: name.into(),
+            service: name.into(),
+            listen: vec![address.parse().unwrap()],
+            plan: Arc::new(plan),
+            egress: direct(),
+            incarnation: 0,
+        };
+        let serving = serve(self.seams(), pod, log.clone());
+        self.spawn(async move { serving.await.unwrap() });
+        self.tasks.settle();
+        log
+    }
+
+    /// What the first caller of `address` says; it gets no answer.
+    pub(crate) fn listen_raw(&self, address: &str) -> Rc<RefCell<String>> {
+        let heard = Rc::new(RefCell::new(String::new()));
+        let (seams, text, address) = (self.seams(), heard.clone(), address.parse().unwrap());
+        self.spawn(async move {
+            let mut listener = seams.network.listen(address).await.unwrap();
+            let mut connection = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let read = connection.io.read(&mut buffer).await.unwrap();
+            text.borrow_mut()
+                .push_str(&String::from_utf8_lossy(&buffer[..read]));
+            std::future::pending().await
+        });
+        self.tasks.settle();
+        heard
+    }
+
+    /// Runs a traffic source.
+    pub(crate) fn drive(&self, plan: TrafficPlan) -> Rc<Log> {
+        let log = Rc::new(Log::default());
+        let (origin, until) = (Instant::ZERO, Instant::NEVER);
+        self.spawn(drive(
+            self.seams(),
+            plan,
+            direct(),
+            origin,
+            until,
+            log.clone(),
+        ));
+        log
     }
 }
 
