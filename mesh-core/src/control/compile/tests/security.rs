@@ -30,7 +30,13 @@ fn the_narrowest_peer_authentication_counts() {
         policy.peer_authentication = objects.to_vec();
         let registry = bookinfo();
         let mut compiler = Compiler::default();
-        let snapshot = compiler.compile(&policy, &registry, &registry.workloads["productpage-0"], &[9080], 1);
+        let snapshot = compiler.compile(
+            &policy,
+            &registry,
+            &registry.workloads["productpage-0"],
+            &[9080],
+            1,
+        );
         snapshot.inbound[0].mtls.value
     };
     let mesh = peer("mesh", None, &[], Some(Strict));
@@ -122,7 +128,13 @@ fn inbound_listens_where_services_send() {
     again.selector = labels(&[("app", "reviews")]);
     registry.services.insert(again.host.clone(), again);
     let mut compiler = Compiler::default();
-    let snapshot = compiler.compile(&policy, &registry, &registry.workloads["reviews-v1-0"], &[15020, 8080], 1);
+    let snapshot = compiler.compile(
+        &policy,
+        &registry,
+        &registry.workloads["reviews-v1-0"],
+        &[15020, 8080],
+        1,
+    );
     let ports: Vec<u16> = snapshot.inbound.iter().map(|l| l.port).collect();
     assert_eq!(ports, [8080, 9999, 15020]);
     let names: Vec<&str> = snapshot.inbound[0]

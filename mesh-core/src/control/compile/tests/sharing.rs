@@ -24,7 +24,8 @@ fn zoned() -> (MeshPolicy, Registry) {
 fn priorities_are_the_callers_and_the_rest_is_shared() {
     let (policy, registry) = zoned();
     let mut compiler = Compiler::default();
-    let mut of = |name: &str| compiler.compile(&policy, &registry, &registry.workloads[name], &[], 1);
+    let mut of =
+        |name: &str| compiler.compile(&policy, &registry, &registry.workloads[name], &[], 1);
     let (here, there, too) = (of("productpage-0"), of("reviews-v1-0"), of("ratings-0"));
     let shared = |a: &Snapshot, b: &Snapshot, name: &str| {
         let find = |s: &Snapshot| {
