@@ -104,8 +104,10 @@ impl fmt::Display for CaError {
 impl std::error::Error for CaError {}
 
 impl CertificateAuthority {
-    /// A new authority of `trust_domain`, whose key is drawn from `rng`, valid
-    /// from `not_before` (wall time since the Unix epoch) for `lifetime`.
+    /// A new authority of `trust_domain`, whose key is drawn from `rng`, made at `now`
+    /// (wall time since the Unix epoch) for `lifetime`. Its root, like every certificate it
+    /// signs, is valid from [`CLOCK_SKEW_ALLOWANCE`] before it was made: in a real mesh the
+    /// root is older than any workload, so that skew meets the workload's certificate first.
     ///
     /// # Errors
     /// [`CaError::Time`] when that is beyond the year 9999; [`CaError::Names`] when
@@ -113,13 +115,14 @@ impl CertificateAuthority {
     pub fn new(
         trust_domain: &str,
         rng: &mut Rng,
-        not_before: Duration,
+        now: Duration,
         lifetime: Duration,
     ) -> Result<Self, CaError> {
         SpiffeId::new(trust_domain, "ns", "sa").map_err(|e| CaError::Names(e.to_string()))?;
         let key = KeyPair::generate(rng);
         let serials = Serials::of(&key);
-        let not_after = whole_seconds(not_before.saturating_add(lifetime));
+        let not_before = whole_seconds(now.saturating_sub(CLOCK_SKEW_ALLOWANCE));
+        let not_after = whole_seconds(now.saturating_add(lifetime));
 
         let mut params = CertificateParams::default();
         set_validity(&mut params, not_before, not_after)?;

@@ -239,6 +239,15 @@ mod tests {
     }
 
     #[test]
+    fn a_root_of_the_future_vouches_for_nobody_yet() {
+        let mut rng = Rng::named(1, "ca");
+        let future = CertificateAuthority::new("td", &mut rng, NOW + DAY, DAY).unwrap();
+        let signed = issue(&authority("ca", ROOT_LIFETIME)); // the same key, today
+        let verdict = verify(&TrustBundle::of(&future), &signed, NOW);
+        assert_eq!(verdict, Err(Rejection::RootNotYetValid));
+    }
+
+    #[test]
     fn junk_is_no_root() {
         let junk = [CertificateDer::from(vec![1, 2, 3])];
         assert_eq!(

@@ -6,6 +6,10 @@
 //! its workloads come without a behaviour and the scenario adds one; an isotope
 //! graph tells everything, so its workloads come complete.
 
+pub mod isotope;
+pub mod kubernetes;
+mod name;
+
 use std::collections::BTreeMap;
 
 use mesh_core::control::{Locality, Service};
@@ -25,7 +29,7 @@ pub struct ImportedTopology {
     /// Services meant to be called from outside, as callers dial them (`d`, or `d.namespace` outside
     /// the default namespace). Only isotope graphs name them.
     pub entrypoints: Vec<String>,
-    /// What was read and does not do what a reader may think it does, in file order.
+    /// What was read and does not do what a reader may think it does, by file and line.
     pub notes: Vec<Note>,
 }
 
