@@ -1,1 +1,19 @@
 //! Traffic sources: open and closed loops, scripts.
+//!
+//! Who measures a service decides what is found. A client that waits for an
+//! answer before it sends the next request slows down with the service and so
+//! hides its trouble (Schroeder, Wierman and Harchol-Balter, "Open versus
+//! closed: a cautionary tale", NSDI 2006), so both kinds are here and the
+//! scenario says which. A source is a pod that only calls, with a real HTTP
+//! client on the [seams](mesh_core::seam) of its host.
+
+mod arrivals;
+mod expect;
+mod flags;
+mod observe;
+mod request;
+mod source;
+
+pub use flags::FlagProbe;
+pub use observe::TrafficObserver;
+pub use source::drive;

@@ -1,0 +1,14 @@
+//! Where apps tell what became of their requests.
+
+use mesh_core::seam::Instant;
+
+use crate::record::AppEvent;
+
+/// Takes what apps tell. Instants are on the host's clock.
+///
+/// Requests that are dropped with their host are told as cancelled; an
+/// observer that is not to hear of the end of the world stops listening first.
+pub trait AppObserver {
+    /// An app is done with a request.
+    fn app(&self, at: Instant, event: &AppEvent<'_>);
+}

@@ -1,0 +1,99 @@
+//! What the requests of one app share.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use mesh_core::seam::{Seams, sleep};
+
+use super::AppPod;
+use super::answer::AnswerBody;
+use super::body::FillBody;
+use super::client::HttpClient;
+use super::luck::Fate;
+use super::observe::AppObserver;
+use super::pool::WorkerPool;
+use crate::plan::{AppPlan, EndpointPlan};
+
+/// The header in which every answer of an app names the pod that gave it.
+pub const UPSTREAM_HEADER: HeaderName = HeaderName::from_static("x-meshquake-upstream");
+
+/// The header in which an app says why it failed, such as `call to ratings:9080: 503`.
+pub const FAILURE_HEADER: HeaderName = HeaderName::from_static("x-meshquake-failure");
+
+/// Idle connections an app keeps per authority (Go's `DefaultTransport.MaxIdleConns`).
+const IDLE_CONNECTIONS_MAX: usize = 100;
+
+/// One running instance of an app.
+pub(super) struct Replica {
+    pub(super) seams: Seams,
+    pub(super) pod: Arc<str>,
+    pub(super) service: Arc<str>,
+    pub(super) plan: Arc<AppPlan>,
+    pub(super) pool: WorkerPool,
+    pub(super) fate: Fate,
+    pub(super) client: HttpClient,
+    pub(super) observer: Rc<dyn AppObserver>,
+    signature: Option<HeaderValue>,
+}
+
+impl Replica {
+    pub(super) fn new(seams: Seams, pod: &AppPod, observer: Rc<dyn AppObserver>) -> Self {
+        // A restarted app is not dealt the numbers of its first life again.
+        let name = match pod.incarnation {
+            0 => pod.name.to_string(),
+            n => format!("{}#{n}", pod.name),
+        };
+        Self {
+            pool: WorkerPool::new(&pod.plan),
+            fate: Fate::new(&name, &pod.plan, &*seams.random),
+            client: HttpClient::new(seams.clone(), pod.egress.clone(), IDLE_CONNECTIONS_MAX),
+            seams,
+            pod: pod.name.clone(),
+            service: pod.service.clone(),
+            plan: pod.plan.clone(),
+            observer,
+            signature: HeaderValue::from_str(&pod.name).ok(),
+        }
+    }
+
+    /// An answer without a body, signed.
+    pub(super) fn response(&self, status: StatusCode) -> Response<AnswerBody> {
+        let mut response = Response::new(AnswerBody::Whole(FillBody::new(0)));
+        *response.status_mut() = status;
+        if let Some(signature) = &self.signature {
+            response
+                .headers_mut()
+                .insert(UPSTREAM_HEADER, signature.clone());
+        }
+        response
+    }
+
+    pub(super) async fn sleep(&self, span: Duration) {
+        if !span.is_zero() {
+            sleep(&*self.seams.clock, span).await;
+        }
+    }
+}
+
+impl AppPlan {
+    /// The script for a request, and its number (the fallback comes after all others).
+    pub(super) fn endpoint(&self, method: &Method, path: &str) -> (usize, &EndpointPlan) {
+        let answers = |endpoint: &EndpointPlan| {
+            path.starts_with(&endpoint.path_prefix)
+                && endpoint
+                    .method
+                    .as_ref()
+                    .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
+        };
+        let index = self.endpoints.iter().position(answers);
+        let index = index.unwrap_or(self.endpoints.len());
+        (index, self.endpoint_at(index))
+    }
+
+    /// The script with this number.
+    pub(super) fn endpoint_at(&self, index: usize) -> &EndpointPlan {
+        self.endpoints.get(index).unwrap_or(&self.fallback)
+    }
+}

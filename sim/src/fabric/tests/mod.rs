@@ -1,0 +1,4 @@
+//! The fabric as a whole: small worlds, exact expectations.
+
+mod exact;
+mod kit;

@@ -1,0 +1,411 @@
+//! A traffic source: sends requests as its load says, and tells how they fared.
+//!
+//! An open loop sends at its intended times whatever the answers, a closed
+//! loop has users who wait. Each request in flight is one task, and nothing
+//! else is kept of it. Latency counts from the intended time to the last byte.
+//!
+//! A client that gives up drops its request, and with HTTP/1.1 that closes the
+//! connection; the server sees its caller go, as it would in the real world.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use mesh_core::seam::{Instant, Rng, Seams};
+use mesh_core::telemetry::TraceContext;
+
+use super::arrivals::Schedule;
+use super::observe::TrafficObserver;
+use super::request::Turn;
+use crate::app::{Egress, HttpClient};
+use crate::plan::{Distribution, ExpectedOutcome, Load, RequestPlan, ScriptedRequest, TrafficPlan};
+
+/// A user who gets an answer in no time and needs no time to think would send
+/// for ever in one instant; this is how long it then takes to press the button.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// Sends what `plan` says; its times count from `origin`, and nothing is sent
+/// at `until` or later. Returns when the load has ended; requests of an open
+/// loop or a script that are then still in flight go on as tasks of the host.
+///
+/// Random streams are `traffic/<name>/…`: `arrivals`, `traces`, and one `think` per user.
+pub async fn drive(
+    seams: Seams,
+    plan: TrafficPlan,
+    egress: Egress,
+    origin: Instant,
+    until: Instant,
+    observer: Rc<dyn TrafficObserver>,
+) {
+    let end = plan.stop.map_or(until, |stop| until.min(origin + stop));
+    let source = Rc::new(Source {
+        // As many idle connections as were ever needed at once.
+        client: HttpClient::new(seams.clone(), egress, usize::MAX),
+        traces: RefCell::new(stream(&seams, &plan.name, "traces")),
+        seams,
+        name: plan.name,
+        request: plan.request,
+        timeout: plan.timeout,
+        observer,
+        origin,
+        end,
+        next: Cell::new(0),
+    });
+    match plan.load {
+        Load::Open { rate, arrivals } => {
+            let rng = stream(&source.seams, &source.name, "arrivals");
+            let schedule = Schedule::new(&rate, arrivals, plan.start, rng);
+            source.open_loop(schedule).await;
+        }
+        Load::Closed { users, think } => {
+            source.closed_loop(users, &think, origin + plan.start).await;
+        }
+        Load::Script(requests) => source.script(requests).await,
+    }
+}
+
+fn stream(seams: &Seams, name: &str, what: &str) -> Rng {
+    seams.random.stream(&format!("traffic/{name}/{what}"))
+}
+
+pub(super) struct Source {
+    pub(super) seams: Seams,
+    pub(super) name: String,
+    pub(super) client: HttpClient,
+    pub(super) timeout: Option<Duration>,
+    pub(super) observer: Rc<dyn TrafficObserver>,
+    /// What open and closed loops send.
+    request: RequestPlan,
+    traces: RefCell<Rng>,
+    /// Where the plan's times count from.
+    origin: Instant,
+    /// Nothing is sent from here on.
+    end: Instant,
+    next: Cell<u64>,
+}
+
+impl Source {
+    async fn open_loop(self: &Rc<Self>, schedule: Schedule) {
+        for intended in schedule.map(|at| self.origin + at) {
+            if intended >= self.end {
+                break;
+            }
+            self.seams.clock.sleep_until(intended).await;
+            let (source, turn) = (self.clone(), self.next_turn(intended));
+            self.seams.spawn(async move {
+                source.send_planned(turn).await;
+            });
+        }
+    }
+
+    async fn closed_loop(&self, users: u32, think: &Distribution, start: Instant) {
+        self.seams.clock.sleep_until(start).await;
+        let user = |number| {
+            let rng = stream(&self.seams, &self.name, &format!("user-{number}/think"));
+            self.user(start, think, rng)
+        };
+        join_all((0..users).map(user)).await;
+    }
+
+    /// One user, from the first request on.
+    async fn user(&self, start: Instant, think: &Distribution, mut rng: Rng) {
+        let mut at = start;
+        while at < self.end {
+            self.seams.clock.sleep_until(at).await;
+            let ended = self.send_planned(self.next_turn(at)).await;
+            let next = ended + think.sample(&mut rng);
+            at = if next > at { next } else { at + PAUSE_MIN };
+        }
+    }
+
+    async fn script(self: &Rc<Self>, requests: Vec<ScriptedRequest>) {
+        // A request's number is its place in the script, whatever order its instant gives it.
+        let mut numbered: Vec<_> = (0u64..).zip(requests).collect();
+        numbered.sort_by_key(|(_, scripted)| scripted.at);
+        for (sequence, scripted) in numbered {
+            let turn = self.turn(sequence, self.origin + scripted.at);
+            if turn.intended >= self.end {
+                break;
+            }
+            self.seams.clock.sleep_until(turn.intended).await;
+            let source = self.clone();
+            self.seams.spawn(async move {
+                source.send(turn, &scripted.request, &scripted.expect).await;
+            });
+        }
+    }
+
+    async fn send_planned(&self, turn: Turn) -> Instant {
+        self.send(turn, &self.request, &ExpectedOutcome::default())
+            .await
+    }
+
+    fn next_turn(&self, intended: Instant) -> Turn {
+        let sequence = self.next.replace(self.next.get() + 1);
+        self.turn(sequence, intended)
+    }
+
+    fn turn(&self, sequence: u64, intended: Instant) -> Turn {
+        let mut rng = self.traces.borrow_mut();
+        Turn {
+            sequence,
+            intended,
+            context: TraceContext::start(&mut rng),
+            request_id: (u128::from(rng.bits()) << 64) | u128::from(rng.bits()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testbed::{Ended, Log, Testbed, Told, app, source};
+    use crate::plan::{
+        AppPlan, Arrivals, CancelPolicy, EndpointPlan, RatePoint, RateProfile, ScriptedResponse,
+    };
+    use crate::record::{AppOutcome, TrafficOutcome};
+
+    const ADDRESS: &str = "10.0.0.1:80";
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn open(per_second: f64, arrivals: Arrivals) -> Load {
+        let rate = RateProfile(vec![RatePoint {
+            at: Duration::ZERO,
+            per_second,
+        }]);
+        Load::Open { rate, arrivals }
+    }
+
+    fn working(service_time: Distribution, workers: u32) -> AppPlan {
+        let mut endpoint = EndpointPlan::echo();
+        endpoint.service_time = service_time;
+        let mut plan = app(endpoint);
+        plan.workers = Some(workers);
+        plan
+    }
+
+    /// An app under an open loop for some virtual time.
+    fn run(
+        plan: AppPlan,
+        load: Load,
+        timeout: Option<Duration>,
+        length: Duration,
+    ) -> (Rc<Log>, Rc<Log>) {
+        let bed = Testbed::new(4);
+        let apps = bed.start("a-0", ADDRESS, plan);
+        let mut plan = source(ADDRESS, load);
+        plan.stop = Some(length);
+        plan.timeout = timeout;
+        let clients = bed.drive(plan);
+        bed.run();
+        (apps, clients)
+    }
+
+    fn by_arrival(log: &Log) -> Vec<Told> {
+        let mut told = log.apps.borrow().clone();
+        told.sort_by_key(|t| t.arrived);
+        told
+    }
+
+    fn by_sequence(log: &Log) -> Vec<Ended> {
+        let mut ended = log.ended.borrow().clone();
+        ended.sort_by_key(|e| e.sequence);
+        ended
+    }
+
+    /// Every request through real HTTP starts exactly when the recursion of
+    /// Kiefer and Wolfowitz (of Lindley, for one worker) says, for the same draws.
+    #[track_caller]
+    fn is_the_textbook_queue(workers: u32) {
+        let mean = Duration::from_millis(2);
+        let rate = 0.8 * f64::from(workers) / mean.as_secs_f64();
+        let service = Distribution::Exponential { mean };
+        let load = open(rate, Arrivals::Poisson);
+        let length = Duration::from_secs_f64(5000.0 / rate);
+        let (apps, clients) = run(working(service.clone(), workers), load, None, length);
+        let (told, ended) = (by_arrival(&apps), by_sequence(&clients));
+        assert_eq!(told.len(), ended.len());
+        assert!(told.len().abs_diff(5000) < 400, "{}", told.len());
+        let mut draws = Rng::named(4, "app/a-0/service-time");
+        let mut free_at = vec![0; workers as usize];
+        for (told, ended) in told.iter().zip(ended) {
+            assert_eq!(told.arrived, ended.intended);
+            free_at.sort_unstable();
+            let start = told.arrived.max(free_at[0]);
+            let end = start + u64::try_from(service.sample(&mut draws).as_nanos()).unwrap();
+            free_at[0] = end;
+            assert_eq!(
+                (told.started, told.ended, ended.ended),
+                (Some(start), end, end)
+            );
+        }
+    }
+
+    #[test]
+    fn one_worker_behind_http_is_lindley_to_the_nanosecond() {
+        is_the_textbook_queue(1);
+    }
+
+    #[test]
+    fn four_workers_behind_http_are_kiefer_wolfowitz_to_the_nanosecond() {
+        is_the_textbook_queue(4);
+    }
+
+    #[test]
+    fn policies_change_neither_arrivals_nor_service_times() {
+        let service = Distribution::Exponential { mean: ms(10) };
+        let load = open(150.0, Arrivals::Poisson);
+        let plain = run(working(service.clone(), 1), load.clone(), None, ms(2000));
+        let mut patient = working(service, 3);
+        patient.cancel = CancelPolicy::Finish;
+        let other = run(patient, load, Some(ms(5)), ms(2000));
+        let arrivals = |log: &Log| {
+            by_arrival(log)
+                .iter()
+                .map(|t| t.arrived)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(arrivals(&plain.0), arrivals(&other.0));
+        let work = |log: &Log| {
+            let told = by_arrival(log);
+            told.iter()
+                .map(|t| t.ended - t.started.unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(work(&plain.0), work(&other.0));
+        let traces = |log: &Log| by_sequence(log).iter().map(|e| e.trace).collect::<Vec<_>>();
+        assert_eq!(traces(&plain.1), traces(&other.1));
+    }
+
+    #[test]
+    fn a_client_gives_up_exactly_in_time() {
+        let plan = working(Distribution::Constant(ms(100)), 1);
+        let (apps, clients) = run(plan, open(10.0, Arrivals::Constant), Some(ms(30)), ms(250));
+        for ended in by_sequence(&clients) {
+            assert_eq!(ended.outcome, TrafficOutcome::Timeout);
+            assert_eq!(ended.ended, ended.intended + 30_000_000);
+        }
+        // HTTP/1.1 cancels by closing, so the app hears of it in the same instant and stops.
+        let told = by_arrival(&apps);
+        assert_eq!(told.len(), 3);
+        assert!(told.iter().all(|t| t.outcome == AppOutcome::Cancelled));
+        assert!(told.iter().all(|t| t.ended == t.arrived + 30_000_000));
+    }
+
+    #[test]
+    fn what_is_in_flight_at_the_end_was_sent_and_has_not_ended() {
+        let bed = Testbed::new(1);
+        bed.start("a-0", ADDRESS, working(Distribution::Constant(ms(25)), 10));
+        let clients = bed.drive(source(ADDRESS, open(100.0, Arrivals::Constant)));
+        bed.run_until(Instant::ZERO + ms(100));
+        // Sent at 0, 10, …, 100; ended those sent until 75 before the end.
+        assert_eq!((clients.sent.get(), clients.ended.borrow().len()), (11, 8));
+    }
+
+    #[test]
+    fn connections_are_as_many_as_requests_in_flight() {
+        let bed = Testbed::new(1);
+        bed.start("a-0", ADDRESS, working(Distribution::Constant(ms(25)), 10));
+        bed.drive(source(ADDRESS, open(100.0, Arrivals::Constant)));
+        bed.run_until(Instant::ZERO + ms(2000));
+        assert_eq!(bed.pipes.opened.get(), 3);
+    }
+
+    #[test]
+    fn users_wait_and_think() {
+        let bed = Testbed::new(1);
+        bed.start("a-0", ADDRESS, working(Distribution::Constant(ms(5)), 1));
+        let think = Distribution::Constant(ms(10));
+        let mut plan = source(ADDRESS, Load::Closed { users: 2, think });
+        (plan.start, plan.stop) = (ms(100), Some(ms(131)));
+        let clients = bed.drive(plan);
+        bed.run();
+        let mut seen: Vec<_> = by_sequence(&clients)
+            .iter()
+            .map(|e| (e.intended / 1_000_000, e.ended / 1_000_000))
+            .collect();
+        seen.sort_unstable();
+        assert_eq!(
+            seen,
+            [(100, 105), (100, 110), (115, 120), (120, 125), (130, 135)]
+        );
+        assert_eq!(bed.pipes.opened.get(), 2, "one connection per user");
+    }
+
+    #[test]
+    fn a_user_who_fails_at_once_does_not_stop_time() {
+        let bed = Testbed::new(1);
+        let think = Distribution::ZERO;
+        let mut plan = source(ADDRESS, Load::Closed { users: 1, think });
+        plan.stop = Some(ms(5));
+        let clients = bed.drive(plan);
+        bed.run();
+        let ended = by_sequence(&clients);
+        assert_eq!(ended.len(), 5);
+        assert!(
+            ended
+                .iter()
+                .all(|e| e.outcome == TrafficOutcome::ConnectFailed)
+        );
+    }
+
+    #[test]
+    fn a_user_without_pause_keeps_one_connection() {
+        let bed = Testbed::new(1);
+        let mut plan = working(Distribution::Constant(ms(1)), 1);
+        plan.fallback.response_bytes = 100_000;
+        bed.start("a-0", ADDRESS, plan);
+        let think = Distribution::ZERO;
+        let mut plan = source(ADDRESS, Load::Closed { users: 1, think });
+        plan.stop = Some(ms(50));
+        plan.request.body_bytes = 100_000;
+        let clients = bed.drive(plan);
+        bed.run();
+        assert_eq!(
+            (by_sequence(&clients).len(), bed.pipes.opened.get()),
+            (50, 1)
+        );
+    }
+
+    #[test]
+    fn a_script_is_sent_and_checked_request_by_request() {
+        let bed = Testbed::new(1);
+        let mut endpoint = EndpointPlan::echo();
+        endpoint.responses = vec![
+            ScriptedResponse::Status(200),
+            ScriptedResponse::Status(503),
+            ScriptedResponse::Close,
+        ];
+        bed.start("a-0", ADDRESS, app(endpoint));
+        let request = |at, status, upstream: Option<&str>| ScriptedRequest {
+            at: ms(at),
+            request: source(ADDRESS, Load::Script(Vec::new())).request,
+            expect: ExpectedOutcome {
+                status: Some(status),
+                upstream: upstream.map(str::to_owned),
+                at_most: Some(Duration::ZERO),
+                ..ExpectedOutcome::default()
+            },
+            place: "script.yaml:1".to_owned(),
+        };
+        let script = vec![
+            request(20, 200, None),
+            request(10, 200, Some("a")),
+            request(30, 0, None),
+            request(40, 500, Some("b")),
+        ];
+        let clients = bed.drive(source(ADDRESS, Load::Script(script)));
+        bed.run();
+        let ended = by_sequence(&clients);
+        let checks: Vec<_> = ended.iter().map(|e| e.check.as_str()).collect();
+        assert_eq!(checks[0], "Missed(\"the status was 503, not 200\")");
+        assert_eq!(checks[1..3], ["Met", "Met"]);
+        assert_eq!(checks[3], "Missed(\"no answer came, and 500 should have\")");
+        assert_eq!(ended[1].upstream, "a-0");
+        assert_eq!(ended[2].outcome, TrafficOutcome::Broken);
+    }
+}
