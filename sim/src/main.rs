@@ -1,1 +1,7 @@
-fn main() {}
+//! The `meshquake` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    meshquake::cli::main()
+}

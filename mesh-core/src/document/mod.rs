@@ -4,3 +4,154 @@
 //! mesh configuration. It keeps spans for diagnostics and provenance, can be
 //! edited by path before it is read, bounds what hostile input can cost, and
 //! reports the fields that a reader did not take.
+//!
+//! # Theory
+//!
+//! A file goes through three stages, each with its own kind of mistake:
+//!
+//! 1. [`Source`] → [`Document`] ([`parse`]): YAML 1.2 with the core schema
+//!    (<https://yaml.org/spec/1.2.2/#103-core-schema>), of which JSON is a
+//!    subset. Aliases are expanded and `<<` merge keys are honoured, as
+//!    Kubernetes' tools do. The cost is bounded whatever the input: file size,
+//!    nesting depth, and the number of nodes *after* expansion, so that a
+//!    "billion laughs" file ends in a diagnostic.
+//! 2. [`Document`] → your type ([`read`], [`read_all`], [`read_lenient`]): a serde
+//!    deserializer over the tree. An error belongs to the innermost node that
+//!    caused it.
+//! 3. Your type → meaning: values that must be blamed later are [`Spanned`].
+//!
+//! Every mistake of every stage is a [`Diagnostic`]: what is wrong, where, and
+//! what would be right.
+//!
+//! # Example
+//!
+//! ```
+//! use mesh_core::document::{parse, read, Source};
+//! use serde::Deserialize;
+//!
+//! #[derive(Debug, Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Light {
+//!     colour: String,
+//! }
+//!
+//! let source = Source::new("light.yaml", "color: red\n");
+//! let documents = parse(&source).expect("valid YAML");
+//! let error = read::<Light>(&documents[0], &documents[0].root).unwrap_err();
+//! assert_eq!(error.message(), "unknown field `color`");
+//! assert_eq!(error.position().expect("a place").to_string(), "light.yaml:1:1");
+//! assert!(error.render(false).contains("did you mean `colour`?"));
+//! ```
+
+mod diagnostic;
+pub mod duration;
+mod ignored;
+mod key;
+mod nearest;
+mod node;
+mod parse;
+mod path;
+mod place;
+mod read;
+mod read_error;
+mod scalar;
+mod source;
+mod spanned;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use ignored::IgnoredField;
+pub use nearest::nearest;
+pub use node::{Node, Value};
+pub use parse::{DEPTH_MAX, NODES_MAX, parse};
+pub use path::PathError;
+pub use place::{Mark, Span};
+pub use read::{read, read_all, read_lenient};
+pub use source::{FILE_BYTES_MAX, Source};
+pub use spanned::{Recover, Spanned};
+
+use crate::policy::Position;
+
+/// One YAML document of a file.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The text it was read from.
+    pub source: Source,
+    /// Its root.
+    pub root: Node,
+    overlays: Vec<Overlay>,
+}
+
+/// The text of a value that was set by path; its marks begin at `base`.
+#[derive(Clone, Debug)]
+struct Overlay {
+    source: Source,
+    base: usize,
+}
+
+impl Document {
+    fn new(source: Source, root: Node) -> Self {
+        Self {
+            source,
+            root,
+            overlays: Vec::new(),
+        }
+    }
+
+    /// Sets the value at `path` (see [`Node::set_path`]) to the YAML value `text`.
+    /// Diagnostics about the value show `--set path=text` as its file.
+    ///
+    /// # Errors
+    /// When `text` is not YAML, or the path leads nowhere.
+    pub fn set(&mut self, path: &str, text: &str) -> Result<(), Diagnostic> {
+        let source = Source::new(&format!("--set {path}"), text);
+        let value = match parse(&source)?.into_iter().next() {
+            Some(document) => document.root,
+            None => Node::null(Span::default()),
+        };
+        let base = self.overlays.last().map_or(self.source.text.len(), |last| {
+            last.base + last.source.text.len()
+        }) + 1;
+        self.root
+            .set_path(path, value.shifted(base))
+            .map_err(|error| {
+                Diagnostic::error(format!("cannot set `{path}`: {error}"))
+                    .at(&source, Span::default())
+            })?;
+        self.overlays.push(Overlay { source, base });
+        Ok(())
+    }
+
+    /// The text a span of this document belongs to, and the span within it.
+    pub fn locate(&self, span: Span) -> (&Source, Span) {
+        let overlay = self
+            .overlays
+            .iter()
+            .rev()
+            .find(|overlay| overlay.base <= span.start.offset);
+        match overlay {
+            Some(overlay) => (&overlay.source, span.back(overlay.base)),
+            None => (&self.source, span),
+        }
+    }
+
+    /// Where a span of this document begins.
+    pub fn position(&self, span: Span) -> Position {
+        let (source, span) = self.locate(span);
+        source.position(span.start)
+    }
+
+    /// An error about a span of this document.
+    pub fn error(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+        let (source, span) = self.locate(span);
+        Diagnostic::error(message).at(source, span)
+    }
+
+    /// The text a position of this document belongs to.
+    pub fn source_of(&self, at: &Position) -> &Source {
+        self.overlays
+            .iter()
+            .map(|overlay| &overlay.source)
+            .find(|source| source.name == at.file)
+            .unwrap_or(&self.source)
+    }
+}

@@ -2,6 +2,7 @@
 
 mod event;
 mod flag;
+mod trace;
 
 pub use event::{
     AttemptEvent, ConfigEvent, ConnectionEvent, Direction, EjectionEvent, EjectionReason, Event,
@@ -9,3 +10,4 @@ pub use event::{
     TlsState,
 };
 pub use flag::{ResponseFlag, ResponseFlags};
+pub use trace::{TRACEPARENT, TraceContext};

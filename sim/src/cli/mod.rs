@@ -1,1 +1,69 @@
 //! Argument parsing, exit codes, wiring; no logic.
+//!
+//! Exit codes: 0 everything held, 1 an expectation or invariant failed, 2 the
+//! input is invalid, 3 the run is not deterministic, 4 a defect of Meshquake.
+
+mod args;
+mod explain;
+mod init;
+mod output;
+mod progress;
+mod run;
+mod schema;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything held.
+    Held = 0,
+    /// An expectation or invariant failed.
+    Failed = 1,
+    /// The input is invalid.
+    Invalid = 2,
+    /// Two runs of one seed differ.
+    NotDeterministic = 3,
+    /// A defect of Meshquake.
+    Defect = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let failed = error.use_stderr();
+            // Nowhere is left to report that printing failed.
+            let _printed = error.print();
+            return if failed { Exit::Invalid } else { Exit::Held }.into();
+        }
+    };
+    let ended = std::panic::catch_unwind(|| dispatch(&arguments.command));
+    let exit = ended.unwrap_or_else(|_| {
+        output::defect("the command panicked; the message above says where");
+        Exit::Defect
+    });
+    exit.into()
+}
+
+fn dispatch(command: &Command) -> Exit {
+    match command {
+        Command::Run(args) => run::execute(args),
+        Command::Validate(args) => validate::execute(args),
+        Command::Schema => schema::execute(),
+        Command::Init(args) => init::execute(args),
+        Command::Explain(args) => explain::execute(args),
+    }
+}

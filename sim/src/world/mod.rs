@@ -1,1 +1,123 @@
-//! Puts the parts together: pods, control plane, CA, clients; build, run, record.
+//! Puts the parts together: control plane, pods, clients, faults; then runs them.
+//!
+//! A run has two phases. In the *boot* the control plane comes up, sidecars get
+//! their certificates and first configuration, and pods become ready; it takes
+//! [`BOOT`] of virtual time before the scenario's own clock begins. Then
+//! traffic and faults run by the plan. Every instant in a report counts from
+//! the end of the boot.
+
+mod cluster;
+mod fault;
+mod pod;
+mod resolve;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mesh_core::seam::Instant;
+use meshquake_reports::RunReport;
+
+use crate::fabric::FabricError;
+use crate::plan::Plan;
+use cluster::Cluster;
+
+/// Virtual time that the mesh has to come up before the scenario begins.
+pub const BOOT: Duration = Duration::from_secs(10);
+
+/// The instant at which the scenario's clock shows zero.
+pub const ORIGIN: Instant = Instant::from_nanos(BOOT.as_nanos() as u64);
+
+/// The run is cut into this many slices; between them progress is shown and Ctrl-C is heeded.
+const SLICES: u32 = 1000;
+
+/// What a run is given besides its plan.
+pub struct RunOptions {
+    /// Where to write one JSON line per request.
+    pub requests: Option<Box<dyn Write>>,
+    /// The command that makes this run again, for the report.
+    pub reproduce: String,
+    /// Set to end the run early.
+    pub stop: Arc<AtomicBool>,
+    /// Told from time to time how far virtual time has come, and how many requests have ended.
+    pub progress: Box<dyn Fn(Duration, u64)>,
+}
+
+impl Default for RunOptions {
+    /// No request log, no interruption, no progress.
+    fn default() -> Self {
+        Self {
+            requests: None,
+            reproduce: String::new(),
+            stop: Arc::default(),
+            progress: Box::new(|_, _| {}),
+        }
+    }
+}
+
+/// Why a run came to no result. Each is a defect of Meshquake or of its machine, not of the scenario.
+#[derive(Debug)]
+pub enum RunError {
+    /// The simulated world broke.
+    Fabric(FabricError),
+    /// The mesh could not be put together.
+    Setup(String),
+    /// A pod did not become ready during the boot.
+    Boot(Vec<String>),
+    /// The request log could not be written.
+    Log(std::io::Error),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fabric(error) => error.fmt(f),
+            Self::Setup(why) => write!(f, "the mesh cannot be put together: {why}"),
+            Self::Boot(pods) => write!(
+                f,
+                "{} pods were not ready after {} s of virtual time, {} among them",
+                pods.len(),
+                BOOT.as_secs(),
+                pods.first().map_or("", String::as_str),
+            ),
+            Self::Log(error) => write!(f, "cannot write the request log: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<FabricError> for RunError {
+    fn from(error: FabricError) -> Self {
+        Self::Fabric(error)
+    }
+}
+
+/// Runs `plan` once.
+///
+/// # Errors
+/// When the world breaks; a scenario that does not hold is a report, not an error.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a run took is told to the user and nothing else depends on it"
+)]
+pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
+    let began = std::time::Instant::now();
+    let mut cluster = Cluster::build(plan, options.requests, options.reproduce)?;
+    cluster.boot(ORIGIN)?;
+    cluster.begin(ORIGIN);
+    let mut reached = Duration::ZERO;
+    for slice in 1..=SLICES {
+        if options.stop.load(Ordering::Relaxed) {
+            break;
+        }
+        reached = plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES));
+        if slice == SLICES {
+            reached = plan.duration;
+        }
+        cluster.run_until(ORIGIN + reached)?;
+        (options.progress)(reached, cluster.requests_ended());
+    }
+    cluster.finish(began)
+}

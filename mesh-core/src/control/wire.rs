@@ -1,0 +1,180 @@
+//! What sidecars and the control plane say to each other.
+//!
+//! The protocol is delta xDS in all but encoding: one stream per sidecar,
+//! resources by type and name, only changes are sent, each response carries a
+//! version and is answered by ACK or NACK. Messages are postcard, each behind
+//! a four-byte big-endian length; a resource is encoded once however many
+//! sidecars get it.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cluster, ClusterName, InboundListener, LoadAssignment, OutboundListener, RouteTable,
+};
+
+/// Path of the resource stream.
+pub(crate) const STREAM_PATH: &str = "/meshquake.control.v1/StreamResources";
+/// Path of certificate signing.
+pub(crate) const SIGN_PATH: &str = "/meshquake.control.v1/SignCertificate";
+
+/// A frame larger than this is refused: 64 MiB.
+const FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// From sidecar to control plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ToControl {
+    /// Subscribes to the resources of this workload.
+    Subscribe {
+        /// The workload's name.
+        workload: String,
+        /// The ports its app listens on.
+        ports: Vec<u16>,
+    },
+    /// The version was applied.
+    Ack(u64),
+    /// The version was rejected; the last good one stays in force.
+    Nack(u64, String),
+}
+
+/// A resource, by xDS type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Resource {
+    /// The outbound `Listener`.
+    Outbound(OutboundListener),
+    /// The inbound `Listener`s.
+    Inbound(Vec<InboundListener>),
+    /// A `RouteConfiguration`.
+    Routes(Arc<RouteTable>),
+    /// A `Cluster`.
+    Cluster(Arc<Cluster>),
+    /// A `ClusterLoadAssignment`.
+    Endpoints(Arc<LoadAssignment>),
+}
+
+/// The name of a resource that is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Removed {
+    /// The routes of this port.
+    Routes(u16),
+    /// This cluster.
+    Cluster(ClusterName),
+    /// The endpoints of this cluster.
+    Endpoints(ClusterName),
+}
+
+/// From control plane to sidecar: what changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Delta {
+    /// Version of the whole.
+    pub(crate) version: u64,
+    /// New and changed resources, each an encoded [`Resource`].
+    pub(crate) changed: Vec<Blob>,
+    /// Resources to forget.
+    pub(crate) removed: Vec<Removed>,
+}
+
+/// An encoded resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Blob(#[serde(with = "as_bytes")] pub(crate) Bytes);
+
+mod as_bytes {
+    use bytes::Bytes;
+    use serde::de::{Deserializer, Visitor};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        struct AsBytes;
+        impl Visitor<'_> for AsBytes {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes::copy_from_slice(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(AsBytes)
+    }
+}
+
+/// One message as a frame.
+pub(crate) fn frame<T: Serialize>(message: &T) -> Result<Bytes, postcard::Error> {
+    let body = postcard::to_stdvec(message)?;
+    let length = u32::try_from(body.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
+    let mut out = Vec::with_capacity(4 + body.len());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&body);
+    Ok(out.into())
+}
+
+/// Cuts a byte stream into frames.
+#[derive(Default)]
+pub(crate) struct Frames(BytesMut);
+
+impl Frames {
+    /// Adds bytes as they arrive.
+    pub(crate) fn push(&mut self, data: &[u8]) {
+        self.0.extend_from_slice(data);
+    }
+
+    /// The next complete message, if there is one.
+    ///
+    /// # Errors
+    /// When the peer sends garbage.
+    pub(crate) fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, String> {
+        let Some(prefix) = self.0.first_chunk::<4>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*prefix) as usize;
+        if length > FRAME_BYTES_MAX {
+            return Err(format!("a frame of {length} bytes is too long"));
+        }
+        if self.0.len() < 4 + length {
+            return Ok(None);
+        }
+        self.0.advance(4);
+        let body = self.0.split_to(length);
+        postcard::from_bytes(&body).map(Some).map_err(|e| e.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_survive_any_cut() {
+        let messages = [
+            ToControl::Subscribe { workload: "a-0".into(), ports: vec![80, 9080] },
+            ToControl::Ack(7),
+            ToControl::Nack(8, "no".into()),
+        ];
+        let bytes: Vec<u8> = messages.iter().flat_map(|m| frame(m).unwrap().to_vec()).collect();
+        for step in 1..bytes.len() {
+            let mut frames = Frames::default();
+            let mut out = Vec::new();
+            for piece in bytes.chunks(step) {
+                frames.push(piece);
+                while let Some(message) = frames.next::<ToControl>().unwrap() {
+                    out.push(message);
+                }
+            }
+            assert_eq!(out, messages);
+        }
+    }
+
+    #[test]
+    fn a_monstrous_length_is_refused() {
+        let mut frames = Frames::default();
+        frames.push(&[0xff; 8]);
+        assert!(frames.next::<ToControl>().is_err());
+    }
+}

@@ -1,0 +1,317 @@
+//! Delegation: the rules of a delegate, merged under the matches of its root.
+//!
+//! As pilot/pkg/model/virtualservice.go merges them (`mergeVirtualServicesIfNeeded`):
+//! a match block of the delegate counts when some block of the root allows it;
+//! a rule with a block that no root block allows is dropped whole; settings the
+//! delegate leaves out come from the root.
+
+use std::collections::BTreeMap;
+
+use super::spec::{HttpMatch, HttpRoute, StringMatch, VirtualService};
+use crate::dialect::findings::{Field, Findings};
+use crate::dialect::host::{self, Visibility};
+use crate::dialect::object::Object;
+use crate::document::Spanned;
+use crate::policy::{NoteKind, Position};
+
+/// A VirtualService that was read.
+pub(super) struct Service<'o, 'd> {
+    pub(super) object: &'o Object<'d>,
+    pub(super) spec: VirtualService,
+}
+
+/// One HTTP rule, its delegations resolved.
+pub(super) struct Rule {
+    /// `<VirtualService>/<rule name or index>`; a delegate's part follows its root's.
+    pub(super) label: String,
+    /// The field it was written in.
+    pub(super) field: Field,
+    /// Where it begins.
+    pub(super) at: Position,
+    /// What it says.
+    pub(super) spec: HttpRoute,
+}
+
+/// The rules of a VirtualService in order, with those of its delegates in their places.
+pub(super) fn expand(
+    root: &Service<'_, '_>,
+    delegates: &BTreeMap<String, &Service<'_, '_>>,
+    findings: &mut Findings<'_>,
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (index, written) in root.spec.http.iter().enumerate() {
+        let rule = Rule {
+            label: format!("{}/{}", root.object.name, part(&written.value, index)),
+            field: root.object.spec().child_item("http", index),
+            at: written.at.clone(),
+            spec: written.value.clone(),
+        };
+        if rule.spec.delegate.is_none() {
+            rules.push(rule);
+        } else {
+            rules.extend(delegated(root, &rule, delegates, findings));
+        }
+    }
+    rules
+}
+
+fn part(rule: &HttpRoute, index: usize) -> String {
+    rule.name.clone().unwrap_or_else(|| index.to_string())
+}
+
+fn target(root: &Service<'_, '_>, rule: &HttpRoute) -> Option<String> {
+    let delegate = &rule.delegate.as_ref()?.value;
+    let namespace = delegate.namespace.as_deref().filter(|name| !name.is_empty());
+    let namespace = namespace.unwrap_or(&root.object.namespace);
+    Some(format!("{namespace}/{}", delegate.name))
+}
+
+fn delegated(
+    root: &Service<'_, '_>,
+    rule: &Rule,
+    delegates: &BTreeMap<String, &Service<'_, '_>>,
+    findings: &mut Findings<'_>,
+) -> Vec<Rule> {
+    let (Some(delegate), Some(reference)) = (&rule.spec.delegate, target(root, &rule.spec)) else {
+        return Vec::new();
+    };
+    if !rule.spec.route.is_empty() || rule.spec.redirect.is_some() {
+        findings.error(&rule.at, "a rule with `delegate` cannot have `route` or `redirect`");
+        return Vec::new();
+    }
+    let field = rule.field.child("delegate");
+    let Some(service) = delegates.get(&reference) else {
+        findings.note(
+            NoteKind::Suspicious,
+            &field,
+            &delegate.at,
+            format!("no VirtualService `{reference}` without hosts exists: Istio drops this rule"),
+        );
+        return Vec::new();
+    };
+    if !seen_by(service, &root.object.namespace) {
+        findings.note(
+            NoteKind::Suspicious,
+            &field,
+            &delegate.at,
+            format!("VirtualService `{reference}` is not exported here: Istio drops this rule"),
+        );
+        return Vec::new();
+    }
+    service
+        .spec
+        .http
+        .iter()
+        .enumerate()
+        .filter_map(|(index, written)| merge(rule, service, index, written, findings))
+        .collect()
+}
+
+fn seen_by(service: &Service<'_, '_>, namespace: &str) -> bool {
+    match host::export_to(&service.spec.export_to, &service.object.namespace) {
+        Visibility::All => true,
+        Visibility::Nobody => false,
+        Visibility::Namespaces(names) => names.iter().any(|name| name == namespace),
+    }
+}
+
+fn merge(
+    root: &Rule,
+    service: &Service<'_, '_>,
+    index: usize,
+    written: &Spanned<HttpRoute>,
+    findings: &mut Findings<'_>,
+) -> Option<Rule> {
+    let field = service.object.spec().child_item("http", index);
+    if let Some(nested) = &written.value.delegate {
+        findings.error(&nested.at, "a delegate cannot delegate further");
+        return None;
+    }
+    let Some(matches) = merge_matches(&root.spec.matches, &written.value.matches) else {
+        findings.note(
+            NoteKind::Suspicious,
+            &field,
+            &written.at,
+            format!(
+                "this matches what `{}` does not hand over: Istio drops it there",
+                root.label
+            ),
+        );
+        return None;
+    };
+    let mut spec = written.value.clone();
+    spec.matches = matches.into_iter().collect();
+    inherit(&mut spec, &root.spec);
+    Some(Rule {
+        label: format!("{}/{}", root.label, part(&written.value, index)),
+        field,
+        at: written.at.clone(),
+        spec,
+    })
+}
+
+/// Takes from the root what the delegate leaves out.
+fn inherit(rule: &mut HttpRoute, root: &HttpRoute) {
+    fn fill<T: Clone>(mine: &mut Option<T>, root: &Option<T>) {
+        if mine.is_none() {
+            mine.clone_from(root);
+        }
+    }
+    fill(&mut rule.rewrite, &root.rewrite);
+    fill(&mut rule.direct_response, &root.direct_response);
+    fill(&mut rule.timeout, &root.timeout);
+    fill(&mut rule.retries, &root.retries);
+    fill(&mut rule.fault, &root.fault);
+    fill(&mut rule.mirror, &root.mirror);
+    fill(&mut rule.mirror_percent, &root.mirror_percent);
+    fill(&mut rule.mirror_percentage, &root.mirror_percentage);
+    fill(&mut rule.headers, &root.headers);
+    if rule.mirrors.is_empty() {
+        rule.mirrors = root.mirrors.clone();
+    }
+}
+
+type Matches = [Spanned<HttpMatch>];
+
+fn merge_matches(root: &Matches, own: &Matches) -> Option<Vec<Spanned<HttpMatch>>> {
+    if root.is_empty() {
+        return Some(own.to_vec());
+    }
+    if own.is_empty() {
+        return Some(root.to_vec());
+    }
+    let mut merged = Vec::new();
+    for block in own {
+        let allowed = root.iter().filter(|root| !conflict(&root.value, &block.value));
+        let before = merged.len();
+        merged.extend(allowed.map(|root| {
+            let mut both = block.clone();
+            both.value = merge_match(&root.value, &block.value);
+            both
+        }));
+        if merged.len() == before {
+            return None;
+        }
+    }
+    Some(merged)
+}
+
+fn merge_match(root: &HttpMatch, own: &HttpMatch) -> HttpMatch {
+    fn either<T: Clone>(own: &Option<T>, root: &Option<T>) -> Option<T> {
+        own.as_ref().or(root.as_ref()).cloned()
+    }
+    let name = match (&root.name, &own.name) {
+        (Some(root), Some(own)) => Some(format!("{root}-{own}")),
+        (root, own) => either(own, root),
+    };
+    HttpMatch {
+        name,
+        uri: either(&own.uri, &root.uri),
+        scheme: either(&own.scheme, &root.scheme),
+        method: either(&own.method, &root.method),
+        authority: either(&own.authority, &root.authority),
+        headers: own.headers.over(&root.headers),
+        without_headers: own.without_headers.over(&root.without_headers),
+        query_params: own.query_params.over(&root.query_params),
+        port: either(&own.port, &root.port),
+        source_labels: own.source_labels.over(&root.source_labels),
+        source_namespace: either(&own.source_namespace, &root.source_namespace),
+        gateways: if own.gateways.is_empty() {
+            root.gateways.clone()
+        } else {
+            own.gateways.clone()
+        },
+        ignore_uri_case: own.ignore_uri_case,
+    }
+}
+
+/// Whether a delegate's block asks for what the root's block does not hand over (`hasConflict`).
+fn conflict(root: &HttpMatch, own: &HttpMatch) -> bool {
+    let pairs = [
+        (&root.uri, &own.uri),
+        (&root.scheme, &own.scheme),
+        (&root.method, &own.method),
+        (&root.authority, &own.authority),
+    ];
+    let tables = [
+        (&root.headers, &own.headers),
+        (&root.without_headers, &own.without_headers),
+        (&root.query_params, &own.query_params),
+    ];
+    let port = |block: &HttpMatch| block.port.as_ref().map(|port| port.value);
+    pairs
+        .iter()
+        .any(|(root, own)| text_conflict(root.as_ref(), own.as_ref()))
+        || tables.iter().any(|(root, own)| {
+            own.iter()
+                .any(|(name, own)| text_conflict(root.get(name), Some(own)))
+        })
+        || root.ignore_uri_case.unwrap_or(false) != own.ignore_uri_case.unwrap_or(false)
+        || port(root).zip(port(own)).is_some_and(|(root, own)| root != own)
+        || root
+            .source_namespace
+            .as_ref()
+            .is_some_and(|root| own.source_namespace.as_ref() != Some(root))
+        || own
+            .source_labels
+            .iter()
+            .any(|(name, own)| root.source_labels.get(name).is_some_and(|root| root != own))
+        || gateway_conflict(root, own)
+}
+
+fn gateway_conflict(root: &HttpMatch, own: &HttpMatch) -> bool {
+    !root.gateways.is_empty()
+        && own
+            .gateways
+            .iter()
+            .any(|own| !root.gateways.iter().any(|root| root.value == own.value))
+}
+
+/// `stringMatchConflict`: a delegate may narrow a prefix, and must repeat an exact value.
+fn text_conflict(
+    root: Option<&Spanned<StringMatch>>,
+    own: Option<&Spanned<StringMatch>>,
+) -> bool {
+    let (Some(root), Some(own)) = (root, own) else {
+        return false;
+    };
+    fn text(value: &Option<Spanned<String>>) -> &str {
+        value.as_ref().map_or("", |value| value.value.as_str())
+    }
+    let (root, own) = (&root.value, &own.value);
+    if !text(&root.regex).is_empty() || !text(&own.regex).is_empty() {
+        return true;
+    }
+    let (exact, prefix) = (text(&root.exact), text(&root.prefix));
+    if !exact.is_empty() {
+        return text(&own.exact) != exact;
+    }
+    let wanted = if text(&own.prefix).is_empty() {
+        text(&own.exact)
+    } else {
+        text(&own.prefix)
+    };
+    prefix.is_empty() || wanted.is_empty() || !wanted.starts_with(prefix)
+}
+
+/// Notes delegates that no root names.
+pub(super) fn note_orphans(
+    services: &[Service<'_, '_>],
+    delegates: &BTreeMap<String, &Service<'_, '_>>,
+    findings: &mut Findings<'_>,
+) {
+    for (reference, delegate) in delegates {
+        let named = services.iter().any(|root| {
+            let mut rules = root.spec.http.iter();
+            rules.any(|rule| target(root, &rule.value).as_ref() == Some(reference))
+        });
+        if !named {
+            findings.note(
+                NoteKind::NoEffect,
+                &delegate.object.spec(),
+                &delegate.object.at,
+                "without `hosts` this is a delegate, and no VirtualService delegates to it",
+            );
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Injected faults (route.go, `TranslateFault`).
+
+use super::spec::{Abort, Delay, Fault, Percent};
+use crate::dialect::findings::{Field, Findings};
+use crate::dialect::quantity;
+use crate::document::Spanned;
+use crate::policy::{AbortKind, FaultPolicy, Fraction, NoteKind, Origin};
+
+/// gRPC status names and numbers (grpc/grpc, doc/statuscodes.md).
+const GRPC_STATUSES: &[(&str, u32)] = &[
+    ("OK", 0),
+    ("CANCELLED", 1),
+    ("UNKNOWN", 2),
+    ("INVALID_ARGUMENT", 3),
+    ("DEADLINE_EXCEEDED", 4),
+    ("NOT_FOUND", 5),
+    ("ALREADY_EXISTS", 6),
+    ("PERMISSION_DENIED", 7),
+    ("RESOURCE_EXHAUSTED", 8),
+    ("FAILED_PRECONDITION", 9),
+    ("ABORTED", 10),
+    ("OUT_OF_RANGE", 11),
+    ("UNIMPLEMENTED", 12),
+    ("INTERNAL", 13),
+    ("UNAVAILABLE", 14),
+    ("DATA_LOSS", 15),
+    ("UNAUTHENTICATED", 16),
+];
+
+/// Compiles a fault; the outer `None` means it is wrong, the inner that it injects nothing.
+pub(super) fn compile(
+    written: &Spanned<Fault>,
+    field: &Field,
+    findings: &mut Findings<'_>,
+) -> Option<Option<FaultPolicy>> {
+    let fault = &written.value;
+    let delay = match &fault.delay {
+        Some(written) => delay(written, &field.child("delay"), findings)?,
+        None => None,
+    };
+    let abort = match &fault.abort {
+        Some(written) => abort(written, &field.child("abort"), findings)?,
+        None => None,
+    };
+    if delay.is_none() && abort.is_none() {
+        return Some(None);
+    }
+    Some(Some(FaultPolicy {
+        delay,
+        abort,
+        origin: Origin::Written(written.at.clone()),
+    }))
+}
+
+fn delay(
+    written: &Spanned<Delay>,
+    field: &Field,
+    findings: &mut Findings<'_>,
+) -> Option<Option<(std::time::Duration, Fraction)>> {
+    let Some(text) = &written.value.fixed_delay else {
+        let message = "without `fixedDelay` Istio delays nothing";
+        findings.note(NoteKind::NoEffect, field, &written.at, message);
+        return Some(None);
+    };
+    let duration = quantity::duration(text, findings)?;
+    let share = match (&written.value.percentage, &written.value.percent) {
+        (Some(percentage), _) => self::share(percentage, findings)?,
+        (None, Some(percent)) => {
+            Fraction::from_ppm(quantity::whole_percent(percent, findings)? * 10_000)
+        }
+        (None, None) => Fraction::ZERO,
+    };
+    note_no_share(share, field, written, "delayed", findings);
+    Some(Some((duration, share)))
+}
+
+fn abort(
+    written: &Spanned<Abort>,
+    field: &Field,
+    findings: &mut Findings<'_>,
+) -> Option<Option<(AbortKind, Fraction)>> {
+    let abort = &written.value;
+    let kind = match (&abort.http_status, &abort.grpc_status) {
+        (Some(status), None) => AbortKind::Http(quantity::status(status, findings)?),
+        (None, Some(name)) => AbortKind::Grpc(quantity::choice(name, GRPC_STATUSES, findings)?),
+        (Some(_), Some(second)) => {
+            findings.error(&second.at, "only one of `httpStatus` and `grpcStatus` can be given");
+            return None;
+        }
+        (None, None) => {
+            let message = "without `httpStatus` or `grpcStatus` Istio aborts nothing";
+            findings.note(NoteKind::NoEffect, field, &written.at, message);
+            return Some(None);
+        }
+    };
+    if let Some(percent) = &abort.percent {
+        findings.note(
+            NoteKind::UnknownField,
+            &field.child("percent"),
+            &percent.at,
+            "Istio no longer has `percent` in an abort; did you mean `percentage: {value: …}`?",
+        );
+    }
+    let share = match &abort.percentage {
+        Some(percentage) => self::share(percentage, findings)?,
+        None => Fraction::ZERO,
+    };
+    note_no_share(share, field, written, "aborted", findings);
+    Some(Some((kind, share)))
+}
+
+/// The share of `{value: n}`; no value is none.
+pub(super) fn share(percentage: &Percent, findings: &mut Findings<'_>) -> Option<Fraction> {
+    match &percentage.value {
+        Some(value) => quantity::percent(value, findings),
+        None => Some(Fraction::ZERO),
+    }
+}
+
+fn note_no_share<T>(
+    share: Fraction,
+    field: &Field,
+    written: &Spanned<T>,
+    done: &str,
+    findings: &mut Findings<'_>,
+) {
+    if share == Fraction::ZERO {
+        let message = format!("no request is {done}: the percentage is 0, or absent, which means 0");
+        findings.note(NoteKind::NoEffect, &field.child("percentage"), &written.at, message);
+    }
+}

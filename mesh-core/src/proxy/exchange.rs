@@ -1,0 +1,187 @@
+//! The bookkeeping of one request through the proxy, from its headers to the
+//! end of its answer. Whatever happens in between, exactly one request event
+//! comes out.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::uri::PathAndQuery;
+use http::{Method, Uri, request};
+
+use super::request_body::RequestBody;
+use crate::policy::Route;
+use crate::seam::{Instant, Seams};
+use crate::telemetry::{
+    AttemptEvent, Direction, Event, Mechanism, MechanismEvent, RequestEvent, RequestTiming,
+    ResponseFlag, ResponseFlags, TlsState, TraceContext,
+};
+
+/// What the requests of one downstream connection have in common.
+pub(crate) struct Downstream {
+    pub(crate) seams: Seams,
+    pub(crate) direction: Direction,
+    /// The authenticated peer's SPIFFE id; empty when there is none.
+    pub(crate) peer: Arc<str>,
+    pub(crate) peer_address: std::net::SocketAddr,
+    pub(crate) tls: TlsState,
+    /// `x-forwarded-client-cert` of the peer, inbound.
+    pub(crate) client_cert: Option<http::HeaderValue>,
+}
+
+/// One request's record. Emits its event when it is dropped.
+pub(crate) struct Exchange {
+    pub(crate) downstream: Rc<Downstream>,
+    pub(crate) start: Instant,
+    pub(crate) trace: TraceContext,
+    pub(crate) method: Method,
+    pub(crate) authority: Arc<str>,
+    pub(crate) path: PathAndQuery,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) cluster: Option<Arc<str>>,
+    pub(crate) upstream: Option<Arc<str>>,
+    pub(crate) status: u16,
+    pub(crate) flags: ResponseFlags,
+    pub(crate) details: Cow<'static, str>,
+    pub(crate) attempts: u32,
+    pub(crate) body: Option<RequestBody>,
+    pub(crate) response_bytes: u64,
+    pub(crate) timing: RequestTiming,
+    pub(crate) grpc: bool,
+    end: Option<Instant>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        downstream: Rc<Downstream>,
+        head: &request::Parts,
+        trace: TraceContext,
+    ) -> Self {
+        let start = downstream.seams.now();
+        Self {
+            start,
+            trace,
+            method: head.method.clone(),
+            authority: authority(head).into(),
+            path: path(&head.uri),
+            route: None,
+            cluster: None,
+            upstream: None,
+            status: 0,
+            flags: ResponseFlags::NONE,
+            details: Cow::Borrowed(""),
+            attempts: 0,
+            body: None,
+            response_bytes: 0,
+            timing: RequestTiming::default(),
+            grpc: super::headers::is_grpc(&head.headers),
+            end: None,
+            downstream,
+        }
+    }
+
+    pub(crate) fn seams(&self) -> &Seams {
+        &self.downstream.seams
+    }
+
+    /// The last byte of the answer has been handed over.
+    pub(crate) fn complete(&mut self) {
+        if self.end.is_none() {
+            self.end = Some(self.seams().now());
+        }
+    }
+
+    /// A mechanism acted on this request.
+    pub(crate) fn mechanism(&self, mechanism: Mechanism, detail: &str) {
+        let subject = self.cluster.as_deref().unwrap_or(&self.authority);
+        let event = Event::Mechanism(MechanismEvent {
+            mechanism,
+            subject,
+            detail,
+        });
+        self.seams().observer.observe(self.seams().now(), &event);
+    }
+
+    /// One attempt ended.
+    pub(crate) fn attempt(
+        &self,
+        number: u32,
+        start: Instant,
+        status: u16,
+        flags: ResponseFlags,
+        tls: TlsState,
+    ) {
+        let now = self.seams().now();
+        let event = Event::Attempt(AttemptEvent {
+            direction: self.downstream.direction,
+            trace: self.trace.trace,
+            cluster: self.cluster.as_deref().unwrap_or_default(),
+            upstream: self.upstream.as_deref().unwrap_or_default(),
+            number,
+            start,
+            duration: now.since(start),
+            status,
+            flags,
+            tls,
+            mirror: false,
+        });
+        self.seams().observer.observe(now, &event);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = self.seams().now();
+        let end = self.end.unwrap_or_else(|| {
+            // Dropped before its end: the downstream has gone away.
+            self.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+            self.details = Cow::Borrowed("downstream_remote_disconnect");
+            now
+        });
+        let duration = end.since(self.start);
+        let mut timing = self.timing;
+        let spent = timing.fault + timing.backoff + timing.pool + timing.upstream;
+        timing.other = duration.saturating_sub(spent);
+        let event = Event::Request(RequestEvent {
+            direction: self.downstream.direction,
+            trace: self.trace.trace,
+            start: self.start,
+            duration,
+            method: self.method.as_str(),
+            authority: &self.authority,
+            path: self.path.as_str(),
+            route: self.route.as_ref().map_or("", |route| &route.name),
+            cluster: self.cluster.as_deref().unwrap_or_default(),
+            upstream: self.upstream.as_deref().unwrap_or_default(),
+            status: self.status,
+            flags: self.flags,
+            details: &self.details,
+            attempts: self.attempts,
+            request_bytes: self.body.as_ref().map_or(0, RequestBody::received),
+            response_bytes: self.response_bytes,
+            timing,
+            peer: &self.downstream.peer,
+            downstream_tls: self.downstream.tls,
+        });
+        self.seams().observer.observe(now, &event);
+    }
+}
+
+/// The request's authority: HTTP/2's pseudo-header, or `host`.
+fn authority(head: &request::Parts) -> &str {
+    match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head
+            .headers
+            .get(http::header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default(),
+    }
+}
+
+fn path(uri: &Uri) -> PathAndQuery {
+    match uri.path_and_query() {
+        Some(path) => path.clone(),
+        None => PathAndQuery::from_static("/"),
+    }
+}

@@ -1,0 +1,232 @@
+//! Calls to the app: TLS and peer identity, then authorization, then rate limit, then the app.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+
+use super::cluster::ClusterRuntime;
+use super::exchange::{Downstream, Exchange};
+use super::forward::{self, Terms};
+use super::reply::LocalReply;
+use super::request_body::RequestBody;
+use super::response_body::ResponseBody;
+use super::sidecar::{Core, with_target};
+use super::transport::{Peeked, Transport};
+use crate::authz::{self, AuthzRequest};
+use crate::control::InboundListener;
+use crate::identity::{ClientCertificate, handshake_failure_io, peer_identity};
+use crate::policy::MtlsMode;
+use crate::resilience::TokenBucket;
+use crate::seam::{Connection, Listener, timeout_at};
+use crate::telemetry::{Direction, Event, Mechanism, MechanismEvent, TlsState};
+
+/// A TLS record that starts a handshake begins with this byte (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Istio's listeners give up on a handshake after this long (`transport_socket_connect_timeout`).
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One inbound port.
+pub(crate) struct InboundPort {
+    core: Rc<Core>,
+    port: u16,
+    app: Rc<ClusterRuntime>,
+    config: RefCell<Rc<InboundListener>>,
+    bucket: RefCell<Option<TokenBucket>>,
+}
+
+impl InboundPort {
+    pub(crate) fn new(core: Rc<Core>, config: InboundListener, app: Rc<ClusterRuntime>) -> Rc<Self> {
+        let port = Self {
+            port: config.port,
+            bucket: RefCell::new(bucket(&core, &config)),
+            core,
+            app,
+            config: RefCell::new(Rc::new(config)),
+        };
+        Rc::new(port)
+    }
+
+    /// Applies new settings to connections and requests from now on.
+    pub(crate) fn configure(&self, config: InboundListener) {
+        let same_limit = self.config.borrow().rate_limit == config.rate_limit;
+        if !same_limit {
+            *self.bucket.borrow_mut() = bucket(&self.core, &config);
+        }
+        *self.config.borrow_mut() = Rc::new(config);
+    }
+
+    /// Accepts connections until the port is taken out of service.
+    pub(crate) async fn accept(own: Weak<Self>, mut listener: Box<dyn Listener>) {
+        while let Ok(connection) = listener.accept().await {
+            let Some(port) = own.upgrade() else {
+                return;
+            };
+            let seams = port.core.seams.clone();
+            seams.spawn(async move { port.serve(connection).await });
+        }
+    }
+
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        let peer = connection.peer;
+        let deadline = self.core.seams.now() + HANDSHAKE_TIMEOUT;
+        let clock = self.core.seams.clock.clone();
+        let secured = timeout_at(&*clock, deadline, self.secure(connection)).await;
+        let Some(Some(transport)) = secured else {
+            return;
+        };
+        let downstream = Rc::new(self.downstream(&transport, peer));
+        let port = self.clone();
+        self.core
+            .serve_http(transport, move |request| {
+                let (port, downstream) = (port.clone(), downstream.clone());
+                async move { Ok::<_, Infallible>(port.handle(downstream, request).await) }
+            })
+            .await;
+    }
+
+    /// The transport, if the connection is one this port takes.
+    async fn secure(&self, connection: Connection) -> Option<Transport> {
+        let mode = self.config.borrow().mtls.value;
+        if mode == MtlsMode::Disable {
+            return Some(Transport::Plain(connection.io));
+        }
+        let (first, io) = Peeked::peek(connection.io).await.ok()??;
+        if first != TLS_HANDSHAKE {
+            if mode == MtlsMode::Permissive {
+                return Some(Transport::Peeked(io));
+            }
+            self.mechanism(Mechanism::PlaintextRefused, &connection.peer.to_string());
+            return None;
+        }
+        let config = self.core.identity.server_config(ClientCertificate::Required);
+        let acceptor = tokio_rustls::TlsAcceptor::from(config.ok()?);
+        match acceptor.accept(io).await {
+            Ok(stream) => Some(Transport::Server(Box::new(stream))),
+            Err(error) => {
+                self.mechanism(Mechanism::HandshakeFailed, &handshake_failure_io(&error));
+                None
+            }
+        }
+    }
+
+    fn mechanism(&self, mechanism: Mechanism, detail: &str) {
+        let subject = &self.core.workload;
+        let event = Event::Mechanism(MechanismEvent {
+            mechanism,
+            subject,
+            detail,
+        });
+        let seams = &self.core.seams;
+        seams.observer.observe(seams.now(), &event);
+    }
+
+    fn downstream(&self, transport: &Transport, peer: SocketAddr) -> Downstream {
+        let id = match transport {
+            Transport::Server(stream) => peer_identity(stream.get_ref().1),
+            _ => None,
+        };
+        let client_cert = id.as_ref().and_then(|id| {
+            let own = self.core.identity.svid();
+            let by = own.map_or_else(String::new, |svid| svid.id().to_string());
+            HeaderValue::from_str(&format!("By={by};URI={id}")).ok()
+        });
+        Downstream {
+            seams: self.core.seams.clone(),
+            direction: Direction::Inbound,
+            peer: id.map_or_else(|| "".into(), |id| id.shared()),
+            peer_address: peer,
+            tls: transport.tls(),
+            client_cert,
+        }
+    }
+
+    async fn handle(
+        self: Rc<Self>,
+        downstream: Rc<Downstream>,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
+        let (mut head, body) = request.into_parts();
+        let trace = self.core.continue_trace(&mut head.headers);
+        let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
+        self.core.spend_proxy_time().await;
+        let config = self.config.borrow().clone();
+        if let Some(details) = self.denied(&config, &exchange, &head) {
+            exchange.mechanism(Mechanism::Denied, &details);
+            exchange.details = details.into();
+            return forward::local_response(exchange, LocalReply::denied());
+        }
+        let now = self.core.seams.now();
+        if let Some(bucket) = self.bucket.borrow().as_ref()
+            && !bucket.take(now)
+        {
+            exchange.mechanism(Mechanism::RateLimit, "");
+            let status = config.rate_limit.as_ref().map_or(429, |limit| limit.status);
+            return forward::local_response(exchange, LocalReply::rate_limited(status));
+        }
+        super::headers::strip_hop_by_hop(&mut head.headers, true);
+        self.identify(&mut head.headers, &exchange);
+        let authority = exchange.authority.to_string();
+        let path = exchange.path.clone();
+        if !with_target(&mut head, &authority, path) {
+            return forward::local_response(exchange, LocalReply::no_host_header());
+        }
+        let terms = Terms {
+            retry: &config.retry.value,
+            timeout: None,
+            hash: None,
+            choice: None,
+            set_cookie: None,
+        };
+        let body = RequestBody::new(body);
+        forward::forward(exchange, &self.app, terms, head, body).await
+    }
+
+    /// Why the request is denied, if it is.
+    fn denied(
+        &self,
+        config: &InboundListener,
+        exchange: &Exchange,
+        head: &http::request::Parts,
+    ) -> Option<String> {
+        if config.authorization.is_empty() {
+            return None;
+        }
+        let downstream = &exchange.downstream;
+        let authenticated = downstream.tls == TlsState::Mutual && !downstream.peer.is_empty();
+        let request = AuthzRequest {
+            peer: authenticated.then_some(&*downstream.peer),
+            destination_ip: Some(self.core.pod_ip()),
+            sni: None,
+            source_ip: downstream.peer_address.ip(),
+            method: head.method.as_str(),
+            path: exchange.path.as_str(),
+            host: &exchange.authority,
+            port: self.port,
+            headers: &head.headers,
+        };
+        let verdict = authz::decide(&config.authorization, &request);
+        (!verdict.allowed).then(|| verdict.to_string())
+    }
+
+    fn identify(&self, headers: &mut http::HeaderMap, exchange: &Exchange) {
+        use super::headers::{CLIENT_CERT, FORWARDED_PROTO};
+        match &exchange.downstream.client_cert {
+            Some(value) => headers.append(CLIENT_CERT, value.clone()),
+            None => headers.remove(CLIENT_CERT).is_some(),
+        };
+        if !headers.contains_key(FORWARDED_PROTO) {
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        }
+    }
+}
+
+fn bucket(core: &Core, config: &InboundListener) -> Option<TokenBucket> {
+    let limit = config.rate_limit.as_ref()?;
+    Some(TokenBucket::new(limit, core.seams.now()))
+}

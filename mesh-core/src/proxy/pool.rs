@@ -1,0 +1,595 @@
+//! Connections to one endpoint of one cluster.
+//!
+//! HTTP/2 connections are shared by many requests, HTTP/1.1 connections serve
+//! one at a time and are reused last-in first-out. A request that finds no
+//! free connection waits; connections are made as waiting requests need them,
+//! and a connection that cannot be made fails every request that waits, as
+//! Envoy's connection pools do.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+
+use super::request_body::AttemptBody;
+use super::transport::Transport;
+use crate::policy::ConnectionPool;
+use crate::resilience::{Breaker, Permit};
+use crate::seam::{BoxSleep, Executor, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
+use crate::telemetry::{ConnectionEvent, Event, Mechanism, MechanismEvent, TlsState};
+
+/// Secures a fresh connection: a TLS handshake, or nothing.
+pub(crate) trait Secure {
+    /// Turns a byte stream into the transport to speak HTTP over.
+    fn secure(
+        &self,
+        io: Box<dyn crate::seam::Io>,
+    ) -> LocalBoxFuture<'static, Result<Transport, String>>;
+
+    /// Whether HTTP/2 is spoken over it.
+    fn http2(&self) -> bool;
+}
+
+/// Why no connection could be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectFailure {
+    /// Refused, reset or unreachable, or the handshake failed; with the reason.
+    Failed(Arc<str>),
+    /// Not within the connect timeout.
+    TimedOut,
+    /// Too many requests wait already.
+    Overflow,
+}
+
+/// Pool settings that may change with the cluster's configuration.
+pub(crate) struct PoolSettings {
+    pub(crate) cluster: Arc<str>,
+    pub(crate) limits: ConnectionPool,
+}
+
+/// The pool of one endpoint.
+pub(crate) struct HostPool {
+    seams: Seams,
+    timer: HyperTimer,
+    settings: RefCell<Rc<PoolSettings>>,
+    breaker: Rc<Breaker>,
+    pub(crate) address: SocketAddr,
+    pub(crate) workload: Arc<str>,
+    secure: RefCell<Rc<dyn Secure>>,
+    shared: RefCell<Vec<Rc<H2Connection>>>,
+    idle: RefCell<Vec<H1Connection>>,
+    connecting: Cell<u32>,
+    open: Rc<Cell<u32>>,
+    waiting: RefCell<VecDeque<oneshot::Sender<Result<Lease, ConnectFailure>>>>,
+    reaper: Cell<bool>,
+    own: Weak<Self>,
+}
+
+struct H2Connection {
+    sender: http2::SendRequest<AttemptBody>,
+    active: Cell<u32>,
+    served: Cell<u32>,
+    born: Instant,
+    idle_since: Cell<Instant>,
+    draining: Cell<bool>,
+    tls: TlsState,
+}
+
+struct H1Connection {
+    sender: http1::SendRequest<AttemptBody>,
+    served: u32,
+    born: Instant,
+    idle_since: Instant,
+    tls: TlsState,
+}
+
+/// A connection, for one request.
+pub(crate) struct Lease {
+    kind: Option<LeaseKind>,
+    pool: Weak<HostPool>,
+}
+
+enum LeaseKind {
+    H1(H1Connection),
+    H2(Rc<H2Connection>),
+}
+
+/// A request that did not get response headers.
+pub(crate) struct SendFailure {
+    /// hyper's account of it.
+    pub(crate) error: hyper::Error,
+    /// The request, when nothing of it was sent.
+    pub(crate) unsent: Option<Box<Request<AttemptBody>>>,
+}
+
+impl HostPool {
+    pub(crate) fn new(
+        seams: Seams,
+        settings: Rc<PoolSettings>,
+        breaker: Rc<Breaker>,
+        address: SocketAddr,
+        workload: Arc<str>,
+        secure: Rc<dyn Secure>,
+    ) -> Rc<Self> {
+        Rc::new_cyclic(|own| Self {
+            timer: HyperTimer::new(seams.clock.clone()),
+            seams,
+            settings: RefCell::new(settings),
+            breaker,
+            address,
+            workload,
+            secure: RefCell::new(secure),
+            shared: RefCell::default(),
+            idle: RefCell::default(),
+            connecting: Cell::new(0),
+            open: Rc::default(),
+            waiting: RefCell::default(),
+            reaper: Cell::new(false),
+            own: own.clone(),
+        })
+    }
+
+    /// Applies new settings to connections made and returned from now on.
+    pub(crate) fn configure(&self, settings: Rc<PoolSettings>, secure: Rc<dyn Secure>) {
+        *self.settings.borrow_mut() = settings;
+        *self.secure.borrow_mut() = secure;
+    }
+
+    /// Closes idle connections and lets busy ones finish: the endpoint is gone or was ejected.
+    pub(crate) fn drain(&self) {
+        self.idle.borrow_mut().clear();
+        for connection in self.shared.borrow_mut().drain(..) {
+            connection.draining.set(true);
+        }
+    }
+
+    /// A connection for one request.
+    ///
+    /// # Errors
+    /// When none could be made, or too many requests wait already.
+    pub(crate) async fn acquire(&self) -> Result<Lease, ConnectFailure> {
+        if let Some(lease) = self.ready() {
+            return Ok(lease);
+        }
+        let Ok(_pending) = self.breaker.pending() else {
+            return Err(ConnectFailure::Overflow);
+        };
+        let (give, take) = oneshot::channel();
+        self.waiting.borrow_mut().push_back(give);
+        self.connect_if_needed();
+        match take.await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectFailure::Failed("the pool was closed".into())),
+        }
+    }
+
+    /// A free connection, if there is one.
+    fn ready(&self) -> Option<Lease> {
+        let settings = self.settings.borrow().clone();
+        if self.secure.borrow().http2() {
+            let mut shared = self.shared.borrow_mut();
+            shared.retain(|c| !c.sender.is_closed() && !c.draining.get());
+            let found = shared
+                .iter()
+                .find(|c| c.active.get() < settings.limits.streams_max.max(1))?
+                .clone();
+            let served = found.served.get() + 1;
+            found.served.set(served);
+            found.active.set(found.active.get() + 1);
+            if self.is_spent(&settings, served, found.born) {
+                found.draining.set(true);
+                shared.retain(|c| !c.draining.get());
+            }
+            return Some(self.lease(LeaseKind::H2(found)));
+        }
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut connection) = idle.pop() {
+            if connection.sender.is_closed() {
+                continue;
+            }
+            connection.served += 1;
+            return Some(self.lease(LeaseKind::H1(connection)));
+        }
+        None
+    }
+
+    fn lease(&self, kind: LeaseKind) -> Lease {
+        Lease {
+            kind: Some(kind),
+            pool: self.own.clone(),
+        }
+    }
+
+    /// Whether a connection has served its share or reached its age.
+    fn is_spent(&self, settings: &PoolSettings, served: u32, born: Instant) -> bool {
+        let limits = &settings.limits;
+        let used_up =
+            limits.requests_per_connection_max > 0 && served >= limits.requests_per_connection_max;
+        used_up
+            || limits
+                .connection_age_max
+                .is_some_and(|age| self.seams.now().since(born) >= age)
+    }
+
+    fn connect_if_needed(&self) {
+        let waiting = self.waiting.borrow().len() as u64;
+        let per_connection = match self.secure.borrow().http2() {
+            true => u64::from(self.settings.borrow().limits.streams_max.max(1)),
+            false => 1,
+        };
+        while u64::from(self.connecting.get()) * per_connection < waiting {
+            let permit = match self.breaker.connection() {
+                Ok(permit) => permit,
+                // Envoy lets a host without any connection make one whatever the limit.
+                Err(_) if self.open.get() == 0 && self.connecting.get() == 0 => {
+                    self.breaker.first_connection()
+                }
+                Err(_) => return,
+            };
+            self.connecting.set(self.connecting.get() + 1);
+            let Some(pool) = self.own.upgrade() else {
+                return;
+            };
+            self.seams.spawn(async move { pool.connect(permit).await });
+        }
+    }
+
+    async fn connect(self: Rc<Self>, permit: Permit) {
+        let start = self.seams.now();
+        let limit = self.settings.borrow().limits.connect_timeout;
+        let secure = self.secure.borrow().clone();
+        let made = timeout_at(
+            &*self.seams.clock,
+            start + limit,
+            self.establish(secure, permit, start),
+        )
+        .await;
+        self.connecting.set(self.connecting.get().saturating_sub(1));
+        let result = made.unwrap_or(Err(ConnectFailure::TimedOut));
+        match result {
+            Ok(connection) => {
+                self.observe("open", "", start, connection.tls());
+                self.serve_waiting(connection);
+            }
+            Err(failure) => {
+                let why: Arc<str> = match &failure {
+                    ConnectFailure::Failed(why) => why.clone(),
+                    ConnectFailure::TimedOut => "connection timeout".into(),
+                    ConnectFailure::Overflow => "overflow".into(),
+                };
+                self.observe("fail", &why, start, TlsState::Plain);
+                for waiter in self.waiting.take() {
+                    // A waiter that has gone away needs no answer.
+                    let _gone = waiter.send(Err(failure.clone()));
+                }
+            }
+        }
+    }
+
+    async fn establish(
+        &self,
+        secure: Rc<dyn Secure>,
+        permit: Permit,
+        start: Instant,
+    ) -> Result<LeaseKind, ConnectFailure> {
+        let failed = |why: String| ConnectFailure::Failed(why.into());
+        let connection = self.seams.network.connect(self.address).await;
+        let io = connection.map_err(|e| failed(e.kind().to_string()))?.io;
+        let http2 = secure.http2();
+        let transport = secure.secure(io).await.map_err(|why| {
+            let event = MechanismEvent {
+                mechanism: Mechanism::HandshakeFailed,
+                subject: &self.settings.borrow().cluster,
+                detail: &why,
+            };
+            let event = Event::Mechanism(event);
+            self.seams.observer.observe(self.seams.now(), &event);
+            failed(format!("TLS error: {why}"))
+        })?;
+        let tls = transport.tls();
+        let io = TokioIo::new(transport);
+        let open = OpenConnection::new(self, permit, tls, start);
+        if http2 {
+            let (sender, driver) = http2_client(&self.seams, &self.timer)
+                .handshake(io)
+                .await
+                .map_err(|e| failed(e.to_string()))?;
+            self.seams.spawn(async move { open.closed(driver.await.err()) });
+            let now = self.seams.now();
+            return Ok(LeaseKind::H2(Rc::new(H2Connection {
+                sender,
+                active: Cell::new(0),
+                served: Cell::new(0),
+                born: now,
+                idle_since: Cell::new(now),
+                draining: Cell::new(false),
+                tls,
+            })));
+        }
+        let (sender, driver) = http1::Builder::new()
+            .handshake(io)
+            .await
+            .map_err(|e| failed(e.to_string()))?;
+        self.seams.spawn(async move { open.closed(driver.await.err()) });
+        let now = self.seams.now();
+        Ok(LeaseKind::H1(H1Connection {
+            sender,
+            served: 0,
+            born: now,
+            idle_since: now,
+            tls,
+        }))
+    }
+
+    /// Hands a connection that has just become free to those who wait, or keeps it.
+    fn serve_waiting(&self, kind: LeaseKind) {
+        match kind {
+            LeaseKind::H2(connection) => {
+                self.shared.borrow_mut().push(connection);
+                self.watch_idle();
+            }
+            LeaseKind::H1(connection) => self.idle.borrow_mut().push(connection),
+        }
+        while !self.waiting.borrow().is_empty() {
+            let Some(lease) = self.ready() else {
+                break;
+            };
+            let Some(waiter) = self.waiting.borrow_mut().pop_front() else {
+                break;
+            };
+            // A waiter that has gone away gives the lease back by dropping it.
+            let _returned = waiter.send(Ok(lease));
+        }
+        self.connect_if_needed();
+        self.watch_idle();
+    }
+
+    /// Takes a connection back after its request.
+    fn give_back(&self, kind: LeaseKind) {
+        match kind {
+            LeaseKind::H2(connection) => {
+                connection.idle_since.set(self.seams.now());
+                if !self.waiting.borrow().is_empty() && !connection.draining.get() {
+                    self.wake_one();
+                }
+            }
+            LeaseKind::H1(mut connection) => {
+                let settings = self.settings.borrow().clone();
+                let spent = self.is_spent(&settings, connection.served, connection.born);
+                if spent || connection.sender.is_closed() {
+                    drop(connection);
+                    self.connect_if_needed();
+                    return;
+                }
+                connection.idle_since = self.seams.now();
+                self.serve_waiting(LeaseKind::H1(connection));
+            }
+        }
+    }
+
+    fn wake_one(&self) {
+        if let Some(lease) = self.ready()
+            && let Some(waiter) = self.waiting.borrow_mut().pop_front()
+        {
+            let _returned = waiter.send(Ok(lease));
+        }
+    }
+
+    /// Makes sure that somebody closes idle connections when their time is up.
+    fn watch_idle(&self) {
+        let Some(limit) = self.settings.borrow().limits.idle_timeout else {
+            return;
+        };
+        if self.reaper.replace(true) {
+            return;
+        }
+        let own = self.own.clone();
+        let clock = self.seams.clock.clone();
+        let first = clock.sleep_until(clock.now() + limit);
+        self.seams.spawn(reap(own, first, limit));
+    }
+
+    /// Closes what has been idle for `limit`; the next deadline, or `None` when nothing is left.
+    fn close_idle(&self, limit: Duration) -> Option<Instant> {
+        let now = self.seams.now();
+        let mut next = None;
+        let mut keep = |since: Instant| {
+            if now.since(since) >= limit {
+                return false;
+            }
+            let due = since + limit;
+            next = Some(next.map_or(due, |n: Instant| n.min(due)));
+            true
+        };
+        self.idle.borrow_mut().retain(|c| !c.sender.is_closed() && keep(c.idle_since));
+        self.shared.borrow_mut().retain(|c| {
+            let busy_since = if c.active.get() > 0 { now } else { c.idle_since.get() };
+            !c.sender.is_closed() && keep(busy_since)
+        });
+        if next.is_none() {
+            self.reaper.set(false);
+        }
+        next
+    }
+
+    fn observe(&self, what: &str, why: &str, start: Instant, tls: TlsState) {
+        let now = self.seams.now();
+        let settings = self.settings.borrow().clone();
+        let event = ConnectionEvent {
+            cluster: &settings.cluster,
+            upstream: &self.workload,
+            address: self.address,
+            what,
+            why,
+            duration: now.since(start),
+            tls,
+        };
+        self.seams.observer.observe(now, &Event::Connection(event));
+    }
+}
+
+async fn reap(own: Weak<HostPool>, mut sleep: BoxSleep, limit: Duration) {
+    loop {
+        sleep.as_mut().await;
+        let Some(next) = own.upgrade().and_then(|pool| pool.close_idle(limit)) else {
+            return;
+        };
+        sleep.as_mut().reset(next);
+    }
+}
+
+/// hyper's HTTP/2 client, with every dependence on the wall clock removed and
+/// without the limits that would kill a connection after many cancellations.
+fn http2_client(seams: &Seams, timer: &HyperTimer) -> http2::Builder<Executor> {
+    /// Long enough that h2 never expires a reset stream by the wall clock.
+    const NEVER: Duration = Duration::from_secs(1_000_000);
+    let mut builder = http2::Builder::new(Executor(seams.spawn.clone()));
+    builder
+        .timer(timer.clone())
+        .reset_stream_duration(NEVER)
+        .max_concurrent_reset_streams(100_000)
+        .max_local_error_reset_streams(None)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(16 << 20)
+        .initial_max_send_streams(1 << 20);
+    builder
+}
+
+/// An open connection's share of the breaker, and the event when it closes.
+struct OpenConnection {
+    pool: Weak<HostPool>,
+    open: Rc<Cell<u32>>,
+    tls: TlsState,
+    start: Instant,
+    _permit: Permit,
+}
+
+impl OpenConnection {
+    fn new(pool: &HostPool, permit: Permit, tls: TlsState, start: Instant) -> Self {
+        pool.open.set(pool.open.get() + 1);
+        Self {
+            pool: pool.own.clone(),
+            open: pool.open.clone(),
+            tls,
+            start,
+            _permit: permit,
+        }
+    }
+
+    fn closed(self, error: Option<hyper::Error>) {
+        if let Some(pool) = self.pool.upgrade() {
+            let why = error.map_or_else(String::new, |e| super::failure::root_cause(&e));
+            pool.observe("close", &why, self.start, self.tls);
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+}
+
+impl LeaseKind {
+    fn tls(&self) -> TlsState {
+        match self {
+            Self::H1(connection) => connection.tls,
+            Self::H2(connection) => connection.tls,
+        }
+    }
+}
+
+impl Lease {
+    /// How the connection is protected.
+    pub(crate) fn tls(&self) -> TlsState {
+        self.kind.as_ref().map_or(TlsState::Plain, LeaseKind::tls)
+    }
+
+    /// Whether it is the connection's first request.
+    pub(crate) fn is_first_use(&self) -> bool {
+        match &self.kind {
+            Some(LeaseKind::H1(connection)) => connection.served == 1,
+            Some(LeaseKind::H2(connection)) => connection.served.get() == 1,
+            None => false,
+        }
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self.kind, Some(LeaseKind::H2(_)))
+    }
+
+    /// Sends a request and waits for response headers.
+    ///
+    /// # Errors
+    /// When the connection breaks or the stream is reset first.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<AttemptBody>,
+    ) -> Result<Response<Incoming>, SendFailure> {
+        let sent = match self.kind.as_mut() {
+            Some(LeaseKind::H1(connection)) => {
+                if let Err(error) = connection.sender.ready().await {
+                    let unsent = Some(Box::new(request));
+                    return Err(SendFailure { error, unsent });
+                }
+                connection.sender.try_send_request(request).await
+            }
+            Some(LeaseKind::H2(connection)) => {
+                let mut sender = connection.sender.clone();
+                sender.try_send_request(request).await
+            }
+            None => unreachable!("a lease has its connection until it is dropped"),
+        };
+        sent.map_err(|mut failure| SendFailure {
+            unsent: failure.take_message().map(Box::new),
+            error: failure.into_error(),
+        })
+    }
+
+    /// The response was read to its end: the connection can serve another request.
+    pub(crate) fn finish(mut self) {
+        if let (Some(kind), Some(pool)) = (self.take(), self.pool.upgrade()) {
+            pool.give_back(kind);
+        }
+    }
+
+    fn take(&mut self) -> Option<LeaseKind> {
+        let kind = self.kind.take();
+        if let Some(LeaseKind::H2(connection)) = &kind {
+            connection.active.set(connection.active.get().saturating_sub(1));
+        }
+        kind
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(kind) = self.take() else {
+            return;
+        };
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
+        match kind {
+            // Abandoned in the middle: hyper resets the stream, the connection lives.
+            LeaseKind::H2(_) => pool.give_back(kind),
+            // Never used, or its response was not read to the end.
+            LeaseKind::H1(connection) if connection.sender.is_ready() => {
+                pool.give_back(LeaseKind::H1(connection));
+            }
+            LeaseKind::H1(connection) => {
+                drop(connection);
+                pool.connect_if_needed();
+            }
+        }
+    }
+}

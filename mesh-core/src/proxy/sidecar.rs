@@ -1,0 +1,379 @@
+//! One sidecar: its listeners, its clusters, and its life with the control plane.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, Request, Response, Uri, request};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+
+use super::cluster::ClusterRuntime;
+use super::headers;
+use super::inbound::InboundPort;
+use super::outbound::Outbound;
+use super::response_body::ResponseBody;
+use super::transport::Transport;
+use crate::control::{
+    Cluster, ClusterName, ControlAddress, Endpoint, EndpointHealth, InboundListener,
+    LoadAssignment, Locality, ResourceCache, Resources, Subscription,
+};
+use crate::identity::{IdentityStore, KeyPair, SpiffeId, Svid, TrustBundle, csr};
+use crate::policy::{LoadBalancer, Profile, Sourced, UpstreamTls};
+use crate::seam::{Connection, Executor, HyperTimer, Rng, Seams, sleep};
+use crate::telemetry::{Event, IdentityEvent, TraceContext};
+
+/// What a sidecar is told when it starts (Istio: bootstrap, annotations and mounted files).
+#[derive(Clone)]
+pub struct SidecarConfig {
+    /// The workload's name, as the registry knows it.
+    pub workload: Arc<str>,
+    /// Its identity.
+    pub identity: SpiffeId,
+    /// The pod's address; inbound listeners bind to it.
+    pub pod_ip: IpAddr,
+    /// Where the app dials (Istio: 127.0.0.1:15001).
+    pub outbound: SocketAddr,
+    /// Where the app listens (loopback in production).
+    pub app_ip: IpAddr,
+    /// The ports the app listens on.
+    pub ports: Vec<u16>,
+    /// The control plane.
+    pub control: ControlAddress,
+    /// The roots to trust.
+    pub trust: TrustBundle,
+    /// The mesh's defaults.
+    pub profile: Rc<Profile>,
+}
+
+/// A running sidecar. Dropping it changes nothing: its tasks go on until their host dies.
+pub struct Sidecar {
+    core: Rc<Core>,
+}
+
+/// What all parts of a sidecar share.
+pub(crate) struct Core {
+    pub(crate) seams: Seams,
+    pub(crate) workload: Arc<str>,
+    pub(crate) identity: IdentityStore,
+    pub(crate) clusters: RefCell<BTreeMap<ClusterName, Rc<ClusterRuntime>>>,
+    config: SidecarConfig,
+    outbound: RefCell<Rc<Outbound>>,
+    inbound: RefCell<BTreeMap<u16, Rc<InboundPort>>>,
+    rng: RefCell<Rng>,
+    timer: HyperTimer,
+    ready: Cell<bool>,
+}
+
+impl Sidecar {
+    /// Starts a sidecar on the host of `seams`. It is ready once it has a
+    /// certificate and a first configuration.
+    pub fn start(seams: Seams, config: SidecarConfig, cache: Rc<ResourceCache>) -> Self {
+        let identity = IdentityStore::new(seams.clock.clone());
+        identity.set_trust(config.trust.clone());
+        let core = Rc::new(Core {
+            workload: config.workload.clone(),
+            identity,
+            clusters: RefCell::default(),
+            outbound: RefCell::new(Rc::new(Outbound::empty(seams.random.stream("proxy/routes")))),
+            inbound: RefCell::default(),
+            rng: RefCell::new(seams.random.stream("proxy")),
+            timer: HyperTimer::new(seams.clock.clone()),
+            ready: Cell::new(false),
+            config,
+            seams,
+        });
+        let running = core.clone();
+        core.seams.spawn(async move { running.run(cache).await });
+        Self { core }
+    }
+
+    /// Whether it has a certificate and a configuration, and listens.
+    pub fn is_ready(&self) -> bool {
+        self.core.ready.get()
+    }
+
+    /// Its secrets.
+    pub fn identity(&self) -> &IdentityStore {
+        &self.core.identity
+    }
+}
+
+impl Core {
+    async fn run(self: Rc<Self>, cache: Rc<ResourceCache>) {
+        let names = [self.config.control.identity.clone()];
+        let Ok(trust) = self.identity.simple_client_config(&names, false) else {
+            return;
+        };
+        let subscription = Subscription::new(self.seams.clone(), self.config.control.clone(), trust);
+        self.obtain_svid(&subscription).await;
+        let core = self.clone();
+        let rotating = subscription.clone();
+        self.seams.spawn(async move { core.rotate(&rotating).await });
+        if self.listen_outbound().await.is_err() {
+            return;
+        }
+        let core = self.clone();
+        let apply = move |resources: &Resources| core.apply(resources);
+        subscription
+            .follow(&self.config.workload, &self.config.ports, &cache, apply)
+            .await;
+    }
+
+    /// Gets a first or fresh certificate, however long it takes.
+    async fn obtain_svid(&self, subscription: &Subscription) {
+        let mut wait = Duration::from_millis(500);
+        loop {
+            match self.request_svid(subscription).await {
+                Ok(svid) => {
+                    let rotated = self.identity.svid().is_some();
+                    let not_after = svid.not_after().as_secs();
+                    self.observe_identity(if rotated { "rotate" } else { "obtain" }, not_after, "");
+                    self.identity.set_svid(svid);
+                    return;
+                }
+                Err(why) => self.observe_identity("fail", 0, &why),
+            }
+            // Istio's agent backs off exponentially, to 10 s (security/pkg/nodeagent/cache).
+            let jittered = Duration::from_millis(
+                self.rng.borrow_mut().below(wait.as_millis() as u64 / 2) + wait.as_millis() as u64,
+            );
+            sleep(&*self.seams.clock, jittered).await;
+            wait = (wait * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    async fn request_svid(&self, subscription: &Subscription) -> Result<Svid, String> {
+        let key = KeyPair::generate(&mut self.rng.borrow_mut());
+        let request = csr(&key, &self.config.identity);
+        let chain = subscription.sign(request).await?;
+        let chain = chain.into_iter().map(Into::into).collect();
+        Svid::new(chain, key).map_err(|e| e.to_string())
+    }
+
+    async fn rotate(&self, subscription: &Subscription) {
+        while let Some(svid) = self.identity.svid() {
+            let due = svid.rotation_at(&self.config.profile, &mut self.rng.borrow_mut());
+            let wait = due.saturating_sub(self.seams.clock.unix_time());
+            sleep(&*self.seams.clock, wait).await;
+            self.obtain_svid(subscription).await;
+        }
+    }
+
+    fn observe_identity(&self, what: &str, not_after: u64, why: &str) {
+        let event = IdentityEvent {
+            what,
+            identity: self.config.identity.as_str(),
+            not_after,
+            why,
+        };
+        let now = self.seams.now();
+        self.seams.observer.observe(now, &Event::Identity(event));
+    }
+
+    async fn listen_outbound(self: &Rc<Self>) -> std::io::Result<()> {
+        let mut listener = self.seams.network.listen(self.config.outbound).await?;
+        let core = self.clone();
+        self.seams.spawn(async move {
+            while let Ok(connection) = listener.accept().await {
+                let serving = core.clone();
+                core.seams
+                    .spawn(async move { serving.serve_outbound(connection).await });
+            }
+        });
+        Ok(())
+    }
+
+    async fn serve_outbound(self: Rc<Self>, connection: Connection) {
+        let downstream = Rc::new(super::outbound::downstream(&self, connection.peer));
+        let core = self.clone();
+        self.serve_http(Transport::Plain(connection.io), move |request| {
+            let outbound = core.outbound.borrow().clone();
+            let (core, downstream) = (core.clone(), downstream.clone());
+            async move { Ok::<_, Infallible>(outbound.handle(&core, downstream, request).await) }
+        })
+        .await;
+    }
+
+    /// Serves HTTP/1.1 and HTTP/2 on one downstream connection until it ends.
+    pub(crate) async fn serve_http<F, S>(&self, transport: Transport, service: S)
+    where
+        S: Fn(Request<Incoming>) -> F + 'static,
+        F: Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static,
+    {
+        /// Envoy's default for streams at once on a downstream connection (2³¹ − 1).
+        const STREAMS_MAX: u32 = i32::MAX as u32;
+        let mut builder = hyper_util::server::conn::auto::Builder::new(Executor(self.seams.spawn.clone()));
+        builder
+            .http1()
+            .timer(self.timer.clone())
+            .header_read_timeout(None)
+            .auto_date_header(false)
+            .http2()
+            .timer(self.timer.clone())
+            .auto_date_header(false)
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_local_error_reset_streams(None)
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(16 << 20);
+        let service = hyper::service::service_fn(service);
+        // Each request has told its own story; how the connection ended adds nothing.
+        let _ended = builder.serve_connection(TokioIo::new(transport), service).await;
+    }
+
+    /// The pod's address.
+    pub(crate) fn pod_ip(&self) -> IpAddr {
+        self.config.pod_ip
+    }
+
+    /// Takes over a configuration.
+    fn apply(self: &Rc<Self>, resources: &Resources) -> Result<(), String> {
+        let Some(listener) = &resources.outbound else {
+            return Err("no outbound listener".into());
+        };
+        self.apply_clusters(resources);
+        let tables: Vec<_> = resources.routes.values().cloned().collect();
+        let rng = self.outbound.borrow().rng();
+        *self.outbound.borrow_mut() = Rc::new(Outbound::new(&tables, listener.allow_any, rng));
+        for config in &resources.inbound {
+            self.apply_inbound(config.clone());
+        }
+        self.ready.set(true);
+        Ok(())
+    }
+
+    fn apply_clusters(&self, resources: &Resources) {
+        let mut clusters = self.clusters.borrow_mut();
+        clusters.retain(|name, _| resources.clusters.contains_key(name));
+        for (name, cluster) in &resources.clusters {
+            let endpoints = resources.endpoints.get(name).cloned().unwrap_or_else(|| {
+                Arc::new(LoadAssignment {
+                    cluster: name.clone(),
+                    endpoints: Vec::new(),
+                    locality_weights: BTreeMap::new(),
+                })
+            });
+            match clusters.get(name) {
+                Some(running) => running.configure(cluster, &endpoints),
+                None => {
+                    let (seams, identity) = (self.seams.clone(), self.identity.clone());
+                    let running = ClusterRuntime::new(seams, identity, cluster.clone(), endpoints);
+                    clusters.insert(name.clone(), running);
+                }
+            }
+        }
+    }
+
+    fn apply_inbound(self: &Rc<Self>, config: InboundListener) {
+        let port = config.port;
+        if let Some(running) = self.inbound.borrow().get(&port) {
+            return running.configure(config);
+        }
+        let app = self.app_cluster(port);
+        let inbound = InboundPort::new(self.clone(), config, app);
+        self.inbound.borrow_mut().insert(port, inbound.clone());
+        let address = SocketAddr::new(self.config.pod_ip, port);
+        let network = self.seams.network.clone();
+        self.seams.spawn(async move {
+            if let Ok(listener) = network.listen(address).await {
+                let weak = Rc::downgrade(&inbound);
+                drop(inbound);
+                InboundPort::accept(weak, listener).await;
+            }
+        });
+    }
+
+    /// The cluster of the app behind an inbound port: one endpoint, plain text.
+    fn app_cluster(&self, port: u16) -> Rc<ClusterRuntime> {
+        let name = ClusterName::inbound(port);
+        let profile = &self.config.profile;
+        let cluster = Cluster {
+            name: name.clone(),
+            load_balancer: Sourced::default_of(LoadBalancer::RoundRobin, "one app per pod"),
+            locality: None,
+            warmup: None,
+            pool: profile.pool.clone(),
+            outlier: None,
+            tls: Sourced::default_of(UpstreamTls::Disable, "the app is on loopback"),
+            retry_budget: None,
+            panic_threshold_percent: 0,
+            http2: false,
+            identities: Vec::new(),
+        };
+        let endpoint = Endpoint {
+            address: SocketAddr::new(self.config.app_ip, port),
+            workload: self.workload.clone(),
+            locality: Locality::default(),
+            priority: 0,
+            weight: 1,
+            health: EndpointHealth::Healthy,
+            meshed: false,
+        };
+        let endpoints = LoadAssignment {
+            cluster: name,
+            endpoints: vec![endpoint],
+            locality_weights: BTreeMap::new(),
+        };
+        let (seams, identity) = (self.seams.clone(), self.identity.clone());
+        ClusterRuntime::new(seams, identity, Arc::new(cluster), Arc::new(endpoints))
+    }
+
+    /// Continues the request's trace with a span of this proxy's own, or starts one.
+    pub(crate) fn continue_trace(&self, map: &mut HeaderMap) -> TraceContext {
+        let rng = &mut *self.rng.borrow_mut();
+        let context = match TraceContext::extract(map) {
+            Some(context) => context.child(rng),
+            None => TraceContext::start(rng),
+        };
+        context.inject(map);
+        if !map.contains_key(headers::REQUEST_ID) {
+            map.insert(headers::REQUEST_ID, headers::request_id(rng.bits(), rng.bits()));
+        }
+        context
+    }
+
+    /// The virtual time that one pass through the proxy takes: log-normal, given by its median and p99.
+    pub(crate) async fn spend_proxy_time(&self) {
+        let (p50, p99) = self.config.profile.proxy_latency.value;
+        if p50.is_zero() {
+            return;
+        }
+        let z = standard_normal(&mut self.rng.borrow_mut());
+        let median = p50.as_nanos() as f64;
+        let sigma = libm::log((p99.as_nanos() as f64 / median).max(1.0)) / Z_99;
+        let cost = Duration::from_nanos((median * libm::exp(sigma * z)) as u64);
+        sleep(&*self.seams.clock, cost).await;
+    }
+}
+
+/// The 99th percentile of the standard normal distribution.
+const Z_99: f64 = 2.326_347_874_040_841;
+
+/// A standard normal draw (Box and Muller, 1958).
+fn standard_normal(rng: &mut Rng) -> f64 {
+    let radius = libm::sqrt(-2.0 * libm::log(1.0 - rng.uniform()));
+    radius * libm::cos(2.0 * std::f64::consts::PI * rng.uniform())
+}
+
+/// Puts authority and path into the head's URI; false when the authority is not one.
+pub(crate) fn with_target(head: &mut request::Parts, authority: &str, path: PathAndQuery) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(path);
+    match Uri::from_parts(parts) {
+        Ok(uri) => {
+            head.uri = uri;
+            true
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,130 @@
+//! One byte stream type for everything the proxy talks over, so that hyper is
+//! instantiated once: plain or TLS, client or server, with or without a first
+//! byte that was looked at.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+
+use crate::seam::Io;
+use crate::telemetry::TlsState;
+
+/// A connection's byte stream.
+pub(crate) enum Transport {
+    Plain(Box<dyn Io>),
+    Client(Box<tokio_rustls::client::TlsStream<Box<dyn Io>>>),
+    Server(Box<tokio_rustls::server::TlsStream<Peeked>>),
+    /// Plain, but its first byte has been looked at.
+    Peeked(Peeked),
+}
+
+impl Transport {
+    /// How it is protected. A server stream counts as mutual when the peer showed a certificate.
+    pub(crate) fn tls(&self) -> TlsState {
+        match self {
+            Self::Plain(_) | Self::Peeked(_) => TlsState::Plain,
+            Self::Client(stream) => {
+                // A server that asked for no certificate leaves us unauthenticated.
+                let asked = stream.get_ref().1.peer_certificates().is_some();
+                if asked { TlsState::Mutual } else { TlsState::Tls }
+            }
+            Self::Server(stream) => match stream.get_ref().1.peer_certificates() {
+                Some(_) => TlsState::Mutual,
+                None => TlsState::Tls,
+            },
+        }
+    }
+}
+
+macro_rules! each {
+    ($self:expr, $inner:ident => $body:expr) => {
+        match $self.get_mut() {
+            Transport::Plain($inner) => $body,
+            Transport::Client($inner) => $body,
+            Transport::Server($inner) => $body,
+            Transport::Peeked($inner) => $body,
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self, inner => Pin::new(inner).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, inner => Pin::new(inner).poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, inner => Pin::new(inner).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, inner => Pin::new(inner).poll_shutdown(cx))
+    }
+}
+
+/// A stream whose first byte was read to tell TLS from plain text.
+pub(crate) struct Peeked {
+    first: Option<u8>,
+    io: Box<dyn Io>,
+}
+
+impl Peeked {
+    /// Reads the first byte and keeps it; `None` at the end of the stream.
+    pub(crate) async fn peek(mut io: Box<dyn Io>) -> io::Result<Option<(u8, Self)>> {
+        let mut byte = [0u8; 1];
+        if io.read(&mut byte).await? == 0 {
+            return Ok(None);
+        }
+        let first = Some(byte[0]);
+        Ok(Some((byte[0], Self { first, io })))
+    }
+}
+
+impl AsyncRead for Peeked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() > 0
+            && let Some(byte) = self.first.take()
+        {
+            buf.put_slice(&[byte]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Peeked {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,40 @@
+//! The record of a run: its data types.
+//!
+//! The JSON of a [`RunReport`] is a contract (`"schema": "meshquake.run/v1"`):
+//! fields are added, never renamed or removed, within one version. Its bytes
+//! are a function of the scenario and the seed alone: keys stand in the order
+//! of declaration, of the plan or of the alphabet, never of a hash map, and
+//! `wall_seconds` is the one field that two runs may differ in.
+//!
+//! Units stand last in names: `_s` seconds and `_ms` milliseconds as decimal
+//! numbers, `_ns` whole nanoseconds. Shares are numbers from 0 to 1. An
+//! unanswered request has no status and is counted under `none`.
+
+mod edge;
+mod expectation;
+mod happening;
+mod json;
+mod latency;
+mod request;
+mod run;
+mod traffic;
+
+pub use edge::{Connections, EdgeReport, InboundReport, ServiceReport};
+pub use expectation::{DemandReport, ExpectationReport, Unit, WindowReport};
+pub use happening::{
+    ControlPlaneReport, FaultReport, Happening, NetworkReport, NoteReport, TimelineEntry,
+};
+pub use latency::{LatencyHistogram, LatencyMs, Series};
+pub use request::{RequestAttempt, RequestLine, RequestOutcome, Split};
+pub use run::{Failure, FailureKind, RunReport, SCHEMA, Verdict};
+pub use traffic::{ScriptedReport, TrafficReport};
+
+/// Nanoseconds as milliseconds.
+pub fn millis(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+/// Nanoseconds as seconds.
+pub fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}

@@ -1,0 +1,115 @@
+//! The account of one run.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ControlPlaneReport, EdgeReport, ExpectationReport, FaultReport, NetworkReport, NoteReport,
+    ServiceReport, TimelineEntry, TrafficReport,
+};
+
+/// The version of the JSON contract.
+pub const SCHEMA: &str = "meshquake.run/v1";
+
+/// Whether a run was as demanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything demanded came true.
+    Held,
+    /// Something did not: [`RunReport::failures`] says what.
+    Failed,
+}
+
+/// What kind of demand was not met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// An expectation.
+    Expectation,
+    /// A scripted request came back otherwise than demanded.
+    Scripted,
+    /// A fault touched no packet and no pod, so the run tested nothing.
+    InertFault,
+    /// Something that must hold in any run did not: a defect of Meshquake itself.
+    Invariant,
+}
+
+/// One reason why a run failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of demand.
+    pub kind: FailureKind,
+    /// One sentence for a person.
+    pub message: String,
+    /// `file:line` of the demand; empty when it has none.
+    pub place: String,
+}
+
+/// The account of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of Meshquake that ran it.
+    pub meshquake_version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario is about.
+    pub about: String,
+    /// The seed of this run.
+    pub seed: u64,
+    /// BLAKE3 of the inputs, hexadecimal: which scenario this was.
+    pub fingerprint: String,
+    /// BLAKE3 of the run's event stream, hexadecimal: which run this was.
+    pub digest: String,
+    /// Whether it was as demanded.
+    pub verdict: Verdict,
+    /// Why it failed; empty when it held.
+    pub failures: Vec<Failure>,
+    /// Length of the run in virtual time.
+    pub virtual_seconds: f64,
+    /// How long it took to simulate. The only field that two runs of one scenario and seed may differ in.
+    pub wall_seconds: f64,
+    /// The command that makes this run again.
+    pub reproduce: String,
+    /// Traffic sources by name, in plan order.
+    pub traffic: IndexMap<String, TrafficReport>,
+    /// Who called whom, through the callers' sidecars: traffic sources first, then services in plan order.
+    pub edges: Vec<EdgeReport>,
+    /// What the apps saw, in plan order.
+    pub services: Vec<ServiceReport>,
+    /// What was expected, and what came.
+    pub expectations: Vec<ExpectationReport>,
+    /// What was done to the mesh.
+    pub faults: Vec<FaultReport>,
+    /// How often each resilience mechanism acted, by its name (`retry`, `ejection`…).
+    pub mechanisms: BTreeMap<String, u64>,
+    /// Configuration and certificates.
+    pub control_plane: ControlPlaneReport,
+    /// Packets.
+    pub network: NetworkReport,
+    /// What happened when, in order; bounded.
+    pub timeline: Vec<TimelineEntry>,
+    /// Happenings beyond the timeline's bound.
+    pub timeline_omitted: u64,
+    /// What the user should know about their configuration.
+    pub notes: Vec<NoteReport>,
+}
+
+impl RunReport {
+    /// The report as JSON: one key to a line, a series' columns on one line each, a newline at the end.
+    ///
+    /// # Errors
+    /// None that data of these types can cause.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        super::json::pretty(self)
+    }
+
+    /// Whether everything demanded came true.
+    pub fn held(&self) -> bool {
+        self.verdict == Verdict::Held
+    }
+}

@@ -1,0 +1,225 @@
+//! What clients, sidecars and apps saw.
+
+use std::collections::BTreeMap;
+
+use super::paint::{Tone, clean};
+use super::table::{Kind, NOTHING, Table};
+use super::{unit, wrapped};
+use crate::record::{EdgeReport, LatencyMs, RunReport, ServiceReport, TrafficReport};
+
+/// Rows of a table; a mesh may have a thousand edges.
+const ROWS_MAX: usize = 20;
+
+/// A cell for a latency that may not exist.
+fn latency(summary: Option<&LatencyMs>, of: impl Fn(&LatencyMs) -> f64) -> String {
+    summary.map_or_else(|| NOTHING.into(), |ms| unit::millis(of(ms)))
+}
+
+/// A share of successes, red when there were failures.
+fn success(succeeded: u64, ended: u64) -> String {
+    if ended == 0 {
+        return NOTHING.into();
+    }
+    let text = unit::share(succeeded as f64 / ended as f64);
+    if succeeded == ended {
+        text
+    } else {
+        Tone::Bad.paint(&text)
+    }
+}
+
+fn number(n: u64) -> String {
+    if n == 0 {
+        NOTHING.into()
+    } else {
+        unit::count(n)
+    }
+}
+
+/// What each traffic source saw, and what its failures were.
+pub(super) fn traffic(report: &RunReport, width: usize) -> Vec<String> {
+    if report.traffic.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::default()
+        .column("source", Kind::Name)
+        .column("requests", Kind::Number)
+        .spare("rps", Kind::Number, 4)
+        .column("success", Kind::Number)
+        .spare("failed", Kind::Number, 2)
+        .spare("in flight", Kind::Number, 5)
+        .column("p50", Kind::Number)
+        .spare("p90", Kind::Number, 6)
+        .column("p99", Kind::Number)
+        .spare("p99.9", Kind::Number, 3)
+        .spare("max", Kind::Number, 1);
+    for (name, traffic) in &report.traffic {
+        let ms = traffic.latency_ms.as_ref();
+        table.row(vec![
+            clean(name),
+            unit::count(traffic.requests),
+            unit::rate(traffic.rps),
+            success(traffic.succeeded, traffic.succeeded + traffic.failed),
+            number(traffic.failed),
+            number(traffic.in_flight_at_end),
+            latency(ms, |ms| ms.p50),
+            latency(ms, |ms| ms.p90),
+            latency(ms, |ms| ms.p99),
+            latency(ms, |ms| ms.p999),
+            latency(ms, |ms| ms.max),
+        ]);
+    }
+    let mut lines = table.lines(width);
+    for (name, traffic) in &report.traffic {
+        let failures = failures(traffic);
+        if !failures.is_empty() {
+            let lead = Tone::Faint.paint(&format!("  {}:", clean(name)));
+            lines.extend(wrapped(&format!("{lead} "), &failures, width));
+        }
+    }
+    lines
+}
+
+/// What was not an ordinary answer: by status or reason, then by flag.
+fn failures(traffic: &TrafficReport) -> String {
+    let ordinary = |key: &str| key.starts_with('2') || key.starts_with('3') || key == "none";
+    let statuses = counts(&traffic.status, ordinary);
+    let reasons = counts(&traffic.unanswered, |_| false);
+    let flags = counts(&traffic.flags, |key| key == "-");
+    let answers: Vec<String> = statuses.into_iter().chain(reasons).collect();
+    let mut parts = Vec::new();
+    if !answers.is_empty() {
+        parts.push(answers.join(" · "));
+    }
+    if !flags.is_empty() {
+        parts.push(format!("flags {}", flags.join(" · ")));
+    }
+    parts.join("; ")
+}
+
+/// `key ×n` for every key but the ordinary ones, the most frequent first.
+fn counts(counts: &BTreeMap<String, u64>, ordinary: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut odd: Vec<_> = counts.iter().filter(|(key, _)| !ordinary(key)).collect();
+    odd.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+    odd.into_iter()
+        .map(|(key, n)| format!("{} ×{}", clean(&key.replace('_', " ")), unit::count(*n)))
+        .collect()
+}
+
+/// Who called whom.
+pub(super) fn edges(report: &RunReport, width: usize) -> Vec<String> {
+    if report.edges.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::default()
+        .column("from → to", Kind::Name)
+        .column("rps", Kind::Number)
+        .column("success", Kind::Number)
+        .column("tries/req", Kind::Number)
+        .spare("mirrored", Kind::Number, 3)
+        .column("mTLS", Kind::Number)
+        .column("p50", Kind::Number)
+        .column("p99", Kind::Number)
+        .spare("max", Kind::Number, 2);
+    let worst = |edge: &&EdgeReport| std::cmp::Reverse((edge.failed, edge.requests));
+    let (shown, more) = first_or_worst(&report.edges, worst);
+    for edge in shown {
+        let ms = edge.latency_ms.as_ref();
+        table.row(vec![
+            clean(&format!("{} → {}", edge.from, edge.to)),
+            unit::rate(edge.rps),
+            success(
+                edge.requests - edge.failed.min(edge.requests),
+                edge.requests,
+            ),
+            tries(edge),
+            number(edge.mirrored),
+            edge.mtls.map_or_else(|| NOTHING.into(), unit::share),
+            latency(ms, |ms| ms.p50),
+            latency(ms, |ms| ms.p99),
+            latency(ms, |ms| ms.max),
+        ]);
+    }
+    let mut lines = table.lines(width);
+    lines.extend(remark(more, "edge", "most failures"));
+    lines
+}
+
+fn tries(edge: &EdgeReport) -> String {
+    if edge.requests == 0 {
+        return NOTHING.into();
+    }
+    let text = unit::ratio(edge.attempts as f64 / edge.requests as f64);
+    if edge.retries > 0 {
+        Tone::Strong.paint(&text)
+    } else {
+        text
+    }
+}
+
+/// What the apps did: only those that queued, failed or did work in vain.
+pub(super) fn apps(report: &RunReport, width: usize) -> Vec<String> {
+    let troubled = |service: &&ServiceReport| {
+        service.errors + service.rejected + service.cancelled + service.wasted > 0
+            || service.queue_max > 0
+    };
+    let services: Vec<ServiceReport> = report.services.iter().filter(troubled).cloned().collect();
+    if services.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::default()
+        .column("service", Kind::Name)
+        .column("requests", Kind::Number)
+        .column("errors", Kind::Number)
+        .spare("rejected", Kind::Number, 1)
+        .spare("cancelled", Kind::Number, 3)
+        .spare("wasted", Kind::Number, 2)
+        .column("queue p99", Kind::Number)
+        .spare("longest", Kind::Number, 4)
+        .column("service p50", Kind::Number)
+        .spare("p99", Kind::Number, 5);
+    let worst = |service: &&ServiceReport| {
+        std::cmp::Reverse((service.errors + service.rejected, service.requests))
+    };
+    let (shown, more) = first_or_worst(&services, worst);
+    for service in shown {
+        table.row(vec![
+            clean(&service.name),
+            unit::count(service.requests),
+            number(service.errors),
+            number(service.rejected),
+            number(service.cancelled),
+            number(service.wasted),
+            latency(service.queue_ms.as_ref(), |ms| ms.p99),
+            number(service.queue_max),
+            latency(service.service_ms.as_ref(), |ms| ms.p50),
+            latency(service.service_ms.as_ref(), |ms| ms.p99),
+        ]);
+    }
+    let mut lines = table.lines(width);
+    lines.extend(remark(more, "app", "most errors"));
+    lines
+}
+
+/// All of `items`, or the worst in their own order when there are too many; and how many are left out.
+fn first_or_worst<'a, T, K: Ord>(
+    items: &'a [T],
+    worst: impl Fn(&&'a T) -> K,
+) -> (Vec<&'a T>, usize) {
+    if items.len() <= ROWS_MAX {
+        return (items.iter().collect(), 0);
+    }
+    let mut ranked: Vec<(usize, &T)> = items.iter().enumerate().collect();
+    ranked.sort_by_key(|(_, item)| worst(item));
+    ranked.truncate(ROWS_MAX);
+    ranked.sort_by_key(|(index, _)| *index);
+    let shown = ranked.into_iter().map(|(_, item)| item).collect();
+    (shown, items.len() - ROWS_MAX)
+}
+
+fn remark(more: usize, noun: &str, chosen: &str) -> Option<String> {
+    (more > 0).then(|| {
+        let more = unit::counted(more as u64, &format!("more {noun}"));
+        Tone::Faint.paint(&format!("  and {more}; these have the {chosen}"))
+    })
+}

@@ -1,0 +1,97 @@
+//! What was done to the mesh, and what the mesh did about it.
+
+use super::paint::{Tone, clean};
+use super::{unit, wrapped};
+use crate::record::{FaultReport, Happening, RunReport, TimelineEntry};
+
+/// Ejections, pod changes and refusals shown one by one.
+const SHOWN_MAX: usize = 10;
+
+/// Faults and happenings in order, then counts. Pushes are too many to tell one by one.
+pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
+    let mut moments: Vec<(f64, String)> = report.faults.iter().map(fault).collect();
+    let others: Vec<&TimelineEntry> = report
+        .timeline
+        .iter()
+        .filter(|entry| !matches!(entry.kind, Happening::Fault | Happening::Push))
+        .collect();
+    let shown = others.iter().take(SHOWN_MAX);
+    moments.extend(shown.map(|entry| (entry.at_s, happening(entry))));
+    moments.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut lines = Vec::new();
+    for (at_s, text) in moments {
+        let lead = Tone::Faint.paint(&format!("  {:>10}  ", format!("{at_s:.3} s")));
+        lines.extend(wrapped(&lead, &text, width));
+    }
+    let more = others.len().saturating_sub(SHOWN_MAX) as u64 + report.timeline_omitted;
+    if more > 0 {
+        let rest = format!("  {:>10}  and {} more such moments", "…", unit::count(more));
+        lines.push(Tone::Faint.paint(&rest));
+    }
+    for (name, text) in [("mesh", mechanisms(report)), ("control", control(report))] {
+        if !text.is_empty() {
+            let lead = Tone::Faint.paint(&format!("  {name:>10}  "));
+            lines.extend(wrapped(&lead, &text, width));
+        }
+    }
+    lines
+}
+
+fn fault(fault: &FaultReport) -> (f64, String) {
+    let lasting = match fault.for_s {
+        Some(s) => format!("for {}", unit::span(s)),
+        None => "to the end".into(),
+    };
+    let touched = if !fault.began {
+        Tone::Bad.paint("never began")
+    } else if fault.inert {
+        Tone::Bad.paint("touched nothing")
+    } else {
+        touched(fault)
+    };
+    let name = Tone::Strong.paint(&clean(&fault.name));
+    (fault.at_s, format!("{name} {lasting}: {touched}"))
+}
+
+fn touched(fault: &FaultReport) -> String {
+    let of = |n, noun| (n > 0).then(|| unit::counted(n, noun));
+    let parts = [of(fault.pods, "pod"), of(fault.packets, "packet")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn happening(entry: &TimelineEntry) -> String {
+    format!("{} {}", clean(&entry.subject), clean(&entry.text))
+}
+
+fn mechanisms(report: &RunReport) -> String {
+    let mut counts: Vec<(&String, &u64)> = report.mechanisms.iter().collect();
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+    let told = counts
+        .into_iter()
+        .map(|(name, n)| format!("{} ×{}", clean(&name.replace('_', " ")), unit::count(*n)));
+    told.collect::<Vec<_>>().join(" · ")
+}
+
+fn control(report: &RunReport) -> String {
+    let plane = &report.control_plane;
+    if plane.pushes + plane.svids_issued + plane.connects == 0 {
+        return String::new();
+    }
+    let nacks = format!("NACK ×{}", unit::count(plane.nacks));
+    let mut parts = vec![
+        format!("push ×{}", unit::count(plane.pushes)),
+        format!("ACK ×{}", unit::count(plane.acks)),
+    ];
+    if plane.nacks > 0 {
+        parts.push(Tone::Bad.paint(&nacks));
+    }
+    if let Some(ms) = plane.push_to_ack_ms {
+        parts.push(format!("push to ACK p99 {}", unit::millis(ms.p99)));
+    }
+    parts.push(format!("SVID ×{}", unit::count(plane.svids_issued)));
+    let trouble = plane.svids_refused + plane.svids_failed;
+    if trouble > 0 {
+        parts.push(Tone::Bad.paint(&format!("SVID trouble ×{}", unit::count(trouble))));
+    }
+    parts.join(" · ")
+}

@@ -1,0 +1,293 @@
+//! The verdict, each demand, the notes, and how to make the run again.
+
+use super::paint::{Tone, clean};
+use super::table::{Kind, NOTHING, Table};
+use super::{unit, wrapped};
+use crate::record::{
+    ExpectationReport, FailureKind, RunReport, ScriptedReport, Unit, WindowReport,
+};
+
+/// Notes shown one by one.
+const NOTES_MAX: usize = 5;
+/// Scripted requests shown one by one.
+const SCRIPT_MAX: usize = 40;
+/// Digits of the digest shown: 64 bits of it.
+const DIGEST_DIGITS: usize = 16;
+
+fn mark(held: bool) -> String {
+    if held {
+        Tone::Good.paint("✓")
+    } else {
+        Tone::Bad.paint("✗")
+    }
+}
+
+/// One sentence, then what the scenario is about.
+pub(super) fn verdict(report: &RunReport, width: usize) -> Vec<String> {
+    let held = report.held();
+    let (tone, word) = if held {
+        (Tone::Good, "✓ held")
+    } else {
+        (Tone::Bad, "✗ failed")
+    };
+    let because = if held { met(report) } else { missed(report) };
+    let took = format!(
+        "{} simulated in {}",
+        unit::span(report.virtual_seconds),
+        unit::millis(report.wall_seconds * 1e3)
+    );
+    let name = Tone::Strong.paint(&clean(&report.scenario));
+    let sentence = format!("{name}: {because}; {took}");
+    let lead = format!("{}  ", tone.paint(word));
+    let mut lines = wrapped(&lead, &sentence, width);
+    if !report.about.is_empty() {
+        lines.extend(wrapped("  ", &clean(&report.about), width));
+    }
+    let other = |kind| matches!(kind, FailureKind::InertFault | FailureKind::Invariant);
+    for failure in report.failures.iter().filter(|f| other(f.kind)) {
+        let text = format!("{} {}", clean(&failure.message), place(&failure.place));
+        let lead = format!("  {} ", mark(false));
+        lines.extend(wrapped(&lead, &text, width));
+    }
+    lines
+}
+
+fn place(place: &str) -> String {
+    if place.is_empty() {
+        return String::new();
+    }
+    Tone::Faint.paint(&format!("({})", clean(place)))
+}
+
+fn met(report: &RunReport) -> String {
+    let scripted = report.traffic.values().flat_map(|t| &t.scripted);
+    let checked = scripted.filter(|s| s.held.is_some()).count() as u64;
+    let demands = report.expectations.len() as u64;
+    match (demands, checked) {
+        (0, 0) => "nothing was expected of it".into(),
+        (n, 0) => format!("{} met", unit::counted(n, "expectation")),
+        (0, n) => format!("{} as demanded", unit::counted(n, "scripted request")),
+        (n, m) => format!(
+            "{} met, {} as demanded",
+            unit::counted(n, "expectation"),
+            unit::counted(m, "scripted request")
+        ),
+    }
+}
+
+fn missed(report: &RunReport) -> String {
+    let count = |kind| report.failures.iter().filter(|f| f.kind == kind).count() as u64;
+    let demands = report.expectations.len() as u64;
+    let of = |n: u64, text: String| (n > 0).then_some(text);
+    let (expectations, scripted) = (
+        count(FailureKind::Expectation),
+        count(FailureKind::Scripted),
+    );
+    let (inert, broken) = (
+        count(FailureKind::InertFault),
+        count(FailureKind::Invariant),
+    );
+    let parts = [
+        of(
+            expectations,
+            format!(
+                "{expectations} of {} missed",
+                unit::counted(demands, "expectation")
+            ),
+        ),
+        of(
+            scripted,
+            format!(
+                "{} not as demanded",
+                unit::counted(scripted, "scripted request")
+            ),
+        ),
+        of(
+            inert,
+            format!("{} touched nothing", unit::counted(inert, "fault")),
+        ),
+        of(
+            broken,
+            format!("{} broken", unit::counted(broken, "invariant")),
+        ),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Every demand with what was measured.
+pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
+    if report.expectations.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::default()
+        .column("", Kind::Text)
+        .column("traffic", Kind::Name)
+        .column("from", Kind::Number)
+        .column("to", Kind::Number)
+        .column("demanded", Kind::Text)
+        .column("measured", Kind::Number)
+        .spare("requests", Kind::Number, 1)
+        .spare("written at", Kind::Name, 2);
+    for expectation in &report.expectations {
+        table.row(expectation_row(expectation));
+    }
+    let mut lines = table.lines(width);
+    let silent = |e: &&ExpectationReport| !e.held && e.measured.is_none();
+    for expectation in report.expectations.iter().filter(silent) {
+        let lead = format!("  {} ", mark(false));
+        lines.extend(wrapped(&lead, &clean(&expectation.message), width));
+    }
+    lines
+}
+
+fn expectation_row(expectation: &ExpectationReport) -> Vec<String> {
+    let WindowReport { from_s, to_s } = expectation.window;
+    let demanded = format!(
+        "{} {} {}",
+        expectation.measure,
+        comparison(&expectation.demanded.comparison),
+        quantity(expectation.demanded.value, expectation.unit)
+    );
+    let measured = match expectation.measured {
+        Some(value) if expectation.held => quantity_measured(value, expectation.unit),
+        Some(value) => Tone::Bad.paint(&quantity_measured(value, expectation.unit)),
+        None => Tone::Bad.paint("nothing"),
+    };
+    vec![
+        mark(expectation.held),
+        clean(&expectation.traffic),
+        unit::span(from_s),
+        unit::span(to_s),
+        clean(&demanded),
+        measured,
+        unit::count(expectation.requests),
+        clean(&expectation.place),
+    ]
+}
+
+fn comparison(written: &str) -> &str {
+    match written {
+        "<=" => "≤",
+        ">=" => "≥",
+        "==" => "=",
+        other => other,
+    }
+}
+
+/// A demand, as a person wrote it.
+fn quantity(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ratio => format!("{}%", unit::trimmed(value * 100.0, 6)),
+        Unit::Ms if value < 1.0 => format!("{} µs", unit::trimmed(value * 1e3, 3)),
+        Unit::Ms if value < 1e3 => format!("{} ms", unit::trimmed(value, 3)),
+        Unit::Ms => format!("{} s", unit::trimmed(value / 1e3, 3)),
+    }
+}
+
+fn quantity_measured(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ratio => unit::share(value),
+        Unit::Ms => unit::millis(value),
+    }
+}
+
+/// Scripted requests: all of a short script, the misses of a long one.
+pub(super) fn script(report: &RunReport, width: usize) -> Vec<String> {
+    let all: Vec<&ScriptedReport> = report.traffic.values().flat_map(|t| &t.scripted).collect();
+    let long = all.len() > SCRIPT_MAX;
+    let shown: Vec<&ScriptedReport> = all
+        .iter()
+        .copied()
+        .filter(|s| !long || s.held == Some(false))
+        .take(SCRIPT_MAX)
+        .collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    if !shown.is_empty() {
+        lines = script_table(&shown).lines(width);
+    }
+    if shown.len() < all.len() {
+        let rest = unit::counted((all.len() - shown.len()) as u64, "more request");
+        lines.push(Tone::Faint.paint(&format!("  and {rest}")));
+    }
+    for missed in shown.iter().filter(|s| s.held == Some(false)) {
+        let at = unit::span(missed.at_s);
+        let text = format!(
+            "at {at}: {} {}",
+            clean(&missed.message),
+            place(&missed.place)
+        );
+        lines.extend(wrapped(&format!("  {} ", mark(false)), &text, width));
+    }
+    lines
+}
+
+fn script_table(shown: &[&ScriptedReport]) -> Table {
+    let mut table = Table::default()
+        .column("", Kind::Text)
+        .column("at", Kind::Number)
+        .column("request", Kind::Name)
+        .column("status", Kind::Number)
+        .spare("flags", Kind::Text, 1)
+        .spare("answered by", Kind::Name, 2)
+        .column("latency", Kind::Number);
+    for scripted in shown {
+        table.row(vec![
+            scripted.held.map_or_else(|| " ".into(), mark),
+            unit::span(scripted.at_s),
+            clean(&scripted.request),
+            scripted
+                .status
+                .map_or_else(|| "none".into(), |s| s.to_string()),
+            clean(&scripted.flags),
+            clean(&scripted.upstream),
+            scripted
+                .latency_ms
+                .map_or_else(|| NOTHING.into(), unit::millis),
+        ]);
+    }
+    table
+}
+
+/// The first few notes.
+pub(super) fn notes(report: &RunReport, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for note in report.notes.iter().take(NOTES_MAX) {
+        let at = clean(&format!("{}:{}:{}", note.file, note.line, note.column));
+        let what = match note.field.as_str() {
+            "" => clean(&note.object),
+            field => clean(&format!("{} {field}", note.object)),
+        };
+        lines.extend(wrapped(
+            "  ",
+            &format!("{at} {}", Tone::Faint.paint(&what)),
+            width,
+        ));
+        lines.extend(wrapped("    ", &clean(&note.message), width));
+    }
+    let more = report.notes.len().saturating_sub(NOTES_MAX) as u64;
+    if more > 0 {
+        lines.push(Tone::Faint.paint(&format!("  and {}", unit::counted(more, "more note"))));
+    }
+    lines
+}
+
+/// The digest, and the command that makes the run again.
+pub(super) fn again(report: &RunReport) -> Vec<String> {
+    let digest = report.digest.get(..DIGEST_DIGITS).unwrap_or(&report.digest);
+    vec![
+        format!(
+            "{} {}  {}",
+            Tone::Faint.paint("digest"),
+            clean(digest),
+            Tone::Faint.paint(&format!("meshquake {}", clean(&report.meshquake_version)))
+        ),
+        format!(
+            "{}  {}",
+            Tone::Faint.paint("again"),
+            clean(&report.reproduce)
+        ),
+    ]
+}

@@ -1,0 +1,176 @@
+//! The command line as people type it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Deterministic simulator and chaos testbed for service meshes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "meshquake",
+    version,
+    about = "Run your mesh configuration through faults, in virtual time, and see whether it holds.",
+    after_help = "\
+Examples:
+  meshquake init                          write a starter scenario, then: meshquake run meshquake.yaml
+  meshquake run scenarios/bookinfo/zone-outage.yaml
+  meshquake run scenario.yaml --seed 42 --json -
+  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1' -H 'end-user: jason'
+
+Exit codes:
+  0  every expectation held        3  two runs of one seed differ
+  1  an expectation failed         4  a defect of Meshquake
+  2  the input is invalid"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios and say whether they held.
+    Run(RunArgs),
+    /// Check scenarios and every file they name, without running them.
+    Validate(ValidateArgs),
+    /// Print the JSON Schema of the scenario file, for editors.
+    #[command(after_help = "\
+Examples:
+  meshquake schema > meshquake.schema.json
+  # then, as the first line of a scenario:
+  # yaml-language-server: $schema=./meshquake.schema.json")]
+    Schema,
+    /// Write a commented starter scenario that runs.
+    Init(InitArgs),
+    /// Show which route a request takes, and every setting that applies to it, with its source.
+    Explain(ExplainArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  meshquake run scenario.yaml
+  meshquake run scenarios/*.yaml --quiet
+  meshquake run scenario.yaml --seed 7 --duration 10m
+  meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)' --set seed=3
+  meshquake run scenario.yaml --json result.json --requests requests.jsonl
+  meshquake run scenario.yaml --verify        run twice, compare digests")]
+pub(crate) struct RunArgs {
+    /// Scenario files.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Write the result as JSON to FILE, or to standard output for `-`.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write one JSON line per request to FILE.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) requests: Option<PathBuf>,
+    /// Write summary, JSON and requests into this folder, one set per scenario.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Run twice and compare digests.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Print one line per scenario.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OverrideArgs {
+    /// Use this seed instead of the scenario's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Run for this long instead of the scenario's duration (`30s`, `10m`, `24h`).
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Change a value of the scenario before it is read; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  meshquake validate scenario.yaml
+  meshquake validate scenarios/*.yaml")]
+pub(crate) struct ValidateArgs {
+    /// Scenario files.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  meshquake init                      writes meshquake.yaml
+  meshquake init checkout             writes checkout.yaml
+  meshquake run checkout.yaml")]
+pub(crate) struct InitArgs {
+    /// The scenario's name; the file is NAME.yaml.
+    #[arg(default_value = "meshquake", value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
+  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1' -H 'end-user: jason' --from productpage
+  meshquake explain scenario.yaml --request 'GET http://ratings:9080/ratings/1' --json")]
+pub(crate) struct ExplainArgs {
+    /// The scenario whose mesh is asked.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Method and URL, as the app dials it.
+    #[arg(long, value_name = "'METHOD URL'")]
+    pub(crate) request: String,
+    /// A request header; may be repeated.
+    #[arg(long = "header", short = 'H', value_name = "'NAME: VALUE'")]
+    pub(crate) headers: Vec<String>,
+    /// The calling service, pod or traffic source; by default the first traffic source.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+}
+
+impl OverrideArgs {
+    /// As the loader takes them.
+    pub(crate) fn overrides(&self) -> crate::scenario::Overrides {
+        crate::scenario::Overrides {
+            seed: self.seed,
+            duration: self.duration,
+            set: self.set.clone(),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    mesh_core::document::duration::parse_go(text).map_err(|e| e.to_string())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
+        _ => Err("write it as PATH=VALUE, for example traffic.shoppers.rate='poisson(80/s)'".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

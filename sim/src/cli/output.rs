@@ -1,0 +1,108 @@
+//! Printing and writing, the careful way.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use mesh_core::document::Diagnostic;
+
+/// Prints diagnostics to standard error, in colour on a terminal only.
+pub(crate) fn diagnostics(all: &[Diagnostic]) {
+    let color = colored(io::stderr().is_terminal());
+    for diagnostic in all {
+        eprintln!("{}\n", diagnostic.render(color));
+    }
+}
+
+/// Reports a defect of Meshquake itself.
+pub(crate) fn defect(what: &str) {
+    eprintln!("meshquake: this is a defect of Meshquake, not of your scenario: {what}");
+}
+
+/// Reports a problem that has no place in a file.
+pub(crate) fn problem(what: &str) {
+    eprintln!("meshquake: {what}");
+}
+
+/// Whether to colour what goes to a stream (<https://no-color.org>).
+pub(crate) fn colored(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes to standard output; a reader that has gone away is no error.
+///
+/// # Errors
+/// When the stream breaks in any other way.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Replaces a file whole: a temporary file beside it, then a rename.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = Pending::create(path)?;
+    file.write_all(bytes)?;
+    file.finish()
+}
+
+/// A file in the making: it takes its name only when it is finished.
+pub(crate) struct Pending {
+    temporary: std::path::PathBuf,
+    target: std::path::PathBuf,
+    out: io::BufWriter<std::fs::File>,
+    finished: bool,
+}
+
+impl Pending {
+    /// Starts `target` under a temporary name beside it.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn create(target: &Path) -> io::Result<Self> {
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let temporary = target.with_file_name(name);
+        let out = io::BufWriter::new(std::fs::File::create(&temporary)?);
+        Ok(Self {
+            temporary,
+            target: target.to_owned(),
+            out,
+            finished: false,
+        })
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When the disk is full or the folder cannot be written.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.out.flush()?;
+        std::fs::rename(&self.temporary, &self.target)?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl io::Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What was begun and not finished is nobody's file.
+            let _removed = std::fs::remove_file(&self.temporary);
+        }
+    }
+}

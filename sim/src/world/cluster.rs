@@ -1,0 +1,312 @@
+//! Everything that runs: the fabric, the control plane, the pods and the clients.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use mesh_core::control::{
+    ControlPlane, Registry, ResourceCache, Workload, WorkloadState, control_plane_identity,
+};
+use mesh_core::identity::{
+    CertificateAuthority, IdentityStore, KeyPair, ROOT_LIFETIME, SpiffeId, Svid, TrustBundle, csr,
+};
+use mesh_core::policy::Profile;
+use mesh_core::seam::{Instant, Rng};
+use meshquake_reports::RunReport;
+use tokio::sync::mpsc;
+
+use super::fault::FaultState;
+use super::pod::{PodContext, PodKind, PodSetup};
+use super::resolve::ServiceDns;
+use super::RunError;
+use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec};
+use crate::plan::Plan;
+use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
+
+/// Where the control plane lives.
+const CONTROL_IP: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
+/// Istio's secure discovery port.
+const CONTROL_PORT: u16 = 15_012;
+/// The control plane's host.
+const CONTROL_HOST: &str = "istiod";
+/// How long a control plane's own certificate lasts: longer than any run.
+const CONTROL_SVID_LIFETIME: Duration = Duration::from_secs(80 * 86_400);
+
+/// A change in what Kubernetes knows, on its way to the control plane.
+pub(super) enum KubernetesEvent {
+    /// A pod became ready, or ceased to be.
+    Readiness(Arc<str>, WorkloadState),
+}
+
+/// What is shared by everything that runs.
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) recorder: Rc<Recorder>,
+    pub(super) trust: TrustBundle,
+    pub(super) profile: Rc<Profile>,
+    pub(super) cache: Rc<ResourceCache>,
+    pub(super) kubernetes: mpsc::UnboundedSender<KubernetesEvent>,
+    pub(super) dns: Rc<ServiceDns>,
+    pub(super) control: SocketAddr,
+    /// Pods that are ready, by name.
+    pub(super) ready: RefCell<BTreeSet<Arc<str>>>,
+    /// Every pod and client, by name.
+    pub(super) pods: RefCell<IndexMap<Arc<str>, PodSetup>>,
+    /// The plan's faults, as they stand.
+    pub(super) faults: RefCell<Vec<FaultState>>,
+}
+
+impl Shared {
+    /// The host of a pod.
+    pub(super) fn host(&self, pod: &str) -> Option<HostId> {
+        self.pods.borrow().get(pod).map(|setup| setup.host)
+    }
+}
+
+/// The running world.
+pub(super) struct Cluster {
+    pub(super) fabric: Fabric,
+    pub(super) shared: Rc<Shared>,
+}
+
+impl Cluster {
+    /// Puts the world together; nothing has run yet.
+    pub(super) fn build(
+        plan: &Plan,
+        requests: Option<Box<dyn Write>>,
+        reproduce: String,
+    ) -> Result<Self, RunError> {
+        let options = RecordOptions {
+            seed: plan.seed,
+            reproduce,
+            requests,
+            origin: super::ORIGIN,
+        };
+        let recorder = Recorder::new(plan, options);
+        let epoch = plan.epoch.saturating_sub(super::BOOT);
+        let config = FabricConfig::new(plan.seed, epoch, hosts(plan), plan.links.clone());
+        let mut fabric = Fabric::new(config)?;
+        let profile = Rc::new(plan.mesh.profile.clone());
+        let (kubernetes, events) = mpsc::unbounded_channel();
+        let control = SocketAddr::new(CONTROL_IP.into(), CONTROL_PORT);
+        let registry = registry(plan);
+        let dns = Rc::new(ServiceDns::new(&registry, plan.seed));
+        let host = fabric.host(CONTROL_HOST).ok_or_else(|| setup("no host for the control plane"))?;
+        let seams = fabric.seams(host, recorder.observer(CONTROL_HOST, CONTROL_HOST));
+        let (plane, identity, trust) = control_plane(plan, seams, registry, epoch)?;
+        let serving = plane.clone();
+        fabric.start(host, move || {
+            Box::pin(async move {
+                // It serves until its host dies.
+                let _ended = serving.serve(control, identity).await;
+            })
+        });
+        fabric.start(host, move || Box::pin(watch(plane, events)));
+        let shared = Rc::new(Shared {
+            plan: plan.clone(),
+            recorder,
+            trust,
+            profile,
+            cache: Rc::default(),
+            kubernetes,
+            dns,
+            control,
+            ready: RefCell::default(),
+            pods: RefCell::default(),
+            faults: RefCell::default(),
+        });
+        let mut cluster = Self {
+            fabric,
+            shared,
+        };
+        cluster.register_pods()?;
+        Ok(cluster)
+    }
+
+    fn register_pods(&mut self) -> Result<(), RunError> {
+        let plan = &self.shared.plan;
+        let pods = plan.pods.iter().map(|pod| (&pod.workload, pod.service.clone(), PodKind::App {
+            app: pod.app.clone(),
+            ports: pod.ports.clone(),
+        }));
+        let clients = plan.traffic.iter().enumerate().map(|(index, traffic)| {
+            (&traffic.workload, traffic.name.clone(), PodKind::Client { index })
+        });
+        let mut setups = IndexMap::new();
+        for (workload, service, kind) in pods.chain(clients) {
+            let host = self.fabric.host(&workload.name);
+            let host = host.ok_or_else(|| setup(&format!("no host for pod {}", workload.name)))?;
+            let setup = PodSetup {
+                host,
+                workload: workload.clone(),
+                service: service.into(),
+                kind,
+                incarnation: 0,
+            };
+            setups.insert(workload.name.clone(), setup);
+        }
+        *self.shared.pods.borrow_mut() = setups;
+        Ok(())
+    }
+
+    /// Starts every pod and waits until all are ready.
+    pub(super) fn boot(&mut self, until: Instant) -> Result<(), RunError> {
+        let names: Vec<Arc<str>> = self.shared.pods.borrow().keys().cloned().collect();
+        for name in &names {
+            start_pod(&mut self.fabric, &self.shared, name);
+        }
+        self.fabric.run_until(until)?;
+        let ready = self.shared.ready.borrow();
+        let late = names.iter().filter(|name| !ready.contains(*name));
+        let late: Vec<String> = late.map(ToString::to_string).collect();
+        if late.is_empty() { Ok(()) } else { Err(RunError::Boot(late)) }
+    }
+
+    /// The scenario's clock begins: faults are scheduled. (Clients wait for it by themselves.)
+    pub(super) fn begin(&mut self, origin: Instant) {
+        super::fault::schedule(self, origin);
+    }
+
+    pub(super) fn run_until(&mut self, at: Instant) -> Result<(), RunError> {
+        self.fabric.run_until(at)?;
+        Ok(())
+    }
+
+    pub(super) fn requests_ended(&self) -> u64 {
+        self.shared.recorder.requests_ended()
+    }
+
+    /// Ends the run and says what it was; `began` is when it was started.
+    pub(super) fn finish(mut self, began: std::time::Instant) -> Result<RunReport, RunError> {
+        super::fault::end(&mut self);
+        let stats = self.fabric.stats();
+        let recorder = self.shared.recorder.clone();
+        let report = recorder.finish(RunEnd {
+            at: self.fabric.now(),
+            wall: began.elapsed(),
+            fabric: FabricEvent {
+                packets: stats.packets,
+                bytes: stats.bytes,
+                lost: stats.lost,
+                parked: stats.parked,
+                reset: stats.aborted,
+            },
+        });
+        recorder.close_requests().map_err(RunError::Log)?;
+        Ok(report)
+    }
+}
+
+fn setup(why: &str) -> RunError {
+    RunError::Setup(why.to_owned())
+}
+
+fn hosts(plan: &Plan) -> Vec<HostSpec> {
+    let control = HostSpec {
+        name: CONTROL_HOST.into(),
+        ip: IpAddr::V4(CONTROL_IP),
+        region: plan.pods.first().map_or_else(|| "".into(), |pod| pod.workload.locality.region.clone()),
+        zone: plan.pods.first().map_or_else(|| "".into(), |pod| pod.workload.locality.zone.clone()),
+    };
+    let workloads = plan.pods.iter().map(|pod| &pod.workload);
+    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
+    let all = workloads.chain(clients).map(|workload| HostSpec {
+        name: workload.name.clone(),
+        ip: workload.ip,
+        region: workload.locality.region.clone(),
+        zone: workload.locality.zone.clone(),
+    });
+    std::iter::once(control).chain(all).collect()
+}
+
+/// What exists before anything is ready.
+fn registry(plan: &Plan) -> Registry {
+    let mut registry = Registry::default();
+    let pods = plan.pods.iter().map(|pod| &pod.workload);
+    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
+    for workload in pods.chain(clients) {
+        let waiting = Workload {
+            state: WorkloadState::NotReady,
+            ..workload.clone()
+        };
+        registry.workloads.insert(workload.name.clone(), waiting);
+    }
+    for service in &plan.services {
+        registry.services.insert(service.host.clone(), service.clone());
+    }
+    registry
+}
+
+type ControlParts = (Rc<ControlPlane>, IdentityStore, TrustBundle);
+
+/// The control plane, its own certificate, and the root that everybody trusts.
+fn control_plane(
+    plan: &Plan,
+    seams: mesh_core::seam::Seams,
+    registry: Registry,
+    now: Duration,
+) -> Result<ControlParts, RunError> {
+    let domain = plan.mesh.profile.trust_domain.clone();
+    let mut rng = Rng::named(plan.seed, "control/ca");
+    let authority = CertificateAuthority::new(&domain, &mut rng, now, ROOT_LIFETIME)
+        .map_err(|e| setup(&e.to_string()))?;
+    let trust = TrustBundle::of(&authority);
+    let id = SpiffeId::parse(&control_plane_identity(&domain)).map_err(|e| setup(&e.to_string()))?;
+    let key = KeyPair::generate(&mut rng);
+    let signed = authority
+        .sign(&csr(&key, &id), &id, now, CONTROL_SVID_LIFETIME)
+        .map_err(|e| setup(&e.to_string()))?;
+    let identity = IdentityStore::new(seams.clock.clone());
+    identity.set_trust(trust.clone());
+    identity.set_svid(Svid::new(signed.chain, key).map_err(|e| setup(&e.to_string()))?);
+    let tokens: Vec<_> = registry.workloads.values().cloned().collect();
+    let plane = ControlPlane::new(seams, plan.mesh.clone(), registry, authority);
+    for workload in tokens {
+        let id = SpiffeId::new(&domain, &workload.namespace, &workload.service_account)
+            .map_err(|e| setup(&e.to_string()))?;
+        plane.accept_token(&token(&workload.name), id);
+    }
+    Ok((plane, identity, trust))
+}
+
+/// A pod's service account token: proof of identity towards the control plane.
+pub(super) fn token(workload: &str) -> String {
+    format!("token-of-{workload}")
+}
+
+/// Passes on what Kubernetes tells the control plane.
+async fn watch(plane: Rc<ControlPlane>, mut events: mpsc::UnboundedReceiver<KubernetesEvent>) {
+    while let Some(KubernetesEvent::Readiness(name, state)) = events.recv().await {
+        plane.update_registry(|registry| {
+            if let Some(workload) = registry.workloads.get_mut(&name) {
+                workload.state = state;
+            }
+        });
+    }
+}
+
+/// Starts, or restarts, a pod's processes.
+pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
+    let setup = {
+        let mut pods = shared.pods.borrow_mut();
+        let Some(setup) = pods.get_mut(name) else {
+            return;
+        };
+        let this_life = setup.clone();
+        setup.incarnation += 1;
+        this_life
+    };
+    let change = PodChange::Started;
+    shared.recorder.pod(fabric.now(), &PodEvent { pod: name, change });
+    let observer = shared.recorder.observer(name, &setup.service);
+    let host = setup.host;
+    let seams = fabric.seams(host, observer);
+    let shared = shared.clone();
+    let context = PodContext { shared, setup };
+    fabric.start(host, move || Box::pin(context.run(seams)));
+}
