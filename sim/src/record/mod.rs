@@ -43,6 +43,7 @@ mod event;
 mod fault;
 mod mechanism;
 mod observe;
+mod rebase;
 mod report;
 mod request_log;
 mod series;
@@ -73,6 +74,7 @@ use meshquake_reports::RunReport;
 
 use crate::plan::Plan;
 use observe::PodObserver;
+use rebase::Origin;
 use state::State;
 
 /// How to record.
@@ -82,6 +84,8 @@ pub struct RecordOptions {
     pub seed: u64,
     /// The command that makes this run again.
     pub reproduce: String,
+    /// When the scenario's clock shows zero; the record counts from there.
+    pub origin: Instant,
     /// Where the request log goes: one line of JSON per traffic request. `None` keeps none.
     pub requests: Option<Box<dyn Write>>,
 }
@@ -100,12 +104,14 @@ pub struct RunEnd {
 /// The single consumer of a run's events.
 pub struct Recorder {
     state: RefCell<State>,
+    origin: Origin,
 }
 
 impl Recorder {
     /// An empty record of a run of `plan`.
     pub fn new(plan: &Plan, options: RecordOptions) -> Rc<Self> {
         Rc::new(Self {
+            origin: Origin(options.origin),
             state: RefCell::new(State::new(plan, options)),
         })
     }
@@ -120,22 +126,29 @@ impl Recorder {
 
     /// Takes an event of a traffic source, at its host's instant `at`.
     pub fn traffic(&self, at: Instant, event: &TrafficEvent<'_>) {
-        self.state.borrow_mut().traffic(at, event);
+        let (at, event) = (self.origin.local(at), self.origin.traffic(event));
+        self.state.borrow_mut().traffic(at, &event);
     }
 
     /// Takes an event of an app, at its host's instant `at`.
     pub fn app(&self, at: Instant, event: &AppEvent<'_>) {
-        self.state.borrow_mut().app(at, event);
+        let (at, event) = (self.origin.local(at), self.origin.app(event));
+        self.state.borrow_mut().app(at, &event);
     }
 
     /// Takes an event of a fault, at the world's instant `at`.
     pub fn fault(&self, at: Instant, event: &FaultEvent<'_>) {
-        self.state.borrow_mut().fault(at, event);
+        self.state.borrow_mut().fault(self.origin.local(at), event);
     }
 
     /// Takes an event of a pod, at the world's instant `at`.
     pub fn pod(&self, at: Instant, event: &PodEvent<'_>) {
-        self.state.borrow_mut().pod(at, event);
+        self.state.borrow_mut().pod(self.origin.local(at), event);
+    }
+
+    /// Requests of traffic sources that have ended so far.
+    pub fn requests_ended(&self) -> u64 {
+        self.state.borrow().requests_ended()
     }
 
     /// The digest of all events so far, in hexadecimal.
@@ -146,7 +159,8 @@ impl Recorder {
     /// Ends the record and draws the report. The request log is written to its end; see
     /// [`close_requests`](Self::close_requests) for its errors. What comes later is dropped.
     pub fn finish(self: &Rc<Self>, end: RunEnd) -> RunReport {
-        self.state.borrow_mut().finish(end)
+        let at = self.origin.local(end.at);
+        self.state.borrow_mut().finish(RunEnd { at, ..end })
     }
 
     /// Whether the request log could be written, after [`finish`](Self::finish).

@@ -21,6 +21,8 @@ impl PodObserver {
 
 impl Observer for PodObserver {
     fn observe(&self, at: Instant, event: &Event<'_>) {
-        self.recorder.state.borrow_mut().mesh(self.host, at, event);
+        let origin = self.recorder.origin;
+        let (at, event) = (origin.local(at), origin.mesh(event));
+        self.recorder.state.borrow_mut().mesh(self.host, at, &event);
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct State {
     watched: IndexMap<Box<str>, Watched>,
     requests: Option<RequestLog>,
     written: io::Result<()>,
+    requests_ended: u64,
     /// The digest, once the run has ended.
     closed: Option<String>,
 }
@@ -84,6 +85,7 @@ impl State {
             watched: IndexMap::new(),
             requests: options.requests.map(RequestLog::new),
             written: Ok(()),
+            requests_ended: 0,
             closed: None,
             plan: plan.clone(),
         }
@@ -220,6 +222,7 @@ impl State {
 
     fn ended(&mut self, index: usize, event: &RequestEnded<'_>) {
         let judged = Judged::of(event);
+        self.requests_ended += 1;
         let Some(source) = self.sources.get(index) else {
             return;
         };
@@ -271,6 +274,10 @@ impl State {
         let host = self.digest.host(event.pod);
         self.digest.append(at, host, Family::Pod, event);
         self.timeline.pod(at, event);
+    }
+
+    pub(super) fn requests_ended(&self) -> u64 {
+        self.requests_ended
     }
 
     pub(super) fn digest(&self) -> String {
