@@ -30,7 +30,7 @@ use mesh_core::identity::{
 };
 use mesh_core::policy::{MeshPolicy, MtlsMode, Profile, Sourced};
 use mesh_core::proxy::{Sidecar, SidecarConfig};
-use mesh_core::seam::{Clock as _, Instant, Seams, real};
+use mesh_core::seam::{Instant, Seams, real};
 use mesh_core::telemetry::{Direction, Event, Observer, TlsState};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -98,7 +98,7 @@ fn start_control_plane(seams: &Seams, policy: MeshPolicy) -> (Rc<ControlPlane>, 
     let domain = policy.profile.trust_domain.clone();
     let mut rng = seams.random.stream("ca");
     let now = seams.clock.unix_time();
-    let mut authority = CertificateAuthority::new(
+    let authority = CertificateAuthority::new(
         &domain,
         &mut rng,
         now,

@@ -24,7 +24,9 @@ pub struct PickRequest<'a> {
     /// …and how often to draw again when one of them comes up; the last draw stands.
     pub redraws_max: u32,
     /// Priorities already tried, left as long as any other is healthy
-    /// (Envoy's `previous_priorities`, Istio's `retryRemoteLocalities`).
+    /// (Envoy's `previous_priorities`, Istio's `retryRemoteLocalities`). With
+    /// Istio's update frequency of 2 they are those of the first two attempts from
+    /// the second retry on, of the first four from the fourth on; none before.
     pub avoid_priorities: &'a [u32],
 }
 

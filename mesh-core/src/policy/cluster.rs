@@ -89,7 +89,7 @@ impl DestinationPolicy {
 pub enum LoadBalancer {
     /// In turn, weighted.
     RoundRobin,
-    /// Uniform, weighted.
+    /// Uniform, whatever the weights (Envoy's `random_lb.cc` ignores them).
     Random,
     /// The least loaded of `choices` random endpoints (Envoy's default is 2).
     LeastRequest {

@@ -393,7 +393,8 @@ pub struct RetryOn {
     pub grpc: Vec<u32>,
 }
 
-/// Exponential back-off with full jitter: before retry k, uniform in `[0, min(base·(2^k − 1), max))`.
+/// Exponential back-off with full jitter: before retry k, uniform in `[0, min(base·2^(k−1), max))`
+/// (measured on Envoy 1.40).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryBackoff {
     /// The base interval.

@@ -168,7 +168,8 @@ impl ClusterRuntime {
         if retry.avoid_previous_endpoints {
             avoid.extend(tried.iter().map(|host| host.endpoint.id()));
         }
-        if retry.remote_localities {
+        // Istio sets an update frequency of 2: the first retry may stay, the next ones leave.
+        if retry.remote_localities && tried.len() >= 2 {
             avoid_priorities.extend(tried.iter().map(|host| host.endpoint.priority()));
         }
         let request = PickRequest {

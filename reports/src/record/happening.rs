@@ -77,7 +77,9 @@ pub enum Happening {
     Pod,
     /// An endpoint was ejected or returned.
     Ejection,
-    /// Configuration moved.
+    /// Configuration was pushed.
+    Push,
+    /// Configuration was refused, or the control plane lost.
     Config,
     /// A certificate was refused or could not be had.
     Identity,

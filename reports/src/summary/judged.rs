@@ -213,7 +213,12 @@ pub(super) fn script(report: &RunReport, width: usize) -> Vec<String> {
         lines.push(Tone::Faint.paint(&format!("  and {rest}")));
     }
     for missed in shown.iter().filter(|s| s.held == Some(false)) {
-        let text = format!("{} {}", clean(&missed.message), place(&missed.place));
+        let at = unit::span(missed.at_s);
+        let text = format!(
+            "at {at}: {} {}",
+            clean(&missed.message),
+            place(&missed.place)
+        );
         lines.extend(wrapped(&format!("  {} ", mark(false)), &text, width));
     }
     lines

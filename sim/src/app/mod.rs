@@ -15,6 +15,7 @@
 mod answer;
 mod body;
 mod client;
+mod line;
 mod luck;
 mod normal;
 mod observe;

@@ -30,6 +30,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::AppPod;
 use super::answer::AnswerBody;
+use super::line::{Line, Order};
 use super::observe::AppObserver;
 use super::replica::Replica;
 use super::shared_io::SharedIo;
@@ -193,86 +194,22 @@ impl Port {
     }
 }
 
-/// What a connection is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Order {
-    /// End when idle.
-    Drain,
-    /// End now, in order.
-    Close,
-    /// End now, abruptly.
-    Abort,
-}
-
-/// Where a connection gets its orders.
-#[derive(Default)]
-struct Line {
-    order: Cell<Option<Order>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Line {
-    /// The stronger of two orders counts.
-    fn give(&self, order: Order) {
-        self.order.set(self.order.get().max(Some(order)));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// The order given since the last poll, if any.
-    fn poll(&self, cx: &Context<'_>) -> Option<Order> {
-        let mut waker = self.waker.borrow_mut();
-        match &mut *waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *waker = Some(cx.waker().clone()),
-        }
-        self.order.take()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use http::StatusCode;
     use hyper_util::rt::TokioIo;
 
     use super::super::body::{FillBody, drain};
-    use super::super::client::{Answer, CallError, HttpClient, request};
-    use super::super::testbed::{Testbed, app, direct};
+    use super::super::client::{Answer, CallError};
+    use super::super::testbed::{Testbed, app};
     use super::*;
-    use crate::plan::{
-        AppPlan, CancelPolicy, Distribution, EndpointPlan, ErrorInjection, ScriptedResponse,
-    };
-    use crate::record::AppOutcome;
+    use crate::plan::{AppPlan, EndpointPlan, ScriptedResponse};
 
     const ADDRESS: &str = "10.0.0.1:80";
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
-    }
-
-    /// Calls one after the other, each with when it ended.
-    fn calls(
-        bed: &Testbed,
-        paths: &'static [&'static str],
-    ) -> Vec<(u64, Result<Answer, CallError>)> {
-        let seams = bed.seams();
-        let found = Rc::new(RefCell::new(Vec::new()));
-        let results = found.clone();
-        bed.spawn(async move {
-            let client = HttpClient::new(seams.clone(), direct(), 10);
-            for path in paths {
-                let request = request(ADDRESS, "GET", path, &[], 0).unwrap();
-                let result = client.exchange(ADDRESS, request).await;
-                results
-                    .borrow_mut()
-                    .push((seams.now().as_nanos() / 1_000_000, result));
-            }
-        });
-        bed.run();
-        found.take()
     }
 
     fn responding(responses: Vec<ScriptedResponse>) -> AppPlan {
@@ -297,7 +234,7 @@ mod tests {
         post.response_bytes = 1;
         plan.endpoints = vec![special, post];
         bed.start("a-0", ADDRESS, plan);
-        let found = calls(&bed, &["/big/one?x=1", "/other"]);
+        let found = bed.calls(ADDRESS, &["/big/one?x=1", "/other"]);
         let answers: Vec<_> = found
             .iter()
             .map(|(_, r)| r.as_ref().ok().unwrap())
@@ -313,63 +250,6 @@ mod tests {
     }
 
     #[test]
-    fn scripted_responses_come_in_turn() {
-        let bed = Testbed::new(1);
-        let full = ScriptedResponse::Full {
-            status: 503,
-            delay: ms(40),
-            headers: vec![("retry-after".to_owned(), "1".to_owned())],
-            bytes: 10,
-        };
-        let log = bed.start(
-            "a-0",
-            ADDRESS,
-            responding(vec![
-                ScriptedResponse::Status(201),
-                full,
-                ScriptedResponse::Reset,
-                ScriptedResponse::Close,
-                ScriptedResponse::Status(42),
-                ScriptedResponse::Status(204),
-            ]),
-        );
-        let found = calls(&bed, &["/", "/", "/", "/", "/", "/", "/"]);
-        let status = |i: usize| found[i].1.as_ref().map_or(0, |a| a.status.as_u16());
-        let all: Vec<_> = (0..7).map(status).collect();
-        assert_eq!(all, [201, 503, 0, 0, 500, 204, 204]);
-        assert_eq!(found[1].0, 40);
-        let full = found[1].1.as_ref().ok().unwrap();
-        assert_eq!(
-            (full.bytes, &full.headers["retry-after"]),
-            (10, &"1".parse().unwrap())
-        );
-        assert!(broken(&found[2].1) && broken(&found[3].1));
-        let failure = &found[4].1.as_ref().ok().unwrap().headers["x-meshquake-failure"];
-        assert_eq!(failure, "42 is no final status");
-        let outcomes: Vec<_> = log.apps.borrow().iter().map(|t| t.outcome).collect();
-        assert_eq!(outcomes[2..4], [AppOutcome::Abandoned; 2]);
-    }
-
-    #[test]
-    fn a_slow_body_takes_its_time_and_its_worker() {
-        let bed = Testbed::new(1);
-        let mut plan = responding(vec![ScriptedResponse::SlowBody {
-            bytes: 1000,
-            over: ms(500),
-        }]);
-        plan.workers = Some(1);
-        let log = bed.start("a-0", ADDRESS, plan);
-        let found = calls(&bed, &["/", "/"]);
-        assert_eq!((found[0].0, found[1].0), (500, 1000));
-        assert!(
-            found
-                .iter()
-                .all(|(_, r)| r.as_ref().is_ok_and(|a| a.bytes == 1000))
-        );
-        assert_eq!(log.apps.borrow()[0].ended, 500_000_000);
-    }
-
-    #[test]
     fn a_refusing_app_opens_again() {
         let bed = Testbed::new(1);
         let refuse = ScriptedResponse::Refuse { during: ms(100) };
@@ -378,7 +258,7 @@ mod tests {
             ADDRESS,
             responding(vec![refuse, ScriptedResponse::Status(200)]),
         );
-        let found = calls(&bed, &["/", "/"]);
+        let found = bed.calls(ADDRESS, &["/", "/"]);
         assert!(broken(&found[0].1));
         assert_eq!(
             found[1].1.as_ref().err(),
@@ -388,7 +268,6 @@ mod tests {
         let again = Rc::new(Cell::new(false));
         let opened = again.clone();
         bed.spawn(async move {
-            seams.clock.sleep_until(Instant::ZERO + ms(100)).await;
             seams
                 .clock
                 .sleep_until(Instant::ZERO + Duration::from_nanos(100_000_001))
@@ -403,100 +282,6 @@ mod tests {
         });
         bed.run();
         assert!(again.get());
-    }
-
-    #[test]
-    fn injected_errors_come_before_the_work() {
-        let bed = Testbed::new(1);
-        let mut endpoint = EndpointPlan::echo();
-        endpoint.service_time = Distribution::Constant(ms(10));
-        endpoint.errors = ErrorInjection::EveryNth(2);
-        bed.start("a-0", ADDRESS, app(endpoint));
-        let found = calls(&bed, &["/", "/", "/"]);
-        let seen: Vec<_> = found
-            .iter()
-            .map(|(at, r)| (*at, r.as_ref().ok().unwrap().status.as_u16()))
-            .collect();
-        assert_eq!(seen, [(10, 200), (10, 500), (20, 200)]);
-    }
-
-    /// Three callers who give up after 15 ms, at an app with one worker that needs 10 ms.
-    fn impatient(cancel: CancelPolicy) -> Vec<(AppOutcome, Option<u64>, u64)> {
-        let bed = Testbed::new(1);
-        let mut endpoint = EndpointPlan::echo();
-        endpoint.service_time = Distribution::Constant(ms(10));
-        let mut plan = app(endpoint);
-        plan.workers = Some(1);
-        plan.cancel = cancel;
-        let log = bed.start("a-0", ADDRESS, plan);
-        for _ in 0..3 {
-            let seams = bed.seams();
-            bed.spawn(async move {
-                let client = HttpClient::new(seams.clone(), direct(), 10);
-                let call = client.exchange(ADDRESS, request(ADDRESS, "GET", "/", &[], 0).unwrap());
-                mesh_core::seam::timeout_at(&*seams.clock, Instant::ZERO + ms(15), call).await;
-            });
-        }
-        bed.run();
-        let told = log.apps.borrow();
-        told.iter()
-            .map(|t| {
-                (
-                    t.outcome,
-                    t.started.map(|s| s / 1_000_000),
-                    t.ended / 1_000_000,
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn work_stops_when_its_caller_goes() {
-        use AppOutcome::{Answered, Cancelled};
-        let mut found = impatient(CancelPolicy::Stop);
-        found.sort_by_key(|t| (t.2, t.1.is_none()));
-        assert_eq!(found[0], (Answered, Some(0), 10));
-        // Which of the two the worker, freed at 15, is offered to is nobody's business: both have gone.
-        assert!(
-            found[1..].iter().all(|t| t.0 == Cancelled && t.2 == 15),
-            "{found:?}"
-        );
-    }
-
-    #[test]
-    fn or_goes_on_as_a_zombie() {
-        use AppOutcome::{Answered, Wasted};
-        let found = impatient(CancelPolicy::Finish);
-        let expected = [
-            (Answered, Some(0), 10),
-            (Wasted, Some(10), 20),
-            (Wasted, Some(20), 30),
-        ];
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn a_hanging_answer_never_comes_and_a_full_line_says_so() {
-        let bed = Testbed::new(1);
-        let mut plan = responding(vec![ScriptedResponse::Hang, ScriptedResponse::Status(200)]);
-        plan.workers = Some(1);
-        plan.queue_max = Some(0);
-        let log = bed.start("a-0", ADDRESS, plan);
-        let seams = bed.seams();
-        bed.spawn(async move {
-            let client = HttpClient::new(seams, direct(), 10);
-            let _ = client
-                .exchange(ADDRESS, request(ADDRESS, "GET", "/", &[], 0).unwrap())
-                .await;
-            panic!("nothing ends this call");
-        });
-        bed.run();
-        let found = calls(&bed, &["/"]);
-        let rejected = found[0].1.as_ref().ok().unwrap();
-        assert_eq!(rejected.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(rejected.headers["x-meshquake-upstream"], "a-0");
-        let outcomes: Vec<_> = log.apps.borrow().iter().map(|t| t.outcome).collect();
-        assert_eq!(outcomes, [AppOutcome::Abandoned, AppOutcome::Rejected]);
     }
 
     #[test]

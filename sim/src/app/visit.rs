@@ -20,7 +20,7 @@ use super::answer::{AnswerBody, SlowBody};
 use super::body::{FillBody, drain};
 use super::luck::Luck;
 use super::pool::{Place, Worker};
-use super::replica::{FAILURE_HEADER, Replica};
+use super::replica::Replica;
 use super::script::Script;
 use crate::plan::{CancelPolicy, EndpointPlan, ScriptedResponse};
 use crate::record::{AppEvent, AppOutcome};
@@ -92,7 +92,8 @@ pub(super) async fn serve(
     let Ok(place) = visit.replica.pool.enter() else {
         let full = StatusCode::SERVICE_UNAVAILABLE;
         visit.report(AppOutcome::Rejected, full.as_u16());
-        return Ok(Reply::Response(visit.replica.response(full)));
+        let response = visit.replica.failure(full, "the queue is full");
+        return Ok(Reply::Response(response));
     };
     Ok(match plan.cancel {
         CancelPolicy::Stop => {
@@ -188,11 +189,7 @@ impl Visit {
             Ending::Failed(why) => {
                 let failed = StatusCode::INTERNAL_SERVER_ERROR;
                 self.report(AppOutcome::Answered, failed.as_u16());
-                let mut response = self.replica.response(failed);
-                if let Ok(why) = HeaderValue::from_str(&why) {
-                    response.headers_mut().insert(FAILURE_HEADER, why);
-                }
-                Reply::Response(response)
+                Reply::Response(self.replica.failure(failed, &why))
             }
             Ending::Hangup(hangup) => {
                 self.report(AppOutcome::Abandoned, 0);
@@ -249,6 +246,12 @@ impl Drop for Visit {
 }
 
 fn answer(status: u16, headers: &[(String, String)], bytes: u64, over: Duration) -> Ending {
+    // These have no body (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5).
+    let bytes = if matches!(status, 204 | 205 | 304) {
+        0
+    } else {
+        bytes
+    };
     match checked(status, headers) {
         Ok((status, headers)) => Ending::Answer(Answer {
             status,
@@ -274,4 +277,183 @@ fn checked(status: u16, headers: &[(String, String)]) -> Result<(StatusCode, Hea
         map.append(key, value);
     }
     Ok((code, map))
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_core::seam::timeout_at;
+
+    use super::super::client::{CallError, HttpClient, request};
+    use super::super::testbed::{Testbed, app, direct};
+    use super::*;
+    use crate::app::Answer as Whole;
+    use crate::plan::{AppPlan, Distribution, ErrorInjection};
+
+    const ADDRESS: &str = "10.0.0.1:80";
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn responding(responses: Vec<ScriptedResponse>) -> AppPlan {
+        let mut endpoint = EndpointPlan::echo();
+        endpoint.responses = responses;
+        app(endpoint)
+    }
+
+    fn broken(result: &Result<Whole, CallError>) -> bool {
+        matches!(result, Err(CallError::Broken(_)))
+    }
+
+    #[test]
+    fn scripted_responses_come_in_turn() {
+        let bed = Testbed::new(1);
+        let full = ScriptedResponse::Full {
+            status: 503,
+            delay: ms(40),
+            headers: vec![("retry-after".to_owned(), "1".to_owned())],
+            bytes: 10,
+        };
+        let log = bed.start(
+            "a-0",
+            ADDRESS,
+            responding(vec![
+                ScriptedResponse::Status(201),
+                full,
+                ScriptedResponse::Reset,
+                ScriptedResponse::Close,
+                ScriptedResponse::Status(42),
+                ScriptedResponse::Status(204),
+            ]),
+        );
+        let found = bed.calls(ADDRESS, &["/", "/", "/", "/", "/", "/", "/"]);
+        let status = |i: usize| found[i].1.as_ref().map_or(0, |a| a.status.as_u16());
+        let all: Vec<_> = (0..7).map(status).collect();
+        assert_eq!(all, [201, 503, 0, 0, 500, 204, 204]);
+        assert_eq!(found[1].0, 40);
+        let full = found[1].1.as_ref().ok().unwrap();
+        assert_eq!(
+            (full.bytes, &full.headers["retry-after"]),
+            (10, &"1".parse().unwrap())
+        );
+        assert!(broken(&found[2].1) && broken(&found[3].1));
+        let failure = &found[4].1.as_ref().ok().unwrap().headers["x-meshquake-failure"];
+        assert_eq!(failure, "42 is no final status");
+        let outcomes: Vec<_> = log.apps.borrow().iter().map(|t| t.outcome).collect();
+        assert_eq!(outcomes[2..4], [AppOutcome::Abandoned; 2]);
+    }
+
+    #[test]
+    fn a_slow_body_takes_its_time_and_its_worker() {
+        let bed = Testbed::new(1);
+        let mut plan = responding(vec![ScriptedResponse::SlowBody {
+            bytes: 1000,
+            over: ms(500),
+        }]);
+        plan.workers = Some(1);
+        let log = bed.start("a-0", ADDRESS, plan);
+        let found = bed.calls(ADDRESS, &["/", "/"]);
+        assert_eq!((found[0].0, found[1].0), (500, 1000));
+        assert!(
+            found
+                .iter()
+                .all(|(_, r)| r.as_ref().is_ok_and(|a| a.bytes == 1000))
+        );
+        assert_eq!(log.apps.borrow()[0].ended, 500_000_000);
+    }
+
+    #[test]
+    fn injected_errors_come_before_the_work() {
+        let bed = Testbed::new(1);
+        let mut endpoint = EndpointPlan::echo();
+        endpoint.service_time = Distribution::Constant(ms(10));
+        endpoint.errors = ErrorInjection::EveryNth(2);
+        bed.start("a-0", ADDRESS, app(endpoint));
+        let found = bed.calls(ADDRESS, &["/", "/", "/"]);
+        let seen: Vec<_> = found
+            .iter()
+            .map(|(at, r)| (*at, r.as_ref().ok().unwrap().status.as_u16()))
+            .collect();
+        assert_eq!(seen, [(10, 200), (10, 500), (20, 200)]);
+    }
+
+    /// Three callers who give up after 15 ms, at an app with one worker that needs 10 ms.
+    fn impatient(cancel: CancelPolicy) -> Vec<(AppOutcome, Option<u64>, u64)> {
+        let bed = Testbed::new(1);
+        let mut endpoint = EndpointPlan::echo();
+        endpoint.service_time = Distribution::Constant(ms(10));
+        let mut plan = app(endpoint);
+        plan.workers = Some(1);
+        plan.cancel = cancel;
+        let log = bed.start("a-0", ADDRESS, plan);
+        for _ in 0..3 {
+            let seams = bed.seams();
+            bed.spawn(async move {
+                let client = HttpClient::new(seams.clone(), direct(), 10);
+                let call = client.exchange(ADDRESS, request(ADDRESS, "GET", "/", &[], 0).unwrap());
+                timeout_at(&*seams.clock, Instant::ZERO + ms(15), call).await;
+            });
+        }
+        bed.run();
+        let told = log.apps.borrow();
+        told.iter()
+            .map(|t| {
+                (
+                    t.outcome,
+                    t.started.map(|s| s / 1_000_000),
+                    t.ended / 1_000_000,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn work_stops_when_its_caller_goes() {
+        use AppOutcome::{Answered, Cancelled};
+        let mut found = impatient(CancelPolicy::Stop);
+        found.sort_by_key(|t| (t.2, t.1.is_none()));
+        assert_eq!(found[0], (Answered, Some(0), 10));
+        // Which of the two the worker, freed at 15, is offered to is nobody's business: both have gone.
+        assert!(
+            found[1..].iter().all(|t| t.0 == Cancelled && t.2 == 15),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn or_goes_on_as_a_zombie() {
+        use AppOutcome::{Answered, Wasted};
+        let found = impatient(CancelPolicy::Finish);
+        let expected = [
+            (Answered, Some(0), 10),
+            (Wasted, Some(10), 20),
+            (Wasted, Some(20), 30),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_hanging_answer_never_comes_and_a_full_line_says_so() {
+        let bed = Testbed::new(1);
+        let mut plan = responding(vec![ScriptedResponse::Hang, ScriptedResponse::Status(200)]);
+        plan.workers = Some(1);
+        plan.queue_max = Some(0);
+        let log = bed.start("a-0", ADDRESS, plan);
+        let seams = bed.seams();
+        bed.spawn(async move {
+            let client = HttpClient::new(seams, direct(), 10);
+            let _ = client
+                .exchange(ADDRESS, request(ADDRESS, "GET", "/", &[], 0).unwrap())
+                .await;
+            panic!("nothing ends this call");
+        });
+        bed.run();
+        let found = bed.calls(ADDRESS, &["/"]);
+        let rejected = found[0].1.as_ref().ok().unwrap();
+        assert_eq!(rejected.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(rejected.headers["x-meshquake-upstream"], "a-0");
+        assert_eq!(rejected.headers["x-meshquake-failure"], "the queue is full");
+        let outcomes: Vec<_> = log.apps.borrow().iter().map(|t| t.outcome).collect();
+        assert_eq!(outcomes, [AppOutcome::Abandoned, AppOutcome::Rejected]);
+    }
 }

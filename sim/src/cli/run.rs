@@ -1,7 +1,9 @@
 //! `meshquake run`.
 
-use std::io::{IsTerminal as _, Write};
+use std::cell::RefCell;
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -55,38 +57,41 @@ fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
     };
     output::diagnostics(&loaded.warnings);
     let plan = loaded.plan;
-    let files = match Files::open(args, file, &plan) {
-        Ok(files) => files,
-        Err(error) => {
-            output::problem(&format!("cannot write the results: {error}"));
-            return Exit::Invalid;
-        }
-    };
-    let Files { json, requests, summary } = files;
-    let mut report = match run_once(args, &plan, requests, stop) {
+    let ended = run_plan(args, file, &plan, stop);
+    ended.unwrap_or_else(|error| {
+        output::problem(&format!("cannot write the results: {error}"));
+        Exit::Invalid
+    })
+}
+
+fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> io::Result<Exit> {
+    let files = Files::choose(args, file, plan)?;
+    let reproduce = reproduce(args, file, plan);
+    let log = files.requests.as_deref().map(Pending::create).transpose()?;
+    let log = log.map(|pending| Rc::new(RefCell::new(pending)));
+    let report = match run_once(args, plan, &reproduce, log.clone(), stop) {
         Ok(report) => report,
-        Err(error) => return failed(&error),
+        Err(RunError::Log(error)) => return Err(error),
+        Err(error) => return Ok(failed(&error)),
     };
-    report.command = reproduce(args, file, &plan);
+    if let Some(log) = log.and_then(Rc::into_inner) {
+        log.into_inner().finish()?;
+    }
     if args.verify && !stop.load(Ordering::Relaxed) {
-        match run_once(args, &plan, None, stop) {
-            Ok(again) if again.digest == report.digest => report.verified = true,
+        match run_once(args, plan, &reproduce, None, stop) {
+            Ok(again) if again.digest == report.digest => {
+                eprintln!("verified: two runs, one digest");
+            }
             Ok(again) => {
                 let (first, second) = (&report.digest, &again.digest);
                 output::problem(&format!("not deterministic: {first} then {second}"));
-                return Exit::NotDeterministic;
+                return Ok(Exit::NotDeterministic);
             }
-            Err(error) => return failed(&error),
+            Err(error) => return Ok(failed(&error)),
         }
     }
-    match write(args, &report, json, summary) {
-        Ok(()) if report.held() => Exit::Held,
-        Ok(()) => Exit::Failed,
-        Err(error) => {
-            output::problem(&format!("cannot write the results: {error}"));
-            Exit::Invalid
-        }
-    }
+    write(args, &report, &files)?;
+    Ok(if report.held() { Exit::Held } else { Exit::Failed })
 }
 
 fn failed(error: &RunError) -> Exit {
@@ -97,85 +102,103 @@ fn failed(error: &RunError) -> Exit {
 fn run_once(
     args: &RunArgs,
     plan: &Plan,
-    requests: Option<Pending>,
+    reproduce: &str,
+    log: Option<Rc<RefCell<Pending>>>,
     stop: &Arc<AtomicBool>,
 ) -> Result<RunReport, RunError> {
-    let progress = Progress::new(&plan.name, plan.duration, args.quiet);
-    let sink = requests.map(|file| Box::new(file) as Box<dyn FinishingWrite>);
+    let progress = Rc::new(Progress::new(&plan.name, plan.duration, args.quiet));
+    let shown = progress.clone();
     let options = RunOptions {
-        requests: sink,
+        requests: log.map(|log| Box::new(SharedLog(log)) as Box<dyn Write>),
+        reproduce: reproduce.to_owned(),
         stop: stop.clone(),
-        progress: Box::new(move |at, requests| progress.at(at, requests)),
+        progress: Box::new(move |at, requests| shown.at(at, requests)),
     };
-    world::run(plan, options)
+    let report = world::run(plan, options);
+    progress.finish();
+    report
 }
 
-/// A request log that takes its name when the run is over.
-pub trait FinishingWrite: Write {
-    /// Completes the file.
-    ///
-    /// # Errors
-    /// When it cannot be given its name.
-    fn finish(self: Box<Self>) -> std::io::Result<()>;
-}
+/// The request log while the run writes it.
+struct SharedLog(Rc<RefCell<Pending>>);
 
-impl FinishingWrite for Pending {
-    fn finish(self: Box<Self>) -> std::io::Result<()> {
-        Pending::finish(*self)
+impl Write for SharedLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().flush()
     }
 }
 
 /// Where results go.
 struct Files {
     json: Option<PathBuf>,
-    requests: Option<Pending>,
+    requests: Option<PathBuf>,
     summary: Option<PathBuf>,
 }
 
 impl Files {
-    fn open(args: &RunArgs, file: &Path, plan: &Plan) -> std::io::Result<Self> {
+    fn choose(args: &RunArgs, file: &Path, plan: &Plan) -> io::Result<Self> {
         let mut json = args.json.clone().filter(|path| path.as_os_str() != "-");
         let mut requests = args.requests.clone();
         let mut summary = None;
         if let Some(dir) = &args.out {
             std::fs::create_dir_all(dir)?;
-            let stem = file.file_stem().map_or_else(|| plan.name.clone(), |s| s.to_string_lossy().into());
+            let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let stem = stem.unwrap_or_else(|| plan.name.clone());
             json.get_or_insert(dir.join(format!("{stem}.json")));
             requests.get_or_insert(dir.join(format!("{stem}.requests.jsonl")));
             summary = Some(dir.join(format!("{stem}.txt")));
         }
-        let requests = requests.as_deref().map(Pending::create).transpose()?;
-        Ok(Self { json, requests, summary })
+        Ok(Self {
+            json,
+            requests,
+            summary,
+        })
     }
 }
 
-fn write(
-    args: &RunArgs,
-    report: &RunReport,
-    json: Option<PathBuf>,
-    summary: Option<PathBuf>,
-) -> std::io::Result<()> {
-    let mut text = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-    text.push('\n');
-    if let Some(path) = json {
-        output::replace(&path, text.as_bytes())?;
+fn write(args: &RunArgs, report: &RunReport, files: &Files) -> io::Result<()> {
+    let json = report.to_json().map_err(io::Error::other)?;
+    if let Some(path) = &files.json {
+        output::replace(path, json.as_bytes())?;
     }
-    if let Some(path) = summary {
-        let style = Style { color: false, width: 100 };
-        output::replace(&path, meshquake_reports::summary(report, style).as_bytes())?;
+    if let Some(path) = &files.summary {
+        let style = Style {
+            color: false,
+            width: 100,
+        };
+        output::replace(path, meshquake_reports::summary(report, style).as_bytes())?;
     }
     if args.json.as_deref() == Some(Path::new("-")) {
-        return output::print(&text);
+        return output::print(&json);
     }
     if args.quiet {
-        return output::print(&format!("{}\n", meshquake_reports::one_line(report)));
+        return output::print(&one_line(report));
     }
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = io::stdout().is_terminal();
     let style = Style {
         color: output::colored(terminal),
         width: width(terminal),
     };
     output::print(&meshquake_reports::summary(report, style))
+}
+
+/// `held  bookinfo  6000 requests, 120 s in 1.1 s  digest 0123456789ab`
+fn one_line(report: &RunReport) -> String {
+    let verdict = if report.held() { "held  " } else { "FAILED" };
+    let requests: u64 = report.traffic.values().map(|traffic| traffic.requests).sum();
+    let digest = report.digest.get(..12).unwrap_or(&report.digest);
+    let mut line = format!(
+        "{verdict}  {}  {requests} requests, {} s in {:.2} s  digest {digest}\n",
+        report.scenario, report.virtual_seconds, report.wall_seconds,
+    );
+    for failure in &report.failures {
+        line.push_str(&format!("        {} ({})\n", failure.message, failure.place));
+    }
+    line
 }
 
 fn width(terminal: bool) -> usize {

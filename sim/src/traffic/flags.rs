@@ -90,7 +90,7 @@ mod tests {
         let mut listener = seams.network.listen(address).await.unwrap();
         let mut connection = listener.accept().await.unwrap();
         let mut head = [0; 1000];
-        connection.io.read(&mut head).await.unwrap();
+        assert_ne!(connection.io.read(&mut head).await.unwrap(), 0);
         let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
         connection.io.write_all(answer).await.unwrap();
         let event = RequestEvent {

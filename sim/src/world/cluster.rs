@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use tokio::sync::mpsc;
 use super::fault::FaultState;
 use super::pod::{PodContext, PodKind, PodSetup};
 use super::resolve::ServiceDns;
-use super::{FinishingWrite, RunError};
+use super::RunError;
 use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec};
 use crate::plan::Plan;
-use crate::record::{PodChange, PodEvent, RecordOptions, Recorder};
+use crate::traffic::FlagProbe;
+use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
 
 /// Where the control plane lives.
 const CONTROL_IP: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -71,24 +73,25 @@ impl Shared {
 pub(super) struct Cluster {
     pub(super) fabric: Fabric,
     pub(super) shared: Rc<Shared>,
-    requests: Option<Box<dyn FinishingWrite>>,
 }
 
 impl Cluster {
     /// Puts the world together; nothing has run yet.
     pub(super) fn build(
         plan: &Plan,
-        requests: Option<Box<dyn FinishingWrite>>,
+        requests: Option<Box<dyn Write>>,
+        reproduce: String,
     ) -> Result<Self, RunError> {
-        let log = requests.is_some();
-        let recorder = Recorder::new(plan, RecordOptions { requests: log, origin: super::ORIGIN });
-        let mut fabric = Fabric::new(FabricConfig {
+        let options = RecordOptions {
             seed: plan.seed,
-            epoch: plan.epoch.saturating_sub(super::BOOT),
-            hosts: hosts(plan),
-            links: plan.links.clone(),
-            ..FabricConfig::default()
-        });
+            reproduce,
+            requests,
+            origin: super::ORIGIN,
+        };
+        let recorder = Recorder::new(plan, options);
+        let epoch = plan.epoch.saturating_sub(super::BOOT);
+        let config = FabricConfig::new(plan.seed, epoch, hosts(plan), plan.links.clone());
+        let mut fabric = Fabric::new(config)?;
         let profile = Rc::new(plan.mesh.profile.clone());
         let (kubernetes, events) = mpsc::unbounded_channel();
         let control = SocketAddr::new(CONTROL_IP.into(), CONTROL_PORT);
@@ -96,7 +99,6 @@ impl Cluster {
         let dns = Rc::new(ServiceDns::new(&registry, plan.seed));
         let host = fabric.host(CONTROL_HOST).ok_or_else(|| setup("no host for the control plane"))?;
         let seams = fabric.seams(host, recorder.observer(CONTROL_HOST, CONTROL_HOST));
-        let epoch = plan.epoch.saturating_sub(super::BOOT);
         let (plane, identity, trust) = control_plane(plan, seams, registry, epoch)?;
         let serving = plane.clone();
         fabric.start(host, move || {
@@ -122,7 +124,6 @@ impl Cluster {
         let mut cluster = Self {
             fabric,
             shared,
-            requests,
         };
         cluster.register_pods()?;
         Ok(cluster)
@@ -174,9 +175,6 @@ impl Cluster {
 
     pub(super) fn run_until(&mut self, at: Instant) -> Result<(), RunError> {
         self.fabric.run_until(at)?;
-        if let Some(log) = &mut self.requests {
-            self.shared.recorder.drain_requests(&mut **log).map_err(RunError::Log)?;
-        }
         Ok(())
     }
 
@@ -184,17 +182,23 @@ impl Cluster {
         self.shared.recorder.requests_ended()
     }
 
-    /// Ends the run and says what it was.
-    pub(super) fn finish(mut self, reached: Duration) -> Result<RunReport, RunError> {
+    /// Ends the run and says what it was; `began` is when it was started.
+    pub(super) fn finish(mut self, began: std::time::Instant) -> Result<RunReport, RunError> {
         super::fault::end(&mut self);
+        let stats = self.fabric.stats();
         let recorder = self.shared.recorder.clone();
-        recorder.close(self.fabric.now(), &self.fabric.stats());
-        if let Some(mut log) = self.requests.take() {
-            recorder.drain_requests(&mut *log).map_err(RunError::Log)?;
-            log.finish().map_err(RunError::Log)?;
-        }
-        let report = recorder.finish(&self.shared.plan, reached);
-        drop(self);
+        let report = recorder.finish(RunEnd {
+            at: self.fabric.now(),
+            wall: began.elapsed(),
+            fabric: FabricEvent {
+                packets: stats.packets,
+                bytes: stats.bytes,
+                lost: stats.lost,
+                parked: stats.parked,
+                reset: stats.aborted,
+            },
+        });
+        recorder.close_requests().map_err(RunError::Log)?;
         Ok(report)
     }
 }
@@ -250,7 +254,7 @@ fn control_plane(
 ) -> Result<ControlParts, RunError> {
     let domain = plan.mesh.profile.trust_domain.clone();
     let mut rng = Rng::named(plan.seed, "control/ca");
-    let mut authority = CertificateAuthority::new(&domain, &mut rng, now, ROOT_LIFETIME)
+    let authority = CertificateAuthority::new(&domain, &mut rng, now, ROOT_LIFETIME)
         .map_err(|e| setup(&e.to_string()))?;
     let trust = TrustBundle::of(&authority);
     let id = SpiffeId::parse(&control_plane_identity(&domain)).map_err(|e| setup(&e.to_string()))?;
@@ -301,9 +305,16 @@ pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
     let change = PodChange::Started;
     shared.recorder.pod(fabric.now(), &PodEvent { pod: name, change });
     let observer = shared.recorder.observer(name, &setup.service);
+    // A client hears what its own sidecar says of its requests.
+    let probe = matches!(setup.kind, PodKind::Client { .. })
+        .then(|| Rc::new(FlagProbe::new(observer.clone(), shared.recorder.clone())));
+    let observer = match &probe {
+        Some(probe) => probe.clone(),
+        None => observer,
+    };
     let host = setup.host;
     let seams = fabric.seams(host, observer);
     let shared = shared.clone();
-    let context = PodContext { shared, setup };
+    let context = PodContext { shared, setup, probe };
     fabric.start(host, move || Box::pin(context.run(seams)));
 }

@@ -84,7 +84,7 @@ fn apply(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPl
 fn heal(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPlan) {
     let rule = shared.faults.borrow().get(index).and_then(|state| state.rule);
     if let Some(rule) = rule {
-        fabric.remove_rule(rule);
+        fabric.remove(rule);
     }
     if let FaultKind::Crash { pods } = &fault.kind {
         revive(fabric, shared, pods);

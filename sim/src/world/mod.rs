@@ -35,7 +35,9 @@ const SLICES: u32 = 1000;
 /// What a run is given besides its plan.
 pub struct RunOptions {
     /// Where to write one JSON line per request.
-    pub requests: Option<Box<dyn FinishingWrite>>,
+    pub requests: Option<Box<dyn Write>>,
+    /// The command that makes this run again, for the report.
+    pub reproduce: String,
     /// Set to end the run early.
     pub stop: Arc<AtomicBool>,
     /// Told from time to time how far virtual time has come, and how many requests have ended.
@@ -47,19 +49,11 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             requests: None,
+            reproduce: String::new(),
             stop: Arc::default(),
             progress: Box::new(|_, _| {}),
         }
     }
-}
-
-/// A file that takes its name when it is complete.
-pub trait FinishingWrite: Write {
-    /// Completes the file.
-    ///
-    /// # Errors
-    /// When it cannot be written or given its name.
-    fn finish(self: Box<Self>) -> std::io::Result<()>;
 }
 
 /// Why a run came to no result. Each is a defect of Meshquake or of its machine, not of the scenario.
@@ -110,7 +104,7 @@ impl From<FabricError> for RunError {
 )]
 pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let began = std::time::Instant::now();
-    let mut cluster = Cluster::build(plan, options.requests)?;
+    let mut cluster = Cluster::build(plan, options.requests, options.reproduce)?;
     cluster.boot(ORIGIN)?;
     cluster.begin(ORIGIN);
     let mut reached = Duration::ZERO;
@@ -125,7 +119,5 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
         cluster.run_until(ORIGIN + reached)?;
         (options.progress)(reached, cluster.requests_ended());
     }
-    let mut report = cluster.finish(reached)?;
-    report.wall_seconds = began.elapsed().as_secs_f64();
-    Ok(report)
+    cluster.finish(began)
 }
