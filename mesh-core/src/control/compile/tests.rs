@@ -10,8 +10,8 @@ use crate::control::WorkloadState;
 use crate::control::fixture::*;
 use crate::policy::{
     AuthorizationAction, ConnectionPool, DestinationRule, ExternalEndpoint, ExternalPort,
-    ExternalService, HashAlgorithm, HashKey, HostPattern, LoadBalancer, LocalityPolicy, MtlsMode,
-    Origin, PeerAuthentication, Profile, RetryPolicy, RouteRule, ScopedRoute, SourceScope, Sourced,
+    ExternalService, HostPattern, LoadBalancer, LocalityPolicy, MtlsMode, Origin,
+    PeerAuthentication, Profile, RetryPolicy, RouteRule, ScopedRoute, SourceScope, Sourced,
     SubsetRule, UpstreamTls, WorkloadSelector,
 };
 use crate::route::{Decision, RequestView, Router};

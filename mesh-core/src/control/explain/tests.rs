@@ -453,3 +453,65 @@ fn machines_read_it_as_json() {
     let pool = &destination["target"]["cluster"]["pool"];
     assert_eq!(pool["value"]["pending_max"], u32::MAX);
 }
+
+const WRITTEN: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews }
+spec:
+  hosts: [reviews]
+  http:
+    - name: jason
+      match: [{ headers: { end-user: { exact: jason } } }]
+      timeout: 2s
+      retries: { attempts: 3, perTryTimeout: 400ms, retryOn: 'gateway-error,connect-failure' }
+      route:
+        - { destination: { host: reviews, subset: v2 }, weight: 90 }
+        - { destination: { host: reviews, subset: v3 }, weight: 10 }
+    - name: rest
+      route: [{ destination: { host: reviews, subset: v1 } }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews }
+spec:
+  host: reviews
+  trafficPolicy:
+    connectionPool:
+      http: { http1MaxPendingRequests: 10 }
+    outlierDetection: { consecutive5xxErrors: 3, baseEjectionTime: 90s }
+  subsets:
+    - { name: v1, labels: { version: v1 } }
+    - { name: v2, labels: { version: v2 } }
+";
+
+/// Every written value leads back to its line.
+#[test]
+fn istios_own_files_are_explained_with_their_lines() {
+    let source = crate::document::Source::new("mesh.yaml", WRITTEN);
+    let documents = crate::document::parse(&source).unwrap();
+    let policy = crate::dialect::istio::compile(&documents, &policy().profile).unwrap();
+    let explanation = explained(&policy, "http://reviews:9080/", &["end-user: jason"]);
+    insta::assert_snapshot!(explanation, @r#"
+    GET http://reviews:9080/
+      end-user: jason
+
+    virtual host  reviews.default.svc.cluster.local:9080 (by domain reviews)
+    route         reviews/jason: header end-user is "jason"  [mesh.yaml:8:15]
+                  1 more route comes after it
+    timeout       2s  [mesh.yaml:9:16]
+    retry         3 retries on gateway-error,connect-failure, 400ms per try, back-off 25ms to 250ms, prefers endpoints not tried  [mesh.yaml:10:16]
+
+    to            90% outbound|9080|v2|reviews.default.svc.cluster.local  [mesh.yaml:12:11]
+      as          reviews:9080/
+      endpoints   reviews-v2-0 10.0.0.4:8080, mutual TLS
+      balancing   least request of 2  [default (Istio 1.14+: LEAST_REQUEST, two choices; cluster_traffic_policy.go)]
+      pool        10 pending requests, connect in 10s, idle 1h  [mesh.yaml:24:7]
+      ejection    3 5xx in a row: out for 1m30s and longer each time, at most 10%, swept every 10s  [mesh.yaml:25:23]
+      tls         mutual where the endpoint has a sidecar, else plain  [default (Istio: auto-mTLS (enableAutoMtls); mesh.go)]
+
+    to            10% outbound|9080|v3|reviews.default.svc.cluster.local  [mesh.yaml:13:11]
+      as          reviews:9080/
+      answer      503 NC: no DestinationRule that governs this caller defines subset v3 of reviews.default.svc.cluster.local
+    "#);
+}
