@@ -80,6 +80,9 @@ use state::State;
 pub struct RecordOptions {
     /// The seed of this run.
     pub seed: u64,
+    /// When the scenario's clock shows zero: a mesh has to come up first. Events carry the world's instants; reports
+    /// count from here.
+    pub origin: Instant,
     /// The command that makes this run again.
     pub reproduce: String,
     /// Where the request log goes: one line of JSON per traffic request. `None` keeps none.
@@ -89,7 +92,7 @@ pub struct RecordOptions {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunEnd {
-    /// The instant of its end.
+    /// The instant of its end, on the world's clock.
     pub at: Instant,
     /// How long it took to simulate.
     pub wall: Duration,
@@ -136,6 +139,11 @@ impl Recorder {
     /// Takes an event of a pod, at the world's instant `at`.
     pub fn pod(&self, at: Instant, event: &PodEvent<'_>) {
         self.state.borrow_mut().pod(at, event);
+    }
+
+    /// Requests of traffic sources that have ended so far.
+    pub fn requests_ended(&self) -> u64 {
+        self.state.borrow().requests_ended()
     }
 
     /// The digest of all events so far, in hexadecimal.
