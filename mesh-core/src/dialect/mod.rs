@@ -17,9 +17,12 @@ pub mod gateway_api;
 pub mod istio;
 
 mod findings;
+mod header;
 mod host;
-mod lenient;
 mod object;
 mod quantity;
 mod review;
 mod schema;
+
+#[cfg(test)]
+mod testing;

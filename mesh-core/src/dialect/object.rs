@@ -41,6 +41,8 @@ pub(super) struct Object<'a> {
 pub(super) struct Age {
     applied_now: bool,
     created: String,
+    /// Breaks ties of timestamps, which have whole seconds: `name.namespace`, as Istio does.
+    name: String,
     order: usize,
 }
 
@@ -77,6 +79,21 @@ impl<'a> Object<'a> {
             .get("spec")
             .and_then(|spec| spec.get(field))
             .is_some_and(|value| !value.is_null())
+    }
+
+    /// The `spec` as it is written.
+    pub(super) fn spec_node(&self) -> Option<&'a Node> {
+        self.node.get("spec")
+    }
+
+    /// The document the object is in.
+    pub(super) fn document(&self) -> &'a Document {
+        self.document
+    }
+
+    /// Where a part of the object begins.
+    pub(super) fn position(&self, part: &Node) -> Position {
+        self.document.position(part.place())
     }
 
     /// Reads `spec`, and notes every field that was not taken.
@@ -194,16 +211,20 @@ fn gather<'a>(
         return;
     };
     let created = text("creationTimestamp").filter(|created| !created.is_empty());
+    let namespace = text("namespace").unwrap_or("default");
     found.push(Object {
         group,
         version,
         kind,
         name: name.to_owned(),
-        namespace: text("namespace").unwrap_or("default").to_owned(),
+        namespace: namespace.to_owned(),
         at,
         age: Age {
             applied_now: created.is_none(),
             created: created.unwrap_or_default().to_owned(),
+            name: created
+                .map(|_| format!("{name}.{namespace}"))
+                .unwrap_or_default(),
             order: found.len(),
         },
         document,

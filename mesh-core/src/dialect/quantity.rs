@@ -86,7 +86,9 @@ pub(super) fn percent(number: &Spanned<f64>, findings: &mut Findings<'_>) -> Opt
 
 /// A whole percentage from 0 to 100.
 pub(super) fn whole_percent(number: &Spanned<i64>, findings: &mut Findings<'_>) -> Option<u32> {
-    let value = u32::try_from(number.value).ok().filter(|value| *value <= 100);
+    let value = u32::try_from(number.value)
+        .ok()
+        .filter(|value| *value <= 100);
     if value.is_none() {
         let message = format!("`{}` is not a percentage from 0 to 100", number.value);
         findings.error(&number.at, message);

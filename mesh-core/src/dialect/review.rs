@@ -65,7 +65,10 @@ pub(super) struct SubsetUse {
 pub(super) fn unreachable(draft: &Draft, findings: &mut Findings<'_>) {
     let routes = &draft.rule.routes;
     for (index, route) in routes.iter().enumerate() {
-        let Some(earlier) = routes[..index].iter().find(|earlier| covers(earlier, route)) else {
+        let Some(earlier) = routes[..index]
+            .iter()
+            .find(|earlier| covers(earlier, route))
+        else {
             continue;
         };
         let (Some(field), crate::policy::Origin::Written(at)) =
@@ -108,11 +111,12 @@ fn path_covers(a: &RequestMatch, b: &RequestMatch) -> bool {
         return false;
     }
     match (&a.path, &b.path) {
-        (PathMatch::Prefix(p), PathMatch::Prefix(q) | PathMatch::Exact(q)) => q.starts_with(p.as_str()),
-        (PathMatch::PathPrefix(p), PathMatch::PathPrefix(q) | PathMatch::Exact(q)) => {
-            q.strip_prefix(p.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        (PathMatch::Prefix(p), PathMatch::Prefix(q) | PathMatch::Exact(q)) => {
+            q.starts_with(p.as_str())
         }
+        (PathMatch::PathPrefix(p), PathMatch::PathPrefix(q) | PathMatch::Exact(q)) => q
+            .strip_prefix(p.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         (a, b) => a == b,
     }
 }
@@ -167,7 +171,10 @@ pub(super) fn undefined_subsets(
         let Some(subset) = &used.destination.subset else {
             continue;
         };
-        let mut of_host = rules.iter().filter(|rule| rule.host.matches(host)).peekable();
+        let mut of_host = rules
+            .iter()
+            .filter(|rule| rule.host.matches(host))
+            .peekable();
         let message = match of_host.peek() {
             None => format!(
                 "no DestinationRule for `{host}` exists, so subset `{subset}` is undefined: requests sent here get 503"

@@ -60,17 +60,16 @@ impl Schema {
             Some(reason) => reason.to_owned(),
             None => format!(
                 "`{}` is not simulated",
-                segments.last().map_or("", |leaf| leaf.trim_end_matches("[]"))
+                segments
+                    .last()
+                    .map_or("", |leaf| leaf.trim_end_matches("[]"))
             ),
         }
     }
 }
 
 /// The value of the longest key that `path` ends with.
-fn longest_tail(
-    rows: &[(&'static str, &'static str)],
-    path: &[String],
-) -> Option<&'static str> {
+fn longest_tail(rows: &[(&'static str, &'static str)], path: &[String]) -> Option<&'static str> {
     rows.iter()
         .filter_map(|(tail, value)| {
             let tail: Vec<&str> = tail.split('.').collect();

@@ -7,6 +7,7 @@
 //! [`Origin`]: file and line, or the default it came from.
 
 mod cluster;
+mod limit;
 mod note;
 mod profile;
 mod route;
@@ -18,6 +19,7 @@ pub use cluster::{
     LocalityFailover, LocalityPolicy, OutlierDetection, RetryBudget, SlowStart, SubsetRule,
     SuccessRate, UpstreamTls, Warmup,
 };
+pub use limit::InboundRateLimit;
 pub use note::{Note, NoteKind};
 pub use profile::{MeshKind, Profile};
 pub use route::{
@@ -49,6 +51,9 @@ pub struct MeshPolicy {
     pub authorization: Vec<AuthorizationPolicy>,
     /// Services that no workload manifest declares.
     pub external: Vec<ExternalService>,
+    /// Token buckets in front of apps.
+    #[serde(default)]
+    pub inbound_rate_limits: Vec<InboundRateLimit>,
     /// What was read and not honoured, or looks like a mistake.
     pub notes: Vec<Note>,
 }
@@ -63,6 +68,7 @@ impl MeshPolicy {
             peer_authentication: Vec::new(),
             authorization: Vec::new(),
             external: Vec::new(),
+            inbound_rate_limits: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -50,8 +50,14 @@ const GROUPS: &[Group] = &[
             ("DestinationRule", Compiled(Kind::DestinationRule)),
             ("ServiceEntry", Compiled(Kind::ServiceEntry)),
             ("EnvoyFilter", Compiled(Kind::EnvoyFilter)),
-            ("Gateway", Noted("gateways are not simulated: traffic starts inside the mesh")),
-            ("Sidecar", Noted("every sidecar gets the configuration of every service it may see")),
+            (
+                "Gateway",
+                Noted("gateways are not simulated: traffic starts inside the mesh"),
+            ),
+            (
+                "Sidecar",
+                Noted("every sidecar gets the configuration of every service it may see"),
+            ),
             ("WorkloadEntry", Noted("workloads come from the topology")),
             ("WorkloadGroup", Noted("workloads come from the topology")),
             ("ProxyConfig", Noted("proxy settings come from the profile")),
@@ -63,7 +69,10 @@ const GROUPS: &[Group] = &[
         kinds: &[
             ("PeerAuthentication", Compiled(Kind::PeerAuthentication)),
             ("AuthorizationPolicy", Compiled(Kind::AuthorizationPolicy)),
-            ("RequestAuthentication", Noted("tokens (JWT) are not simulated")),
+            (
+                "RequestAuthentication",
+                Noted("tokens (JWT) are not simulated"),
+            ),
         ],
     },
     Group {
@@ -79,7 +88,10 @@ const GROUPS: &[Group] = &[
     Group {
         name: "install.istio.io",
         versions: &["v1alpha1"],
-        kinds: &[("IstioOperator", Noted("mesh-wide settings come from the profile"))],
+        kinds: &[(
+            "IstioOperator",
+            Noted("mesh-wide settings come from the profile"),
+        )],
     },
     Group {
         name: "gateway.networking.k8s.io",
@@ -87,23 +99,47 @@ const GROUPS: &[Group] = &[
         kinds: &[
             ("HTTPRoute", Compiled(Kind::HttpRoute)),
             ("ReferenceGrant", Compiled(Kind::ReferenceGrant)),
-            ("Gateway", Noted("gateways are not simulated: traffic starts inside the mesh")),
-            ("GatewayClass", Noted("gateways are not simulated: traffic starts inside the mesh")),
-            ("ListenerSet", Noted("gateways are not simulated: traffic starts inside the mesh")),
-            ("GRPCRoute", Noted("routes by gRPC method are not simulated")),
+            (
+                "Gateway",
+                Noted("gateways are not simulated: traffic starts inside the mesh"),
+            ),
+            (
+                "GatewayClass",
+                Noted("gateways are not simulated: traffic starts inside the mesh"),
+            ),
+            (
+                "ListenerSet",
+                Noted("gateways are not simulated: traffic starts inside the mesh"),
+            ),
+            (
+                "GRPCRoute",
+                Noted("routes by gRPC method are not simulated"),
+            ),
             ("TCPRoute", Noted("routes below HTTP are not simulated")),
             ("TLSRoute", Noted("routes below HTTP are not simulated")),
             ("UDPRoute", Noted("routes below HTTP are not simulated")),
-            ("BackendTLSPolicy", Noted("TLS to backends outside the mesh is not simulated")),
-            ("BackendLBPolicy", Noted("session persistence is not simulated")),
+            (
+                "BackendTLSPolicy",
+                Noted("TLS to backends outside the mesh is not simulated"),
+            ),
+            (
+                "BackendLBPolicy",
+                Noted("session persistence is not simulated"),
+            ),
         ],
     },
     Group {
         name: "gateway.networking.x-k8s.io",
         versions: &["v1alpha1"],
         kinds: &[
-            ("XBackendTrafficPolicy", Noted("retry budgets are read from Istio's DestinationRule")),
-            ("XListenerSet", Noted("gateways are not simulated: traffic starts inside the mesh")),
+            (
+                "XBackendTrafficPolicy",
+                Noted("retry budgets are read from Istio's DestinationRule"),
+            ),
+            (
+                "XListenerSet",
+                Noted("gateways are not simulated: traffic starts inside the mesh"),
+            ),
             ("XMesh", Noted("mesh-wide settings come from the profile")),
         ],
     },

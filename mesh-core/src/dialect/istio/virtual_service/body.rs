@@ -80,7 +80,11 @@ mod tests {
             ("Zm9vYg", "foob"),
             ("Zm9vYmFy", "foobar"),
         ] {
-            assert_eq!(decode_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(
+                decode_base64(text).as_deref(),
+                Some(bytes.as_bytes()),
+                "{text}"
+            );
         }
         assert_eq!(decode_base64("-_8="), decode_base64("+/8="));
         assert_eq!(decode_base64("Z"), None);

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
+
 use super::spec::{HttpMatch, HttpRoute, StringMatch, VirtualService};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::host::{self, Visibility};
@@ -61,7 +63,10 @@ fn part(rule: &HttpRoute, index: usize) -> String {
 
 fn target(root: &Service<'_, '_>, rule: &HttpRoute) -> Option<String> {
     let delegate = &rule.delegate.as_ref()?.value;
-    let namespace = delegate.namespace.as_deref().filter(|name| !name.is_empty());
+    let namespace = delegate
+        .namespace
+        .as_deref()
+        .filter(|name| !name.is_empty());
     let namespace = namespace.unwrap_or(&root.object.namespace);
     Some(format!("{namespace}/{}", delegate.name))
 }
@@ -76,7 +81,10 @@ fn delegated(
         return Vec::new();
     };
     if !rule.spec.route.is_empty() || rule.spec.redirect.is_some() {
-        findings.error(&rule.at, "a rule with `delegate` cannot have `route` or `redirect`");
+        findings.error(
+            &rule.at,
+            "a rule with `delegate` cannot have `route` or `redirect`",
+        );
         return Vec::new();
     }
     let field = rule.field.child("delegate");
@@ -140,7 +148,7 @@ fn merge(
         return None;
     };
     let mut spec = written.value.clone();
-    spec.matches = matches.into_iter().collect();
+    spec.matches = matches;
     inherit(&mut spec, &root.spec);
     Some(Rule {
         label: format!("{}/{}", root.label, part(&written.value, index)),
@@ -182,7 +190,9 @@ fn merge_matches(root: &Matches, own: &Matches) -> Option<Vec<Spanned<HttpMatch>
     }
     let mut merged = Vec::new();
     for block in own {
-        let allowed = root.iter().filter(|root| !conflict(&root.value, &block.value));
+        let allowed = root
+            .iter()
+            .filter(|root| !conflict(&root.value, &block.value));
         let before = merged.len();
         merged.extend(allowed.map(|root| {
             let mut both = block.clone();
@@ -200,6 +210,17 @@ fn merge_match(root: &HttpMatch, own: &HttpMatch) -> HttpMatch {
     fn either<T: Clone>(own: &Option<T>, root: &Option<T>) -> Option<T> {
         own.as_ref().or(root.as_ref()).cloned()
     }
+    fn over<V: Clone>(
+        own: &IndexMap<String, V>,
+        root: &IndexMap<String, V>,
+    ) -> IndexMap<String, V> {
+        let mut both = root.clone();
+        both.extend(
+            own.iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        both
+    }
     let name = match (&root.name, &own.name) {
         (Some(root), Some(own)) => Some(format!("{root}-{own}")),
         (root, own) => either(own, root),
@@ -210,11 +231,11 @@ fn merge_match(root: &HttpMatch, own: &HttpMatch) -> HttpMatch {
         scheme: either(&own.scheme, &root.scheme),
         method: either(&own.method, &root.method),
         authority: either(&own.authority, &root.authority),
-        headers: own.headers.over(&root.headers),
-        without_headers: own.without_headers.over(&root.without_headers),
-        query_params: own.query_params.over(&root.query_params),
+        headers: over(&own.headers, &root.headers),
+        without_headers: over(&own.without_headers, &root.without_headers),
+        query_params: over(&own.query_params, &root.query_params),
         port: either(&own.port, &root.port),
-        source_labels: own.source_labels.over(&root.source_labels),
+        source_labels: over(&own.source_labels, &root.source_labels),
         source_namespace: either(&own.source_namespace, &root.source_namespace),
         gateways: if own.gateways.is_empty() {
             root.gateways.clone()
@@ -247,7 +268,9 @@ fn conflict(root: &HttpMatch, own: &HttpMatch) -> bool {
                 .any(|(name, own)| text_conflict(root.get(name), Some(own)))
         })
         || root.ignore_uri_case.unwrap_or(false) != own.ignore_uri_case.unwrap_or(false)
-        || port(root).zip(port(own)).is_some_and(|(root, own)| root != own)
+        || port(root)
+            .zip(port(own))
+            .is_some_and(|(root, own)| root != own)
         || root
             .source_namespace
             .as_ref()
@@ -268,10 +291,7 @@ fn gateway_conflict(root: &HttpMatch, own: &HttpMatch) -> bool {
 }
 
 /// `stringMatchConflict`: a delegate may narrow a prefix, and must repeat an exact value.
-fn text_conflict(
-    root: Option<&Spanned<StringMatch>>,
-    own: Option<&Spanned<StringMatch>>,
-) -> bool {
+fn text_conflict(root: Option<&Spanned<StringMatch>>, own: Option<&Spanned<StringMatch>>) -> bool {
     let (Some(root), Some(own)) = (root, own) else {
         return false;
     };
@@ -313,5 +333,109 @@ pub(super) fn note_orphans(
                 "without `hosts` this is a delegate, and no VirtualService delegates to it",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{destinations, notes, policy, refused};
+    use crate::policy::{NoteKind, PathMatch, Route, RouteAction, ScopedRoute};
+
+    /// A root `default/shop` with this first rule, and a delegate `team/reviews` with these rules.
+    fn delegation(root: &str, rules: &str) -> String {
+        format!(
+            "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec:
+  hosts: [shop]
+  http:
+  - {{{root}, delegate: {{name: reviews, namespace: team}}}}
+  - route: [{{destination: {{host: rest}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: reviews, namespace: team}}
+spec:
+  http:
+{rules}
+"
+        )
+    }
+
+    fn routes(yaml: &str) -> Vec<Route> {
+        let policy = policy(yaml);
+        assert_eq!(policy.routes.len(), 1, "a delegate is no rule of its own");
+        let routes: Vec<ScopedRoute> = policy.routes[0].routes.clone();
+        routes.into_iter().map(|scoped| scoped.route).collect()
+    }
+
+    #[test]
+    fn the_rules_of_a_delegate_stand_in_place_of_the_roots() {
+        let routes = routes(&delegation(
+            "name: api, timeout: 5s, match: [{uri: {prefix: /reviews}}]",
+            "  - {match: [{uri: {exact: /reviews/1}}], route: [{destination: {host: one}}], timeout: 1s}\n  - {name: all, route: [{destination: {host: all}}]}",
+        ));
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        assert_eq!(names, ["shop/api/0", "shop/api/all", "shop/1"]);
+        assert_eq!(routes[0].matcher.path, PathMatch::Exact("/reviews/1".into()));
+        assert_eq!(routes[1].matcher.path, PathMatch::Prefix("/reviews".into()));
+        // Short names belong to the delegate's namespace.
+        assert_eq!(destinations(&routes[0]), ["one.team.svc.cluster.local=100"]);
+        assert_eq!(routes[0].timeout.origin.to_string(), "mesh.yaml:16:88");
+        assert_eq!(routes[1].timeout.origin.to_string(), "mesh.yaml:7:25");
+        assert!(routes.iter().all(|route| !matches!(route.action, RouteAction::Delegate(_))));
+    }
+
+    #[test]
+    fn a_rule_beyond_what_is_handed_over_is_dropped() {
+        let yaml = delegation(
+            "match: [{uri: {prefix: /reviews}, headers: {x: {exact: a}}}]",
+            "  - {match: [{uri: {prefix: /ratings}}], route: [{destination: {host: one}}]}\n  - {match: [{headers: {x: {exact: b}}}], route: [{destination: {host: two}}]}\n  - {match: [{headers: {y: {exact: b}}}], route: [{destination: {host: three}}]}",
+        );
+        let routes = routes(&yaml);
+        assert_eq!(routes.len(), 2);
+        assert_eq!(destinations(&routes[0]), ["three.team.svc.cluster.local=100"]);
+        assert_eq!(routes[0].matcher.headers.len(), 2);
+        let notes = notes(&yaml, NoteKind::Suspicious);
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].starts_with("16:5 spec.http[0]: this matches what `shop/0` does not hand over"));
+    }
+
+    #[test]
+    fn every_block_of_the_root_meets_every_block_of_the_delegate() {
+        let routes = routes(&delegation(
+            "match: [{uri: {prefix: /a}}, {uri: {prefix: /b}}]",
+            "  - {match: [{headers: {x: {exact: '1'}}}, {headers: {x: {exact: '2'}}}], route: [{destination: {host: one}}]}",
+        ));
+        let paths: Vec<_> = routes.iter().take(4).map(|route| route.matcher.path.clone()).collect();
+        let prefix = |path: &str| PathMatch::Prefix(path.into());
+        assert_eq!(paths, [prefix("/a"), prefix("/b"), prefix("/a"), prefix("/b")]);
+        assert_eq!(routes[3].name, "shop/0/0#3");
+    }
+
+    #[test]
+    fn delegates_that_are_missing_or_hidden_or_unused_are_noted() {
+        let yaml = delegation("timeout: 1s", "  - {route: [{destination: {host: one}}]}");
+        let missing = yaml.replace("name: reviews, namespace: team}}\n  - route", "name: nobody}}\n  - route");
+        assert_eq!(
+            notes(&missing, NoteKind::Suspicious),
+            ["7:32 spec.http[0].delegate: no VirtualService `default/nobody` without hosts exists: Istio drops this rule"]
+        );
+        assert_eq!(
+            notes(&missing, NoteKind::NoEffect),
+            ["10:1 spec: without `hosts` this is a delegate, and no VirtualService delegates to it"]
+        );
+        let hidden = yaml.replace("spec:\n  http:", "spec:\n  exportTo: ['.']\n  http:");
+        assert_eq!(routes(&hidden).len(), 1);
+        assert!(notes(&hidden, NoteKind::Suspicious)[0].contains("not exported here"));
+    }
+
+    #[test]
+    fn a_delegation_is_one_level_deep_and_does_nothing_else() {
+        let nested = delegation("timeout: 1s", "  - {delegate: {name: x}}");
+        assert_eq!(refused(&nested), ["16:16 a delegate cannot delegate further"]);
+        let both = delegation("route: [{destination: {host: v}}]", "  - {route: [{destination: {host: one}}]}");
+        assert_eq!(refused(&both), ["7:5 a rule with `delegate` cannot have `route` or `redirect`"]);
     }
 }

@@ -84,7 +84,10 @@ fn abort(
         (Some(status), None) => AbortKind::Http(quantity::status(status, findings)?),
         (None, Some(name)) => AbortKind::Grpc(quantity::choice(name, GRPC_STATUSES, findings)?),
         (Some(_), Some(second)) => {
-            findings.error(&second.at, "only one of `httpStatus` and `grpcStatus` can be given");
+            findings.error(
+                &second.at,
+                "only one of `httpStatus` and `grpcStatus` can be given",
+            );
             return None;
         }
         (None, None) => {
@@ -125,7 +128,110 @@ fn note_no_share<T>(
     findings: &mut Findings<'_>,
 ) {
     if share == Fraction::ZERO {
-        let message = format!("no request is {done}: the percentage is 0, or absent, which means 0");
-        findings.note(NoteKind::NoEffect, &field.child("percentage"), &written.at, message);
+        let message =
+            format!("no request is {done}: the percentage is 0, or absent, which means 0");
+        findings.note(
+            NoteKind::NoEffect,
+            &field.child("percentage"),
+            &written.at,
+            message,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::dialect::testing::{notes, refused, route, with};
+    use crate::policy::{AbortKind, FaultPolicy, Fraction, NoteKind};
+
+    fn fault(fields: &str) -> Option<FaultPolicy> {
+        route(&with(&format!("fault: {{{fields}}}"))).fault
+    }
+
+    #[test]
+    fn delay_and_abort_have_shares_of_their_own() {
+        let fault = fault(
+            "delay: {fixedDelay: 7s, percentage: {value: 0.1}}, abort: {httpStatus: 500, percentage: {value: 100}}",
+        )
+        .unwrap();
+        assert_eq!(
+            fault.delay,
+            Some((Duration::from_secs(7), Fraction::from_ppm(1000)))
+        );
+        assert_eq!(fault.abort, Some((AbortKind::Http(500), Fraction::ONE)));
+        assert_eq!(fault.origin.to_string(), "mesh.yaml:8:48");
+    }
+
+    #[test]
+    fn without_a_percentage_no_request_is_touched() {
+        let yaml = with("fault: {delay: {fixedDelay: 1s}, abort: {grpcStatus: UNAVAILABLE}}");
+        let fault = route(&yaml).fault.unwrap();
+        assert_eq!(fault.delay, Some((Duration::from_secs(1), Fraction::ZERO)));
+        assert_eq!(fault.abort, Some((AbortKind::Grpc(14), Fraction::ZERO)));
+        assert_eq!(notes(&yaml, NoteKind::NoEffect).len(), 2);
+        // `percentage: {}` is the value 0 of protobuf.
+        let empty = self::fault("delay: {fixedDelay: 1s, percentage: {}}").unwrap();
+        assert_eq!(empty.delay.unwrap().1, Fraction::ZERO);
+    }
+
+    #[test]
+    fn the_old_percent_of_a_delay_still_counts() {
+        let delay = |fields: &str| {
+            fault(&format!("delay: {{fixedDelay: 1s, {fields}}}"))
+                .unwrap()
+                .delay
+                .unwrap()
+                .1
+        };
+        assert_eq!(delay("percent: 25"), Fraction::from_ppm(250_000));
+        assert_eq!(
+            delay("percent: 25, percentage: {value: 1}"),
+            Fraction::from_ppm(10_000)
+        );
+        let abort = with("fault: {abort: {httpStatus: 500, percent: 25}}");
+        assert_eq!(
+            route(&abort).fault.unwrap().abort.unwrap().1,
+            Fraction::ZERO
+        );
+        assert_eq!(notes(&abort, NoteKind::UnknownField).len(), 1);
+    }
+
+    #[test]
+    fn what_istio_drops_is_noted() {
+        let exponential = with("fault: {delay: {exponentialDelay: 1s, percentage: {value: 5}}}");
+        assert_eq!(route(&exponential).fault, None);
+        assert_eq!(notes(&exponential, NoteKind::NotHonoured).len(), 1);
+        assert_eq!(notes(&exponential, NoteKind::NoEffect).len(), 1);
+        let http2 = with("fault: {abort: {http2Error: X, percentage: {value: 5}}}");
+        assert_eq!(route(&http2).fault, None);
+        assert_eq!(
+            notes(&http2, NoteKind::NotHonoured),
+            [
+                "8:57 spec.http[0].fault.abort.http2Error: Istio itself refuses HTTP/2 aborts as not supported"
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        let message = |fields: &str| refused(&with(&format!("fault: {{{fields}}}"))).join("|");
+        assert_eq!(
+            message("delay: {fixedDelay: 1s, percentage: {value: 101}}"),
+            "8:93 `101` is not a percentage from 0 to 100"
+        );
+        assert_eq!(
+            message("delay: {fixedDelay: 1s, percentage: {value: -1}}"),
+            "8:93 `-1` is not a percentage from 0 to 100"
+        );
+        assert_eq!(
+            message("abort: {httpStatus: 700}"),
+            "8:69 `700` is not between 200 and 599"
+        );
+        assert_eq!(
+            message("abort: {grpcStatus: UNAVAILABEL}"),
+            "8:69 unknown value `UNAVAILABEL`"
+        );
     }
 }

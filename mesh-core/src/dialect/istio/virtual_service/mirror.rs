@@ -10,7 +10,11 @@ use crate::document::Spanned;
 use crate::policy::{Fraction, Mirror, Origin};
 
 /// Compiles a rule's mirrors; `None` when one is wrong.
-pub(super) fn compile(rule: &HttpRoute, field: &Field, work: &mut Work<'_, '_, '_>) -> Option<Vec<Mirror>> {
+pub(super) fn compile(
+    rule: &HttpRoute,
+    field: &Field,
+    work: &mut Work<'_, '_, '_>,
+) -> Option<Vec<Mirror>> {
     let mut mirrors = Vec::new();
     if let Some(written) = &rule.mirror {
         if let Some(second) = rule.mirrors.first() {
@@ -28,10 +32,16 @@ pub(super) fn compile(rule: &HttpRoute, field: &Field, work: &mut Work<'_, '_, '
             None => Fraction::ONE,
         };
         let Some(written) = &policy.value.destination else {
-            work.findings.error(&policy.at, "this mirror has no `destination`");
+            work.findings
+                .error(&policy.at, "this mirror has no `destination`");
             return None;
         };
-        mirrors.extend(mirror(written, fraction, &field.child("destination"), work)?);
+        mirrors.extend(mirror(
+            written,
+            fraction,
+            &field.child("destination"),
+            work,
+        )?);
     }
     Some(mirrors)
 }
@@ -59,4 +69,59 @@ fn mirror(
         fraction,
         origin: Origin::Written(written.at.clone()),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{refused, route, with};
+    use crate::policy::Fraction;
+
+    fn mirrors(fields: &str) -> Vec<(String, u32)> {
+        route(&with(fields))
+            .mirrors
+            .into_iter()
+            .map(|mirror| (mirror.destination.host, mirror.fraction.ppm()))
+            .collect()
+    }
+
+    const ALL: u32 = Fraction::ONE.ppm();
+
+    #[test]
+    fn without_a_percentage_everything_is_mirrored() {
+        let to_m = |ppm| vec![("m.default.svc.cluster.local".to_owned(), ppm)];
+        assert_eq!(mirrors("mirror: {host: m}"), to_m(ALL));
+        assert_eq!(
+            mirrors("mirror: {host: m}, mirrorPercentage: {value: 12.5}"),
+            to_m(125_000)
+        );
+        assert_eq!(
+            mirrors("mirror: {host: m}, mirrorPercent: 30"),
+            to_m(300_000)
+        );
+        assert_eq!(
+            mirrors("mirror: {host: m}, mirror_percent: 30"),
+            to_m(300_000)
+        );
+        assert_eq!(
+            mirrors("mirror: {host: m}, mirrorPercentage: {value: 0}"),
+            []
+        );
+        assert_eq!(mirrors("mirror: {host: m}, mirrorPercentage: {}"), []);
+    }
+
+    #[test]
+    fn several_mirrors_have_shares_of_their_own() {
+        assert_eq!(
+            mirrors(
+                "mirrors: [{destination: {host: a.b.c}}, {destination: {host: d.e}, percentage: {value: 1}}]"
+            ),
+            [("a.b.c".to_owned(), ALL), ("d.e".to_owned(), 10_000)]
+        );
+        assert_eq!(
+            refused(&with(
+                "mirror: {host: m}, mirrors: [{destination: {host: a}}]"
+            )),
+            ["8:70 only one of `mirror` and `mirrors` can be given"]
+        );
+    }
 }

@@ -68,13 +68,13 @@ fn resolve_hosts(spec: &mut VirtualService, object: &Object<'_>, scene: &Scene<'
     let complete = |name: &mut String| {
         *name = host::resolve(name, &object.namespace, &scene.profile.cluster_domain);
     };
-    for name in spec.hosts.items_mut() {
+    for name in spec.hosts.iter_mut() {
         complete(&mut name.value);
     }
-    for rule in spec.http.items_mut() {
+    for rule in spec.http.iter_mut() {
         let rule = &mut rule.value;
-        let routes = rule.route.items_mut().iter_mut();
-        let mirrors = rule.mirrors.items_mut().iter_mut();
+        let routes = rule.route.iter_mut();
+        let mirrors = rule.mirrors.iter_mut();
         routes
             .filter_map(|route| route.value.destination.as_mut())
             .chain(mirrors.filter_map(|mirror| mirror.value.destination.as_mut()))
@@ -158,4 +158,123 @@ fn for_sidecars(service: &Service<'_, '_>, findings: &mut Findings<'_>) -> bool 
         "these rules are for gateways, not for sidecars: the list lacks `mesh`",
     );
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{notes, policy, refused};
+    use crate::policy::{HostPattern, NoteKind};
+
+    fn service(name: &str, fields: &str) -> String {
+        format!(
+            "---\napiVersion: networking.istio.io/v1beta1\nkind: VirtualService\nmetadata: {name}\nspec: {{{fields}, http: [{{route: [{{destination: {{host: v}}}}]}}]}}\n"
+        )
+    }
+
+    #[test]
+    fn hosts_are_completed_in_the_namespace_of_the_rule() {
+        let policy = policy(&service(
+            "{name: v, namespace: shop}",
+            "hosts: [Reviews, '*.example.com', '*', ratings.prod.svc.cluster.local]",
+        ));
+        assert_eq!(policy.routes[0].name, "shop/v");
+        assert_eq!(
+            policy.routes[0].hosts,
+            [
+                HostPattern::Exact("reviews.shop.svc.cluster.local".into()),
+                HostPattern::Suffix(".example.com".into()),
+                HostPattern::Any,
+                HostPattern::Exact("ratings.prod.svc.cluster.local".into()),
+            ]
+        );
+        assert_eq!(
+            refused(&service("{name: v}", "hosts: ['v:80', 'a.*']")),
+            [
+                "5:16 `v:80` is not a host: a host has no scheme, port or path",
+                "5:24 `a.*` is not a host: `*` may only stand at its beginning"
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_for_gateways_alone_are_noted() {
+        let yaml = service("{name: v}", "hosts: [v], gateways: [front]");
+        assert!(policy(&yaml).routes.is_empty());
+        assert_eq!(
+            notes(&yaml, NoteKind::NotHonoured),
+            ["5:31 spec.gateways: these rules are for gateways, not for sidecars: the list lacks `mesh`"]
+        );
+        let both = service("{name: v}", "hosts: [v], gateways: [front, mesh]");
+        assert_eq!(policy(&both).routes.len(), 1);
+    }
+
+    #[test]
+    fn export_to_says_who_sees_a_rule() {
+        let visible = |export: &str| {
+            let fields = format!("hosts: [v], exportTo: {export}");
+            let mut policy = policy(&service("{name: v, namespace: shop}", &fields));
+            policy.routes.pop().map(|rule| rule.visible_to)
+        };
+        assert_eq!(visible("[]"), Some(vec![]));
+        assert_eq!(visible("['*']"), Some(vec![]));
+        assert_eq!(visible("['.', web]"), Some(vec!["shop".to_owned(), "web".to_owned()]));
+        assert_eq!(visible("['~']"), None);
+    }
+
+    #[test]
+    fn for_one_host_the_older_rule_wins() {
+        let yaml = service("{name: b}", "hosts: [v]")
+            + &service("{name: a}", "hosts: [v, w]")
+            + &service("{name: old, creationTimestamp: '2024-05-01T00:00:00Z'}", "hosts: [v]")
+            + &service("{name: own}", "hosts: [v], exportTo: ['.']");
+        let names: Vec<String> = policy(&yaml).routes.into_iter().map(|rule| rule.name).collect();
+        // What only this namespace sees comes first; then by age, files in the order read.
+        assert_eq!(names, ["default/own", "default/old", "default/b", "default/a"]);
+        assert_eq!(
+            notes(&yaml, NoteKind::NoEffect),
+            [
+                "5:16 spec.hosts: VirtualService default/old at mesh.yaml:12:1 already has rules for this host; sidecars take the first and ignore this one",
+                "10:16 spec.hosts: VirtualService default/old at mesh.yaml:12:1 already has rules for this host; sidecars take the first and ignore this one",
+            ]
+        );
+    }
+
+    #[test]
+    fn routes_below_http_are_noted_and_leave_the_host_alone() {
+        let yaml = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec:\n  hosts: [v]\n  tcp: [{route: [{destination: {host: v}}]}]\n  tls: []\n";
+        assert!(policy(yaml).routes.is_empty());
+        assert_eq!(
+            notes(yaml, NoteKind::NotHonoured),
+            [
+                "6:3 spec.tcp: routes below HTTP are not simulated",
+                "7:3 spec.tls: routes by TLS server name are not simulated"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_subset_nobody_defines_is_suspicious() {
+        let yaml = "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v}
+spec:
+  hosts: [v]
+  http:
+  - route: [{destination: {host: v, subset: v1}}]
+    mirror: {host: v, subset: v2}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: d}
+spec: {host: v, subsets: [{name: v1, labels: {version: v1}}]}
+";
+        assert_eq!(
+            notes(yaml, NoteKind::Suspicious),
+            ["8:31 spec.http[0].mirror.subset: DestinationRule default/d at mesh.yaml:10:1 defines no subset `v2` of `v.default.svc.cluster.local`: requests sent here get 503"]
+        );
+        let alone = yaml.split("---").next().unwrap();
+        let notes = notes(alone, NoteKind::Suspicious);
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].starts_with("7:43 spec.http[0].route[0].destination.subset: no DestinationRule for"));
+    }
 }

@@ -7,10 +7,7 @@ use crate::document::Spanned;
 use crate::policy::{PathRewrite, Redirect, RedirectPort};
 
 /// Compiles a redirect; `None` when it is wrong.
-pub(super) fn compile(
-    written: &Spanned<Written>,
-    findings: &mut Findings<'_>,
-) -> Option<Redirect> {
+pub(super) fn compile(written: &Spanned<Written>, findings: &mut Findings<'_>) -> Option<Redirect> {
     let redirect = &written.value;
     let full = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let path = match (full(&redirect.uri), full(&redirect.prefix_rewrite)) {
@@ -38,7 +35,10 @@ pub(super) fn compile(
 fn port(redirect: &Written, findings: &mut Findings<'_>) -> Option<RedirectPort> {
     if let Some(number) = &redirect.port {
         if let Some(second) = &redirect.derive_port {
-            findings.error(&second.at, "only one of `port` and `derivePort` can be given");
+            findings.error(
+                &second.at,
+                "only one of `port` and `derivePort` can be given",
+            );
             return None;
         }
         let number = quantity::port(number, findings)?;
@@ -81,5 +81,74 @@ fn status(redirect: &Written, findings: &mut Findings<'_>) -> Option<u16> {
             findings.error(&code.at, message);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{http, refused, route};
+    use crate::policy::{PathRewrite, Redirect, RedirectPort, RouteAction};
+
+    fn rule(fields: &str) -> String {
+        http(&format!("  - {{redirect: {{{fields}}}}}"))
+    }
+
+    fn redirect(fields: &str) -> Redirect {
+        match route(&rule(fields)).action {
+            RouteAction::Redirect(redirect) => redirect,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_part_is_read() {
+        assert_eq!(
+            redirect("uri: /n, authority: a.example, scheme: https, port: 8443, redirectCode: 308"),
+            Redirect {
+                scheme: Some("https".into()),
+                authority: Some("a.example".into()),
+                path: Some(PathRewrite::Full("/n".into())),
+                port: RedirectPort::Number(8443),
+                status: 308,
+            }
+        );
+        assert_eq!(
+            redirect("prefixRewrite: /n").path,
+            Some(PathRewrite::Matched("/n".into()))
+        );
+        assert_eq!(redirect("uri: /n").status, 301);
+    }
+
+    #[test]
+    fn the_default_port_of_the_scheme_is_not_written() {
+        assert_eq!(redirect("uri: /n, port: 80").port, RedirectPort::Unchanged);
+        assert_eq!(
+            redirect("uri: /n, port: 443").port,
+            RedirectPort::Number(443)
+        );
+        assert_eq!(
+            redirect("scheme: https, port: 443").port,
+            RedirectPort::Unchanged
+        );
+        assert_eq!(
+            redirect("uri: /n, derivePort: FROM_REQUEST_PORT").port,
+            RedirectPort::FromRequest
+        );
+        assert_eq!(
+            redirect("uri: /n, derivePort: FROM_PROTOCOL_DEFAULT").port,
+            RedirectPort::Unchanged
+        );
+    }
+
+    #[test]
+    fn wrong_redirects_are_refused() {
+        assert_eq!(
+            refused(&rule("uri: /n, redirectCode: 304")),
+            ["8:40 `304` is not a redirect code: 301, 302, 303, 307 or 308"]
+        );
+        assert_eq!(
+            refused(&rule("uri: /n, port: 80, derivePort: FROM_REQUEST_PORT")),
+            ["8:48 only one of `port` and `derivePort` can be given"]
+        );
     }
 }

@@ -99,7 +99,13 @@ fn shared(rule: &Rule, work: &mut Work<'_, '_, '_>) -> Option<Route> {
         hashed,
     } = action?;
     let retries = rule.field.child("retries");
-    let retry = retry::compile(spec.retries.as_ref(), hashed, &retries, profile, work.findings)?;
+    let retry = retry::compile(
+        spec.retries.as_ref(),
+        hashed,
+        &retries,
+        profile,
+        work.findings,
+    )?;
     note_long_try(rule, &timeout, &retry, work.findings);
     let fault = match &spec.fault {
         Some(written) => fault::compile(written, &rule.field.child("fault"), work.findings)?,
@@ -140,5 +146,74 @@ fn note_long_try(
         );
         let field = rule.field.child("retries").child("perTryTimeout");
         findings.note(NoteKind::Suspicious, &field, &text.at, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::dialect::testing::{http, notes, policy, refused, route, routes, with};
+    use crate::policy::{NoteKind, Origin};
+
+    #[test]
+    fn each_match_block_is_a_route_in_order_with_the_same_action() {
+        let routes = routes(&http(
+            "  - name: api\n    match: [{uri: {exact: /a}}, {uri: {exact: /b}, name: second}]\n    route: [{destination: {host: x}}]\n    timeout: 2s\n  - route: [{destination: {host: y}}]\n  - match: [{uri: {exact: /z}}]\n    route: [{destination: {host: z}}]",
+        ));
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        assert_eq!(names, ["v/api#0", "v/api#second", "v/1", "v/2"]);
+        assert_eq!(routes[0].action, routes[1].action);
+        assert_eq!(routes[0].timeout, routes[1].timeout);
+        assert_eq!(routes[1].origin.to_string(), "mesh.yaml:9:34");
+        assert_eq!(routes[2].origin.to_string(), "mesh.yaml:12:5");
+    }
+
+    #[test]
+    fn a_timeout_of_zero_is_none_and_so_is_the_default() {
+        let timeout = |fields: &str| route(&with(fields)).timeout;
+        assert_eq!(timeout("timeout: 1.5s").value, Some(Duration::from_millis(1500)));
+        let zero = timeout("timeout: 0s");
+        assert_eq!(zero.value, None);
+        assert_eq!(zero.origin.to_string(), "mesh.yaml:8:50");
+        let absent = timeout("name: x");
+        assert_eq!(absent.value, None);
+        assert!(matches!(absent.origin, Origin::Default(_)));
+        assert_eq!(refused(&with("timeout: -1s")), ["8:50 `-1s` is negative"]);
+        assert_eq!(refused(&with("timeout: 5")), ["8:50 expected text, found the number 5"]);
+    }
+
+    #[test]
+    fn an_attempt_longer_than_the_whole_is_suspicious() {
+        let yaml = with("timeout: 1s, retries: {attempts: 2, perTryTimeout: 2s}");
+        assert_eq!(
+            notes(&yaml, NoteKind::Suspicious),
+            ["8:92 spec.http[0].retries.perTryTimeout: an attempt may take 2s, and the whole request only 1s: the first slow attempt uses up the time of all"]
+        );
+        assert!(notes(&with("timeout: 2s, retries: {attempts: 2, perTryTimeout: 2s}"), NoteKind::Suspicious).is_empty());
+    }
+
+    #[test]
+    fn a_route_below_one_that_takes_everything_is_never_reached() {
+        let yaml = http(
+            "  - match: [{uri: {prefix: /api}}]\n    route: [{destination: {host: x}}]\n  - match: [{uri: {exact: /apiary}, headers: {a: {}}}]\n    route: [{destination: {host: x}}]\n  - match: [{headers: {a: {}}}]\n    route: [{destination: {host: x}}]\n  - route: [{destination: {host: x}}]\n  - match: [{uri: {prefix: /x}, port: 80}]\n    route: [{destination: {host: y}}]",
+        );
+        assert_eq!(
+            notes(&yaml, NoteKind::NoEffect),
+            [
+                "10:13 spec.http[1].match[0]: never reached: `v/0` above takes every request this matches",
+                "15:13 spec.http[4].match[0]: never reached: `v/3` above takes every request this matches",
+            ]
+        );
+        // They are compiled all the same: first match wins.
+        assert_eq!(policy(&yaml).routes[0].routes.len(), 5);
+    }
+
+    #[test]
+    fn narrower_callers_do_not_hide_a_route() {
+        let yaml = http(
+            "  - match: [{sourceLabels: {app: web}}]\n    route: [{destination: {host: x}}]\n  - match: [{port: 80}]\n    route: [{destination: {host: x}}]\n  - route: [{destination: {host: x}}]",
+        );
+        assert!(notes(&yaml, NoteKind::NoEffect).is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! The shape of a VirtualService, by istio.io/api networking/v1alpha3/virtual_service.proto.
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
-use crate::dialect::lenient::{List, Table};
 use crate::dialect::schema::Schema;
 use crate::document::Spanned;
 
@@ -10,10 +10,10 @@ use crate::document::Spanned;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct VirtualService {
-    pub(super) hosts: List<Spanned<String>>,
-    pub(super) gateways: List<Spanned<String>>,
-    pub(super) export_to: List<Spanned<String>>,
-    pub(super) http: List<Spanned<HttpRoute>>,
+    pub(super) hosts: Vec<Spanned<String>>,
+    pub(super) gateways: Vec<Spanned<String>>,
+    pub(super) export_to: Vec<Spanned<String>>,
+    pub(super) http: Vec<Spanned<HttpRoute>>,
 }
 
 /// `http[]`.
@@ -22,8 +22,8 @@ pub(super) struct VirtualService {
 pub(super) struct HttpRoute {
     pub(super) name: Option<String>,
     #[serde(rename = "match")]
-    pub(super) matches: List<Spanned<HttpMatch>>,
-    pub(super) route: List<Spanned<RouteDestination>>,
+    pub(super) matches: Vec<Spanned<HttpMatch>>,
+    pub(super) route: Vec<Spanned<RouteDestination>>,
     pub(super) redirect: Option<Spanned<Redirect>>,
     pub(super) direct_response: Option<Spanned<DirectResponse>>,
     pub(super) delegate: Option<Spanned<Delegate>>,
@@ -32,7 +32,7 @@ pub(super) struct HttpRoute {
     pub(super) retries: Option<Spanned<Retries>>,
     pub(super) fault: Option<Spanned<Fault>>,
     pub(super) mirror: Option<Spanned<Destination>>,
-    pub(super) mirrors: List<Spanned<MirrorPolicy>>,
+    pub(super) mirrors: Vec<Spanned<MirrorPolicy>>,
     #[serde(alias = "mirror_percent")]
     pub(super) mirror_percent: Option<Spanned<i64>>,
     pub(super) mirror_percentage: Option<Spanned<Percent>>,
@@ -48,13 +48,13 @@ pub(super) struct HttpMatch {
     pub(super) scheme: Option<Spanned<StringMatch>>,
     pub(super) method: Option<Spanned<StringMatch>>,
     pub(super) authority: Option<Spanned<StringMatch>>,
-    pub(super) headers: Table<Spanned<StringMatch>>,
-    pub(super) without_headers: Table<Spanned<StringMatch>>,
-    pub(super) query_params: Table<Spanned<StringMatch>>,
+    pub(super) headers: IndexMap<String, Spanned<StringMatch>>,
+    pub(super) without_headers: IndexMap<String, Spanned<StringMatch>>,
+    pub(super) query_params: IndexMap<String, Spanned<StringMatch>>,
     pub(super) port: Option<Spanned<i64>>,
-    pub(super) source_labels: Table<String>,
+    pub(super) source_labels: IndexMap<String, String>,
     pub(super) source_namespace: Option<String>,
-    pub(super) gateways: List<Spanned<String>>,
+    pub(super) gateways: Vec<Spanned<String>>,
     pub(super) ignore_uri_case: Option<bool>,
 }
 
@@ -213,9 +213,9 @@ pub(super) struct Headers {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct HeaderOperations {
-    pub(super) set: Table<String>,
-    pub(super) add: Table<String>,
-    pub(super) remove: List<String>,
+    pub(super) set: IndexMap<String, String>,
+    pub(super) add: IndexMap<String, String>,
+    pub(super) remove: Vec<String>,
 }
 
 const STRING_MATCH: &str = "exact prefix regex";
@@ -246,7 +246,10 @@ pub(super) const SCHEMA: Schema = Schema {
         ("mirror", DESTINATION),
         ("destination.port", "number"),
         ("mirror.port", "number"),
-        ("redirect", "uri prefixRewrite authority port derivePort scheme redirectCode"),
+        (
+            "redirect",
+            "uri prefixRewrite authority port derivePort scheme redirectCode",
+        ),
         ("directResponse", "status body"),
         ("body", "string bytes"),
         ("delegate", "name namespace"),
@@ -267,11 +270,17 @@ pub(super) const SCHEMA: Schema = Schema {
         ("headers.response", "set add remove"),
     ],
     reasons: &[
-        ("http[].corsPolicy", "cross-origin rules are not simulated: nothing here is a browser"),
+        (
+            "http[].corsPolicy",
+            "cross-origin rules are not simulated: nothing here is a browser",
+        ),
         ("match[].statPrefix", "metrics have their standard names"),
         ("spec.tls", "routes by TLS server name are not simulated"),
         ("spec.tcp", "routes below HTTP are not simulated"),
-        ("abort.http2Error", "Istio itself refuses HTTP/2 aborts as not supported"),
+        (
+            "abort.http2Error",
+            "Istio itself refuses HTTP/2 aborts as not supported",
+        ),
         (
             "delay.exponentialDelay",
             "Istio ignores exponential delays (route.go TranslateFault): nothing is delayed",

@@ -1,0 +1,107 @@
+//! `outlierDetection` (cluster_traffic_policy.go, `applyOutlierDetection`).
+
+use std::time::Duration;
+
+use super::spec::OutlierDetection as Written;
+use crate::dialect::findings::{Field, Findings};
+use crate::dialect::quantity;
+use crate::document::Spanned;
+use crate::policy::{NoteKind, Origin, OutlierDetection, Sourced};
+
+/// Envoy's default thresholds for consecutive failures (outlier_detection.proto).
+const CONSECUTIVE: u32 = 5;
+/// Envoy's default time between sweeps.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// Envoy's default first ejection.
+const EJECTION_BASE: Duration = Duration::from_secs(30);
+/// Envoy's default longest ejection; a longer first ejection raises it.
+const EJECTION_MAX: Duration = Duration::from_secs(300);
+/// Envoy's default share of endpoints that may be out.
+const EJECTED_PERCENT_MAX: u32 = 10;
+
+/// Compiles `outlierDetection`; an empty one switches it on with Envoy's
+/// defaults, except for success rates, which Istio always switches off.
+/// `None` when it is wrong.
+pub(super) fn compile(
+    written: &Spanned<Written>,
+    field: &Field,
+    findings: &mut Findings<'_>,
+) -> Option<Sourced<OutlierDetection>> {
+    let outlier = &written.value;
+    let consecutive_5xx = consecutive(&outlier.consecutive_5xx_errors, findings)?
+        .map_or(Some(CONSECUTIVE), threshold);
+    let consecutive_gateway =
+        consecutive(&outlier.consecutive_gateway_errors, findings)?.and_then(threshold);
+    let split_local_origin = outlier.split_external_local_origin_errors.unwrap_or(false);
+    let ejection_base = duration(&outlier.base_ejection_time, EJECTION_BASE, findings)?;
+    let detection = OutlierDetection {
+        consecutive_5xx,
+        consecutive_gateway,
+        split_local_origin,
+        consecutive_local: local(outlier, split_local_origin, findings)?,
+        interval: duration(&outlier.interval, INTERVAL, findings)?,
+        ejection_base,
+        ejection_max: EJECTION_MAX.max(ejection_base),
+        ejected_percent_max: match percent(&outlier.max_ejection_percent, findings)? {
+            0 => EJECTED_PERCENT_MAX,
+            percent => percent,
+        },
+        healthy_percent_min: percent(&outlier.min_health_percent, findings)?,
+        success_rate: None,
+        failure_percentage: None,
+        always_eject_one: false,
+    };
+    if consecutive_5xx.is_none() && consecutive_gateway.is_none() && !split_local_origin {
+        let message = "every threshold is 0, so nothing is ever ejected";
+        findings.note(NoteKind::NoEffect, field, &written.at, message);
+    }
+    Some(Sourced::new(detection, Origin::Written(written.at.clone())))
+}
+
+fn threshold(count: u32) -> Option<u32> {
+    Some(count).filter(|count| *count > 0)
+}
+
+fn consecutive(written: &Option<Spanned<i64>>, findings: &mut Findings<'_>) -> Option<Option<u32>> {
+    match written {
+        Some(number) => quantity::between(number, 0, i64::from(u32::MAX), findings).map(Some),
+        None => Some(None),
+    }
+}
+
+fn local(written: &Written, split: bool, findings: &mut Findings<'_>) -> Option<Option<u32>> {
+    let count = consecutive(&written.consecutive_local_origin_failures, findings)?;
+    match (&written.consecutive_local_origin_failures, count) {
+        (Some(number), Some(1..)) if !split => {
+            findings.error_with_help(
+                &number.at,
+                "`consecutiveLocalOriginFailures` needs `splitExternalLocalOriginErrors: true`",
+                "without the split, failures to connect count as 5xx; Istio refuses this rule",
+            );
+            None
+        }
+        // pilot leaves a zero to Envoy's default.
+        _ if split => Some(Some(
+            count.filter(|count| *count > 0).unwrap_or(CONSECUTIVE),
+        )),
+        _ => Some(None),
+    }
+}
+
+fn duration(
+    written: &Option<Spanned<String>>,
+    default: Duration,
+    findings: &mut Findings<'_>,
+) -> Option<Duration> {
+    match written {
+        Some(text) => quantity::duration(text, findings),
+        None => Some(default),
+    }
+}
+
+fn percent(written: &Option<Spanned<i64>>, findings: &mut Findings<'_>) -> Option<u32> {
+    match written {
+        Some(number) => quantity::whole_percent(number, findings),
+        None => Some(0),
+    }
+}

@@ -1,0 +1,300 @@
+//! EnvoyFilter → local rate limits; every other patch is noted.
+//!
+//! An EnvoyFilter patches what pilot generates. One use is common enough to be
+//! understood: Istio's local rate limit, a token bucket in front of the app.
+//! It comes in two forms (istio.io, tasks/policy-enforcement/rate-limit): the
+//! HTTP filter itself with a bucket, for every inbound port; or the filter
+//! without one, and a bucket on the inbound virtual host of one port.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::dialect::findings::{Field, Findings};
+use crate::dialect::object::Object;
+use crate::dialect::quantity;
+use crate::document::{Node, Spanned, read_lenient};
+use crate::policy::{
+    InboundRateLimit, LocalRateLimit, NoteKind, Origin, Profile, Sourced, WorkloadSelector,
+};
+
+const FILTER: &str = "envoy.filters.http.local_ratelimit";
+
+/// Envoy's LocalRateLimit (extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto), as far as it is simulated.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Limit {
+    #[serde(alias = "tokenBucket")]
+    token_bucket: Option<Spanned<Bucket>>,
+    #[serde(alias = "filterEnabled")]
+    filter_enabled: Option<Spanned<Share>>,
+    #[serde(alias = "filterEnforced")]
+    filter_enforced: Option<Spanned<Share>>,
+    status: Option<Status>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Bucket {
+    #[serde(alias = "maxTokens")]
+    max_tokens: Option<Spanned<i64>>,
+    #[serde(alias = "tokensPerFill")]
+    tokens_per_fill: Option<Spanned<i64>>,
+    #[serde(alias = "fillInterval")]
+    fill_interval: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Share {
+    #[serde(alias = "defaultValue")]
+    default_value: Fractional,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fractional {
+    numerator: f64,
+    denominator: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    code: Option<Spanned<i64>>,
+}
+
+/// Compiles all EnvoyFilters, the older first.
+pub(super) fn compile(
+    objects: &[Object<'_>],
+    profile: &Profile,
+    findings: &mut Findings<'_>,
+) -> Vec<InboundRateLimit> {
+    let mut limits = Vec::new();
+    for object in objects {
+        let patches = object
+            .spec_node()
+            .and_then(|spec| spec.get("configPatches"));
+        for (index, patch) in patches
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
+            let field = object.spec().child_item("configPatches", index);
+            limits.extend(inbound(object, patch, &field, profile, findings));
+        }
+    }
+    limits
+}
+
+/// The text at a path of keys.
+fn text<'n>(node: &'n Node, path: &[&str]) -> Option<&'n str> {
+    path.iter()
+        .try_fold(node, |node, key| node.get(key))
+        .and_then(Node::as_str)
+}
+
+fn inbound(
+    object: &Object<'_>,
+    patch: &Node,
+    field: &Field,
+    profile: &Profile,
+    findings: &mut Findings<'_>,
+) -> Option<InboundRateLimit> {
+    let at = object.position(patch);
+    let mut not_honoured = |why: &str| {
+        findings.note(NoteKind::NotHonoured, field, &at, why);
+        None
+    };
+    let Some((config, port)) = bucket_of(patch) else {
+        return match text(patch, &["patch", "value", "name"]) {
+            // The filter alone limits nothing; it waits for a bucket elsewhere.
+            Some(FILTER) => None,
+            _ => not_honoured(
+                "raw patches of Envoy's configuration are not simulated, local rate limits apart",
+            ),
+        };
+    };
+    match text(patch, &["match", "context"]) {
+        Some("SIDECAR_INBOUND") => {}
+        None | Some("ANY") => {
+            not_honoured("the limit is simulated for inbound requests only");
+        }
+        Some(_) => {
+            return not_honoured(
+                "local rate limits are simulated for inbound requests of sidecars only",
+            );
+        }
+    }
+    let limit = limit(object, config, field, findings)?;
+    Some(InboundRateLimit {
+        name: object.reference(),
+        selector: WorkloadSelector {
+            namespace: Some(object.namespace.clone())
+                .filter(|namespace| *namespace != profile.root_namespace),
+            labels: object
+                .spec_node()
+                .and_then(|spec| spec.get("workloadSelector")?.get("labels"))
+                .map(Node::entries)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|(name, value)| {
+                    Some((name.as_str()?.to_owned(), value.as_str()?.to_owned()))
+                })
+                .collect(),
+        },
+        port,
+        limit,
+    })
+}
+
+/// The configuration that holds a bucket, and the inbound port it is for.
+fn bucket_of(patch: &Node) -> Option<(&Node, Option<u16>)> {
+    let value = patch.get("patch")?.get("value")?;
+    let (config, port) = match text(patch, &["applyTo"])? {
+        "HTTP_FILTER" if value.get("name")?.as_str()? == FILTER => {
+            let listener = patch.get("match").and_then(|one| one.get("listener"));
+            let number = listener.and_then(|listener| listener.get("portNumber"));
+            let port = number
+                .and_then(Node::as_i64)
+                .and_then(|port| u16::try_from(port).ok());
+            (
+                value.get("typed_config").or(value.get("typedConfig"))?,
+                port,
+            )
+        }
+        "VIRTUAL_HOST" | "HTTP_ROUTE" => {
+            let configs = value
+                .get("typed_per_filter_config")
+                .or(value.get("typedPerFilterConfig"))?;
+            let name = text(patch, &["match", "routeConfiguration", "vhost", "name"]);
+            let port = name
+                .and_then(|name| name.strip_prefix("inbound|http|"))
+                .and_then(|port| port.parse().ok());
+            (configs.get(FILTER)?, port)
+        }
+        _ => return None,
+    };
+    // A TypedStruct wraps the message.
+    let message = match config.get("value") {
+        Some(value) if value.is_mapping() => value,
+        _ => config,
+    };
+    message.get("token_bucket").or(message.get("tokenBucket"))?;
+    Some((message, port))
+}
+
+fn limit(
+    object: &Object<'_>,
+    config: &Node,
+    field: &Field,
+    findings: &mut Findings<'_>,
+) -> Option<Sourced<LocalRateLimit>> {
+    let (limit, ignored) = match read_lenient::<Limit>(object.document(), config) {
+        Ok(read) => read,
+        Err(diagnostic) => {
+            findings.refuse(diagnostic);
+            return None;
+        }
+    };
+    for ignored in &ignored {
+        if !matches!(
+            ignored.path.as_str(),
+            "stat_prefix" | "statPrefix" | "@type" | "type_url"
+        ) && !ignored.path.ends_with("runtime_key")
+        {
+            let message = "this part of the rate limit is not simulated";
+            findings.note(
+                NoteKind::NotHonoured,
+                &field.child(&ignored.path),
+                &ignored.at,
+                message,
+            );
+        }
+    }
+    let written = limit.token_bucket.as_ref()?;
+    let tokens = |number: &Option<Spanned<i64>>, default, findings: &mut Findings<'_>| match number
+    {
+        Some(number) => quantity::between(number, 1, i64::from(u32::MAX), findings),
+        None => Some(default),
+    };
+    let Some(interval) = &written.value.fill_interval else {
+        findings.error(&written.at, "`token_bucket` has no `fill_interval`");
+        return None;
+    };
+    let bucket = LocalRateLimit {
+        tokens_max: tokens(&written.value.max_tokens, 1, findings)?,
+        tokens_per_fill: tokens(&written.value.tokens_per_fill, 1, findings)?,
+        fill_interval: fill_interval(interval, findings)?,
+        status: status(&limit, findings)?,
+    };
+    enforced(&limit, written, field, findings)
+        .then(|| Sourced::new(bucket, Origin::Written(written.at.clone())))
+}
+
+/// Envoy fills no faster than every 50 ms (local_rate_limit.proto).
+fn fill_interval(text: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Duration> {
+    let interval = quantity::duration(text, findings)?;
+    if interval < Duration::from_millis(50) {
+        let message = format!("`{}` is below 50ms, the least Envoy takes", text.value);
+        findings.error(&text.at, message);
+        return None;
+    }
+    Some(interval)
+}
+
+fn status(limit: &Limit, findings: &mut Findings<'_>) -> Option<u16> {
+    match limit
+        .status
+        .as_ref()
+        .and_then(|status| status.code.as_ref())
+    {
+        // Envoy answers 429 for codes below 400.
+        Some(code) => quantity::between(code, 0, 599, findings).map(|code| code as u16),
+        None => Some(429),
+    }
+    .map(|code| if code < 400 { 429 } else { code })
+}
+
+/// Whether all requests are counted and all that exceed the bucket refused; Envoy's default for both is none.
+fn enforced(
+    limit: &Limit,
+    written: &Spanned<Bucket>,
+    field: &Field,
+    findings: &mut Findings<'_>,
+) -> bool {
+    for (name, share) in [
+        ("filter_enabled", &limit.filter_enabled),
+        ("filter_enforced", &limit.filter_enforced),
+    ] {
+        let ratio = share
+            .as_ref()
+            .map_or(0.0, |share| ratio(&share.value.default_value));
+        let at = share.as_ref().map_or(&written.at, |share| &share.at);
+        if ratio <= 0.0 {
+            let message =
+                format!("`{name}` is 0 %, or absent, which means 0 %: nothing is limited");
+            findings.note(NoteKind::NoEffect, &field.child(name), at, message);
+            return false;
+        }
+        if ratio < 1.0 {
+            let message = format!(
+                "`{name}` is {} %: limits for a share of the requests are not simulated",
+                ratio * 100.0
+            );
+            findings.note(NoteKind::NotHonoured, &field.child(name), at, message);
+            return false;
+        }
+    }
+    true
+}
+
+fn ratio(share: &Fractional) -> f64 {
+    let whole = match share.denominator.as_ref().map(|name| name.value.as_str()) {
+        Some("TEN_THOUSAND") => 1e4,
+        Some("MILLION") => 1e6,
+        _ => 1e2,
+    };
+    share.numerator / whole
+}
