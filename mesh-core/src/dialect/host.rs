@@ -11,7 +11,9 @@ use crate::policy::{HostPattern, NoteKind, Position};
 /// The full, lower-case name of `host` as written in an object of `namespace`.
 pub(super) fn resolve(host: &str, namespace: &str, cluster_domain: &str) -> String {
     let host = host.to_ascii_lowercase();
-    if host == "*" || host.contains('.') || host.parse::<std::net::IpAddr>().is_ok() {
+    // Addresses, wildcards and what is no name at all stay as they are, too.
+    let is_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if host.is_empty() || !host.chars().all(is_label) {
         return host;
     }
     service(&host, namespace, cluster_domain)

@@ -353,11 +353,22 @@ impl<'a> AttemptWatch<'a> {
             };
             self.sending();
             self.tls = lease.tls();
-            if lease.is_first_use() {
+            let fresh = lease.is_first_use();
+            // The server of a fresh TLS connection has yet to look at our certificate.
+            let unjudged = fresh && self.tls != TlsState::Plain;
+            if fresh && !unjudged {
                 self.cluster.connected(&self.host);
             }
             let request = upstream_request(head, self.exchange, body, &lease);
-            match lease.send(request).await {
+            let sent = lease.send(request).await;
+            if let Some(why) = lease.refusal() {
+                let why = format!("TLS error: {why}").into();
+                return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
+            }
+            if unjudged {
+                self.cluster.connected(&self.host);
+            }
+            match sent {
                 Ok(mut response) => {
                     let now = self.exchange.seams().now();
                     usage.measure(now);
@@ -376,7 +387,7 @@ impl<'a> AttemptWatch<'a> {
                     // A kept connection closed just before it was used: another one serves,
                     // and nobody notices (observed: case conn_keepalive).
                     let stale = AttemptFailure::ConnectionTermination { before_request: true };
-                    if why == stale && failure.unsent.is_some() {
+                    if why == stale && failure.unsent.is_some() && !fresh {
                         drop(lease);
                         continue;
                     }

@@ -70,6 +70,7 @@ async fn deliver(
             }
             (status, ResponseFlags::NONE)
         }
+        Err(_) if lease.refusal().is_some() => (0, ResponseFlag::UpstreamConnectionFailure.into()),
         Err(_) => (0, ResponseFlag::UpstreamConnectionTermination.into()),
     };
     observe(core, cluster, trace, start, &host.workload(), status, flags, tls);

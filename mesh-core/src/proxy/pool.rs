@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use super::request_body::AttemptBody;
-use super::transport::Transport;
+use super::transport::{Transport, Verdict};
 use crate::policy::ConnectionPool;
 use crate::resilience::{Breaker, Permit};
 use crate::seam::{BoxSleep, Executor, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
@@ -81,6 +81,7 @@ struct H2Connection {
     idle_since: Cell<Instant>,
     draining: Cell<bool>,
     tls: TlsState,
+    verdict: Verdict,
 }
 
 struct H1Connection {
@@ -89,6 +90,7 @@ struct H1Connection {
     born: Instant,
     idle_since: Instant,
     tls: TlsState,
+    verdict: Verdict,
 }
 
 /// A connection, for one request.
@@ -285,18 +287,12 @@ impl HostPool {
         let io = connection.map_err(|e| failed(e.kind().to_string()))?.io;
         let http2 = secure.http2();
         let transport = secure.secure(io).await.map_err(|why| {
-            let event = MechanismEvent {
-                mechanism: Mechanism::HandshakeFailed,
-                subject: &self.settings.borrow().cluster,
-                detail: &why,
-            };
-            let event = Event::Mechanism(event);
-            self.seams.observer.observe(self.seams.now(), &event);
+            self.handshake_failed(&why);
             failed(format!("TLS error: {why}"))
         })?;
-        let tls = transport.tls();
+        let (tls, verdict) = (transport.tls(), transport.verdict());
         let io = TokioIo::new(transport);
-        let open = OpenConnection::new(self, permit, tls, start);
+        let open = OpenConnection::new(self, permit, tls, verdict.clone(), start);
         if http2 {
             let (sender, driver) = http2_client(&self.seams, &self.timer)
                 .handshake(io)
@@ -312,6 +308,7 @@ impl HostPool {
                 idle_since: Cell::new(now),
                 draining: Cell::new(false),
                 tls,
+                verdict,
             })));
         }
         let (sender, driver) = http1::Builder::new()
@@ -326,6 +323,7 @@ impl HostPool {
             born: now,
             idle_since: now,
             tls,
+            verdict,
         }))
     }
 
@@ -420,6 +418,15 @@ impl HostPool {
         next
     }
 
+    fn handshake_failed(&self, why: &str) {
+        let event = Event::Mechanism(MechanismEvent {
+            mechanism: Mechanism::HandshakeFailed,
+            subject: &self.settings.borrow().cluster,
+            detail: why,
+        });
+        self.seams.observer.observe(self.seams.now(), &event);
+    }
+
     fn observe(&self, what: &str, why: &str, start: Instant, tls: TlsState) {
         let now = self.seams.now();
         let settings = self.settings.borrow().clone();
@@ -468,27 +475,40 @@ struct OpenConnection {
     pool: Weak<HostPool>,
     open: Rc<Cell<u32>>,
     tls: TlsState,
+    verdict: Verdict,
     start: Instant,
     _permit: Permit,
 }
 
 impl OpenConnection {
-    fn new(pool: &HostPool, permit: Permit, tls: TlsState, start: Instant) -> Self {
+    fn new(
+        pool: &HostPool,
+        permit: Permit,
+        tls: TlsState,
+        verdict: Verdict,
+        start: Instant,
+    ) -> Self {
         pool.open.set(pool.open.get() + 1);
         Self {
             pool: pool.own.clone(),
             open: pool.open.clone(),
             tls,
+            verdict,
             start,
             _permit: permit,
         }
     }
 
     fn closed(self, error: Option<hyper::Error>) {
-        if let Some(pool) = self.pool.upgrade() {
-            let why = error.map_or_else(String::new, |e| super::failure::root_cause(&e));
-            pool.observe("close", &why, self.start, self.tls);
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
+        if let Some(refusal) = self.verdict.refusal() {
+            pool.handshake_failed(&refusal);
+            return pool.observe("close", &refusal, self.start, self.tls);
         }
+        let why = error.map_or_else(String::new, |e| super::failure::root_cause(&e));
+        pool.observe("close", &why, self.start, self.tls);
     }
 }
 
@@ -511,6 +531,14 @@ impl Lease {
     /// How the connection is protected.
     pub(crate) fn tls(&self) -> TlsState {
         self.kind.as_ref().map_or(TlsState::Plain, LeaseKind::tls)
+    }
+
+    /// Why the server refused the connection after all, if it did.
+    pub(crate) fn refusal(&self) -> Option<Arc<str>> {
+        match self.kind.as_ref()? {
+            LeaseKind::H1(connection) => connection.verdict.refusal(),
+            LeaseKind::H2(connection) => connection.verdict.refusal(),
+        }
     }
 
     /// Whether it is the connection's first request.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls_pki_types::ServerName;
 
 use super::pool::Secure;
-use super::transport::Transport;
+use super::transport::{Judged, Transport};
 use crate::control::Cluster;
 use crate::identity::{IdentityStore, handshake_failure_io};
 use crate::policy::UpstreamTls;
@@ -54,7 +54,7 @@ impl Secure for Tls {
             let connector = tokio_rustls::TlsConnector::from(config.map_err(|e| e.to_string())?);
             let stream = connector.connect(name, io).await;
             let stream = stream.map_err(|e| handshake_failure_io(&e))?;
-            Ok(Transport::Client(Box::new(stream)))
+            Ok(Transport::Client(Judged::new(stream)))
         })
     }
 

@@ -77,7 +77,9 @@ pub enum Happening {
     Pod,
     /// An endpoint was ejected or returned.
     Ejection,
-    /// Configuration moved.
+    /// Configuration was pushed.
+    Push,
+    /// Configuration was refused, or the control plane lost.
     Config,
     /// A certificate was refused or could not be had.
     Identity,
@@ -86,7 +88,7 @@ pub enum Happening {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEntry {
-    /// When.
+    /// When; negative while the mesh came up, before the scenario began.
     pub at_s: f64,
     /// What kind.
     pub kind: Happening,

@@ -13,6 +13,7 @@
 mod edge;
 mod expectation;
 mod happening;
+mod json;
 mod latency;
 mod request;
 mod run;

@@ -100,14 +100,12 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// The report as JSON, two spaces of indentation, with a newline at the end.
+    /// The report as JSON: one key to a line, a series' columns on one line each, a newline at the end.
     ///
     /// # Errors
     /// None that data of these types can cause.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        Ok(text)
+        super::json::pretty(self)
     }
 
     /// Whether everything demanded came true.

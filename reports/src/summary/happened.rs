@@ -7,13 +7,13 @@ use crate::record::{FaultReport, Happening, RunReport, TimelineEntry};
 /// Ejections, pod changes and refusals shown one by one.
 const SHOWN_MAX: usize = 10;
 
-/// Faults and happenings in order, then counts.
+/// Faults and happenings in order, then counts. Pushes are too many to tell one by one.
 pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
     let mut moments: Vec<(f64, String)> = report.faults.iter().map(fault).collect();
     let others: Vec<&TimelineEntry> = report
         .timeline
         .iter()
-        .filter(|entry| entry.kind != Happening::Fault)
+        .filter(|entry| !matches!(entry.kind, Happening::Fault | Happening::Push))
         .collect();
     let shown = others.iter().take(SHOWN_MAX);
     moments.extend(shown.map(|entry| (entry.at_s, happening(entry))));

@@ -12,6 +12,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -100,7 +101,11 @@ pub(crate) fn request(
     for (name, value) in headers {
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("header", name))?;
         let value = HeaderValue::from_str(value).map_err(|_| invalid("header value", value))?;
-        request.headers_mut().append(key, value);
+        if key == header::HOST {
+            request.headers_mut().insert(key, value); // it may differ from where the request goes, but there is only one
+        } else {
+            request.headers_mut().append(key, value);
+        }
     }
     Ok(request)
 }
@@ -160,7 +165,7 @@ impl HttpClient {
             };
             request = match failed.take_message() {
                 Some(unsent) if reused => unsent,
-                _ => return Err(CallError::Broken(failed.error().to_string())),
+                _ => return Err(CallError::Broken(described(failed.error()))),
             };
         }
     }
@@ -234,6 +239,14 @@ impl HttpClient {
         if idle.len() < self.idle_max && !sender.is_closed() {
             idle.push_back(Idle { sender, since: now });
         }
+    }
+}
+
+/// hyper's error with what is behind it, such as `connection error: connection reset`.
+fn described(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

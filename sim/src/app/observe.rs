@@ -2,7 +2,7 @@
 
 use mesh_core::seam::Instant;
 
-use crate::record::AppEvent;
+use crate::record::{AppEvent, Recorder};
 
 /// Takes what apps tell. Instants are on the host's clock.
 ///
@@ -11,4 +11,10 @@ use crate::record::AppEvent;
 pub trait AppObserver {
     /// An app is done with a request.
     fn app(&self, at: Instant, event: &AppEvent<'_>);
+}
+
+impl AppObserver for Recorder {
+    fn app(&self, at: Instant, event: &AppEvent<'_>) {
+        Recorder::app(self, at, event);
+    }
 }

@@ -70,6 +70,15 @@ impl Replica {
         response
     }
 
+    /// An answer that says why it is one.
+    pub(super) fn failure(&self, status: StatusCode, why: &str) -> Response<AnswerBody> {
+        let mut response = self.response(status);
+        if let Ok(why) = HeaderValue::from_str(why) {
+            response.headers_mut().insert(FAILURE_HEADER, why);
+        }
+        response
+    }
+
     pub(super) async fn sleep(&self, span: Duration) {
         if !span.is_zero() {
             sleep(&*self.seams.clock, span).await;

@@ -20,7 +20,7 @@ use super::answer::{AnswerBody, SlowBody};
 use super::body::{FillBody, drain};
 use super::luck::Luck;
 use super::pool::{Place, Worker};
-use super::replica::{FAILURE_HEADER, Replica};
+use super::replica::Replica;
 use super::script::Script;
 use crate::plan::{CancelPolicy, EndpointPlan, ScriptedResponse};
 use crate::record::{AppEvent, AppOutcome};
@@ -92,7 +92,8 @@ pub(super) async fn serve(
     let Ok(place) = visit.replica.pool.enter() else {
         let full = StatusCode::SERVICE_UNAVAILABLE;
         visit.report(AppOutcome::Rejected, full.as_u16());
-        return Ok(Reply::Response(visit.replica.response(full)));
+        let response = visit.replica.failure(full, "the queue is full");
+        return Ok(Reply::Response(response));
     };
     Ok(match plan.cancel {
         CancelPolicy::Stop => {
@@ -188,11 +189,7 @@ impl Visit {
             Ending::Failed(why) => {
                 let failed = StatusCode::INTERNAL_SERVER_ERROR;
                 self.report(AppOutcome::Answered, failed.as_u16());
-                let mut response = self.replica.response(failed);
-                if let Ok(why) = HeaderValue::from_str(&why) {
-                    response.headers_mut().insert(FAILURE_HEADER, why);
-                }
-                Reply::Response(response)
+                Reply::Response(self.replica.failure(failed, &why))
             }
             Ending::Hangup(hangup) => {
                 self.report(AppOutcome::Abandoned, 0);
@@ -455,6 +452,7 @@ mod tests {
         let rejected = found[0].1.as_ref().ok().unwrap();
         assert_eq!(rejected.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(rejected.headers["x-meshquake-upstream"], "a-0");
+        assert_eq!(rejected.headers["x-meshquake-failure"], "the queue is full");
         let outcomes: Vec<_> = log.apps.borrow().iter().map(|t| t.outcome).collect();
         assert_eq!(outcomes, [AppOutcome::Abandoned, AppOutcome::Rejected]);
     }

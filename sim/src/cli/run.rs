@@ -113,6 +113,7 @@ fn run_once(
         reproduce: reproduce.to_owned(),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
+        ..RunOptions::default()
     };
     let report = world::run(plan, options);
     progress.finish();

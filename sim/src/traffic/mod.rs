@@ -11,6 +11,8 @@ mod arrivals;
 mod expect;
 mod flags;
 mod observe;
+#[cfg(test)]
+mod on_fabric;
 mod request;
 mod source;
 

@@ -3,7 +3,7 @@
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::ResponseFlags;
 
-use crate::record::TrafficEvent;
+use crate::record::{Recorder, TrafficEvent};
 
 /// Takes what traffic sources tell. Instants are on the host's clock.
 pub trait TrafficObserver {
@@ -19,5 +19,12 @@ pub trait TrafficObserver {
     fn flags(&self, trace: u128) -> Option<ResponseFlags> {
         let _unheard = trace;
         None
+    }
+}
+
+/// Response flags stay unknown; a [`FlagProbe`](super::FlagProbe) in between learns them.
+impl TrafficObserver for Recorder {
+    fn traffic(&self, at: Instant, event: &TrafficEvent<'_>) {
+        Recorder::traffic(self, at, event);
     }
 }

@@ -25,8 +25,8 @@ use crate::plan::{Distribution, ExpectedOutcome, Load, RequestPlan, ScriptedRequ
 /// for ever in one instant; this is how long it then takes to press the button.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// Sends what `plan` says; its times count from `origin`, and nothing is sent
-/// at `until` or later. Returns when the load has ended; requests of an open
+/// Sends what `plan` says; its times count from `origin` (those of a script
+/// too, whatever the plan's start), and nothing is sent at `until` or later. Returns when the load has ended; requests of an open
 /// loop or a script that are then still in flight go on as tasks of the host.
 ///
 /// Random streams are `traffic/<name>/…`: `arrivals`, `traces`, and one `think` per user.
@@ -99,6 +99,7 @@ impl Source {
         }
     }
 
+    /// All users begin at `start`, as a load generator's do.
     async fn closed_loop(&self, users: u32, think: &Distribution, start: Instant) {
         self.seams.clock.sleep_until(start).await;
         let user = |number| {

@@ -26,6 +26,7 @@ use super::resolve::ServiceDns;
 use super::RunError;
 use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec};
 use crate::plan::Plan;
+use crate::traffic::FlagProbe;
 use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
 
 /// Where the control plane lives.
@@ -304,9 +305,16 @@ pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
     let change = PodChange::Started;
     shared.recorder.pod(fabric.now(), &PodEvent { pod: name, change });
     let observer = shared.recorder.observer(name, &setup.service);
+    // A client hears what its own sidecar says of its requests.
+    let probe = matches!(setup.kind, PodKind::Client { .. })
+        .then(|| Rc::new(FlagProbe::new(observer.clone(), shared.recorder.clone())));
+    let observer = match &probe {
+        Some(probe) => probe.clone(),
+        None => observer,
+    };
     let host = setup.host;
     let seams = fabric.seams(host, observer);
     let shared = shared.clone();
-    let context = PodContext { shared, setup };
+    let context = PodContext { shared, setup, probe };
     fabric.start(host, move || Box::pin(context.run(seams)));
 }

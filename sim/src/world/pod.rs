@@ -15,7 +15,7 @@ use crate::app::{self, AppPod, Egress};
 use crate::fabric::HostId;
 use crate::plan::AppPlan;
 use crate::record::{PodChange, PodEvent};
-use crate::traffic;
+use crate::traffic::{self, FlagProbe};
 
 /// Where apps dial their sidecar (Istio's outbound port).
 const OUTBOUND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15_001);
@@ -54,6 +54,8 @@ pub(super) struct PodSetup {
 pub(super) struct PodContext {
     pub(super) shared: Rc<Shared>,
     pub(super) setup: PodSetup,
+    /// Hears a client's sidecar.
+    pub(super) probe: Option<Rc<FlagProbe>>,
 }
 
 impl PodContext {
@@ -144,7 +146,9 @@ impl PodContext {
 
     async fn drive(&self, seams: Seams, index: usize) {
         let plan = self.shared.plan.traffic[index].clone();
-        let observer = self.shared.recorder.clone();
+        let Some(observer) = self.probe.clone() else {
+            return;
+        };
         let until = super::ORIGIN + self.shared.plan.duration;
         traffic::drive(seams, plan, self.egress(), super::ORIGIN, until, observer).await;
     }

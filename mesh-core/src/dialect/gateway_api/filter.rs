@@ -253,3 +253,177 @@ fn share(written: &WrittenMirror, findings: &mut Findings<'_>) -> Option<Fractio
     }
     Fraction::from_percent(100.0 * numerator as f64 / denominator as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{http_route, notes, refused, route};
+    use crate::policy::{
+        Forward, NoteKind, PathRewrite, Redirect, RedirectPort, Route, RouteAction,
+    };
+
+    const BACKEND: &str = "backendRefs: [{name: b, port: 80}]";
+
+    fn yaml(path: &str, filters: &str) -> String {
+        http_route(&format!(
+            "  - {{matches: [{{path: {{value: {path}}}}}], filters: [{filters}], {BACKEND}}}"
+        ))
+    }
+
+    fn forward(route: Route) -> Forward {
+        match route.action {
+            RouteAction::Forward(forward) => forward,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn header_filters_of_a_rule_and_of_its_only_backend() {
+        let route = route(&http_route(
+            "  - filters:\n    - type: RequestHeaderModifier\n      requestHeaderModifier: {set: [{name: X-A, value: '1'}], add: [{name: X-B, value: '2'}], remove: [X-C]}\n    - {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: X-D, value: '3'}]}}\n    backendRefs:\n    - {name: b, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-A, value: own}]}}]}",
+        ));
+        assert_eq!(route.request_headers.set, pairs(&[("x-a", "own")]));
+        assert_eq!(route.request_headers.add, pairs(&[("x-b", "2")]));
+        assert_eq!(route.request_headers.remove, ["x-c"]);
+        assert_eq!(route.response_headers.add, pairs(&[("x-d", "3")]));
+        assert!(forward(route).destinations[0].request_headers.is_empty());
+    }
+
+    #[test]
+    fn rewrites() {
+        let rewrite = |path: &str, fields: &str| {
+            forward(route(&yaml(
+                path,
+                &format!("{{type: URLRewrite, urlRewrite: {{{fields}}}}}"),
+            )))
+        };
+        let host = rewrite("/a", "hostname: x.example");
+        assert_eq!(
+            (host.authority_rewrite.as_deref(), host.path_rewrite),
+            (Some("x.example"), None)
+        );
+        let prefix = |path: &str, with: &str| {
+            rewrite(
+                path,
+                &format!("path: {{type: ReplacePrefixMatch, replacePrefixMatch: {with}}}"),
+            )
+            .path_rewrite
+        };
+        assert_eq!(prefix("/a", "/b/"), Some(PathRewrite::Matched("/b".into())));
+        assert_eq!(prefix("/", "/b"), Some(PathRewrite::Matched("/b/".into())));
+        assert_eq!(prefix("/", "/"), None);
+        let Some(PathRewrite::Regex {
+            pattern,
+            substitution,
+        }) = prefix("/a.b", "/")
+        else {
+            panic!("a prefix is removed by an expression");
+        };
+        assert_eq!(pattern.as_str(), r"^/a\.b(/?)(.*)");
+        assert_eq!(substitution, r"/\2");
+        let full = rewrite("/a", "path: {type: ReplaceFullPath, replaceFullPath: /x}").path_rewrite;
+        assert_eq!(full, Some(PathRewrite::Full("/x".into())));
+    }
+
+    #[test]
+    fn redirects() {
+        let redirect = |fields: &str| {
+            let yaml = http_route(&format!(
+                "  - {{filters: [{{type: RequestRedirect, requestRedirect: {{{fields}}}}}]}}"
+            ));
+            match route(&yaml).action {
+                RouteAction::Redirect(redirect) => redirect,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            redirect(
+                "scheme: https, hostname: x.example, statusCode: 301, path: {type: ReplaceFullPath, replaceFullPath: /n}"
+            ),
+            Redirect {
+                scheme: Some("https".into()),
+                authority: Some("x.example".into()),
+                path: Some(PathRewrite::Full("/n".into())),
+                port: RedirectPort::FromScheme,
+                status: 301,
+            }
+        );
+        assert_eq!(redirect("hostname: x").status, 302);
+        assert_eq!(redirect("hostname: x").port, RedirectPort::FromRequest);
+        assert_eq!(
+            redirect("port: 8443, scheme: https").port,
+            RedirectPort::Number(8443)
+        );
+        assert_eq!(
+            redirect("port: 443, scheme: https").port,
+            RedirectPort::FromScheme
+        );
+    }
+
+    #[test]
+    fn mirrors() {
+        let share = |fields: &str| {
+            let filter = format!(
+                "{{type: RequestMirror, requestMirror: {{backendRef: {{name: m, port: 80}}{fields}}}}}"
+            );
+            let mirrors = route(&yaml("/", &filter)).mirrors;
+            mirrors
+                .first()
+                .map(|mirror| (mirror.destination.host.clone(), mirror.fraction.ppm()))
+        };
+        let to_m = |ppm| Some(("m.default.svc.cluster.local".to_owned(), ppm));
+        assert_eq!(share(""), to_m(1_000_000));
+        assert_eq!(share(", percent: 42"), to_m(420_000));
+        assert_eq!(share(", percent: 0"), None);
+        assert_eq!(
+            share(", fraction: {numerator: 5, denominator: 1000}"),
+            to_m(5000)
+        );
+        assert_eq!(share(", fraction: {numerator: 5}"), to_m(50_000));
+    }
+
+    #[test]
+    fn what_is_not_simulated_is_noted() {
+        let cors = yaml("/", "{type: CORS, cors: {allowOrigins: ['*']}}");
+        assert_eq!(
+            notes(&cors, NoteKind::NotHonoured),
+            [
+                "8:60 spec.rules[0].filters[0].cors: cross-origin rules are not simulated: nothing here is a browser"
+            ]
+        );
+        let session = http_route(&format!("  - {{sessionPersistence: {{}}, {BACKEND}}}"));
+        assert_eq!(notes(&session, NoteKind::NotHonoured).len(), 1);
+    }
+
+    #[test]
+    fn wrong_filters_are_refused() {
+        let message = |path: &str, filters: &str| refused(&yaml(path, filters)).join("|");
+        assert_eq!(
+            message("/", "{type: URLRewrite}"),
+            "8:47 a filter of this type needs `urlRewrite`"
+        );
+        assert_eq!(
+            message("/", "{type: UrlRewrite}"),
+            "8:54 unknown value `UrlRewrite`"
+        );
+        assert_eq!(
+            message(
+                "/",
+                "{type: RequestRedirect, requestRedirect: {scheme: https}}"
+            ),
+            "8:88 a rule cannot have both RequestRedirect and `backendRefs`"
+        );
+        assert_eq!(
+            refused(&http_route(&format!(
+                "  - {{matches: [{{path: {{type: Exact, value: /a}}}}], filters: [{{type: URLRewrite, urlRewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /b}}}}}}], {BACKEND}}}"
+            ))),
+            ["8:99 `ReplacePrefixMatch` needs a match of type PathPrefix"]
+        );
+    }
+}

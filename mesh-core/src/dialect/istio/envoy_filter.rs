@@ -298,3 +298,134 @@ fn ratio(share: &Fractional) -> f64 {
     };
     share.numerator / whole
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::testing::{notes, policy, refused};
+
+    fn yaml(patches: &str) -> String {
+        format!(
+            "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{name: f, namespace: shop}}\nspec:\n  workloadSelector: {{labels: {{app: web}}}}\n  configPatches:\n{patches}\n"
+        )
+    }
+
+    const ENFORCED: &str = "filter_enabled: {runtime_key: k, default_value: {numerator: 100, denominator: HUNDRED}}, filter_enforced: {default_value: {numerator: 10000, denominator: TEN_THOUSAND}}";
+
+    fn filter(context: &str, config: &str) -> String {
+        yaml(&format!(
+            "  - applyTo: HTTP_FILTER
+    match: {{context: {context}, listener: {{portNumber: 8080}}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: envoy.filters.http.local_ratelimit
+        typed_config:
+          '@type': type.googleapis.com/udpa.type.v1.TypedStruct
+          type_url: type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+          value: {{stat_prefix: s, {config}}}"
+        ))
+    }
+
+    #[test]
+    fn a_bucket_in_the_inbound_filter() {
+        let yaml = filter(
+            "SIDECAR_INBOUND",
+            &format!(
+                "token_bucket: {{max_tokens: 4, tokens_per_fill: 2, fill_interval: 60s}}, {ENFORCED}, status: {{code: 503}}"
+            ),
+        );
+        let limits = policy(&yaml).inbound_rate_limits;
+        let [only] = limits.as_slice() else {
+            panic!("one limit");
+        };
+        assert_eq!(only.selector.namespace.as_deref(), Some("shop"));
+        assert_eq!(only.selector.labels["app"], "web");
+        assert_eq!(only.port, Some(8080));
+        assert_eq!(
+            only.limit.value,
+            LocalRateLimit {
+                tokens_max: 4,
+                tokens_per_fill: 2,
+                fill_interval: Duration::from_secs(60),
+                status: 503,
+            }
+        );
+        assert_eq!(only.limit.origin.to_string(), "mesh.yaml:16:49");
+        assert!(policy(&yaml).notes.is_empty());
+    }
+
+    #[test]
+    fn a_bucket_on_the_virtual_host_of_a_port() {
+        let yaml = yaml(&format!(
+            "  - applyTo: HTTP_FILTER
+    match: {{context: SIDECAR_INBOUND}}
+    patch: {{operation: INSERT_BEFORE, value: {{name: envoy.filters.http.local_ratelimit, typed_config: {{value: {{stat_prefix: s}}}}}}}}
+  - applyTo: HTTP_ROUTE
+    match: {{context: SIDECAR_INBOUND, routeConfiguration: {{vhost: {{name: 'inbound|http|9080', route: {{action: ANY}}}}}}}}
+    patch: {{operation: MERGE, value: {{typed_per_filter_config: {{envoy.filters.http.local_ratelimit: {{value: {{token_bucket: {{max_tokens: 10, fill_interval: 1s}}, {ENFORCED}}}}}}}}}}}"
+        ));
+        let policy = policy(&yaml);
+        assert_eq!(policy.inbound_rate_limits.len(), 1);
+        assert_eq!(policy.inbound_rate_limits[0].port, Some(9080));
+        assert_eq!(policy.inbound_rate_limits[0].limit.value.tokens_per_fill, 1);
+        assert_eq!(policy.inbound_rate_limits[0].limit.value.status, 429);
+        assert!(policy.notes.is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_noted() {
+        let bucket = "token_bucket: {max_tokens: 4, fill_interval: 60s}";
+        let outbound = filter("SIDECAR_OUTBOUND", &format!("{bucket}, {ENFORCED}"));
+        let unenforced = filter("SIDECAR_INBOUND", bucket);
+        let partly = filter(
+            "SIDECAR_INBOUND",
+            &format!(
+                "{bucket}, {}",
+                ENFORCED.replace("numerator: 100,", "numerator: 50,")
+            ),
+        );
+        for yaml in [&outbound, &unenforced, &partly] {
+            assert!(policy(yaml).inbound_rate_limits.is_empty());
+        }
+        assert_eq!(notes(&outbound, NoteKind::NotHonoured).len(), 1);
+        assert_eq!(notes(&unenforced, NoteKind::NoEffect).len(), 1);
+        assert_eq!(notes(&partly, NoteKind::NotHonoured).len(), 1);
+        let other =
+            yaml("  - {applyTo: CLUSTER, patch: {operation: MERGE, value: {lb_policy: MAGLEV}}}");
+        assert_eq!(
+            notes(&other, NoteKind::NotHonoured),
+            [
+                "7:5 spec.configPatches[0]: raw patches of Envoy's configuration are not simulated, local rate limits apart"
+            ]
+        );
+        let extra = filter(
+            "SIDECAR_INBOUND",
+            &format!("{bucket}, {ENFORCED}, response_headers_to_add: []"),
+        );
+        assert_eq!(policy(&extra).inbound_rate_limits.len(), 1);
+        assert_eq!(notes(&extra, NoteKind::NotHonoured).len(), 1);
+    }
+
+    #[test]
+    fn wrong_buckets_are_refused() {
+        let bucket = |fields: &str| {
+            refused(&filter(
+                "SIDECAR_INBOUND",
+                &format!("token_bucket: {{{fields}}}, {ENFORCED}"),
+            ))
+        };
+        assert_eq!(
+            bucket("max_tokens: 0, fill_interval: 1s"),
+            ["16:62 `0` is not between 1 and 4294967295"]
+        );
+        assert_eq!(
+            bucket("max_tokens: 1"),
+            ["16:49 `token_bucket` has no `fill_interval`"]
+        );
+        assert_eq!(
+            bucket("max_tokens: 1, fill_interval: 10ms"),
+            ["16:80 `10ms` is below 50ms, the least Envoy takes"]
+        );
+    }
+}

@@ -152,3 +152,6 @@ fn is_hashed(policy: &DestinationPolicy) -> bool {
         Some(LoadBalancer::Hash { .. })
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -378,13 +378,20 @@ spec:
         ));
         let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
         assert_eq!(names, ["shop/api/0", "shop/api/all", "shop/1"]);
-        assert_eq!(routes[0].matcher.path, PathMatch::Exact("/reviews/1".into()));
+        assert_eq!(
+            routes[0].matcher.path,
+            PathMatch::Exact("/reviews/1".into())
+        );
         assert_eq!(routes[1].matcher.path, PathMatch::Prefix("/reviews".into()));
         // Short names belong to the delegate's namespace.
         assert_eq!(destinations(&routes[0]), ["one.team.svc.cluster.local=100"]);
-        assert_eq!(routes[0].timeout.origin.to_string(), "mesh.yaml:16:88");
-        assert_eq!(routes[1].timeout.origin.to_string(), "mesh.yaml:7:25");
-        assert!(routes.iter().all(|route| !matches!(route.action, RouteAction::Delegate(_))));
+        assert_eq!(routes[0].timeout.origin.to_string(), "mesh.yaml:15:89");
+        assert_eq!(routes[1].timeout.origin.to_string(), "mesh.yaml:7:26");
+        assert!(
+            routes
+                .iter()
+                .all(|route| !matches!(route.action, RouteAction::Delegate(_)))
+        );
     }
 
     #[test]
@@ -395,11 +402,17 @@ spec:
         );
         let routes = routes(&yaml);
         assert_eq!(routes.len(), 2);
-        assert_eq!(destinations(&routes[0]), ["three.team.svc.cluster.local=100"]);
+        assert_eq!(
+            destinations(&routes[0]),
+            ["three.team.svc.cluster.local=100"]
+        );
         assert_eq!(routes[0].matcher.headers.len(), 2);
         let notes = notes(&yaml, NoteKind::Suspicious);
         assert_eq!(notes.len(), 2);
-        assert!(notes[0].starts_with("16:5 spec.http[0]: this matches what `shop/0` does not hand over"));
+        assert!(
+            notes[0]
+                .starts_with("15:5 spec.http[0]: this matches what `shop/0` does not hand over")
+        );
     }
 
     #[test]
@@ -408,23 +421,37 @@ spec:
             "match: [{uri: {prefix: /a}}, {uri: {prefix: /b}}]",
             "  - {match: [{headers: {x: {exact: '1'}}}, {headers: {x: {exact: '2'}}}], route: [{destination: {host: one}}]}",
         ));
-        let paths: Vec<_> = routes.iter().take(4).map(|route| route.matcher.path.clone()).collect();
+        let paths: Vec<_> = routes
+            .iter()
+            .take(4)
+            .map(|route| route.matcher.path.clone())
+            .collect();
         let prefix = |path: &str| PathMatch::Prefix(path.into());
-        assert_eq!(paths, [prefix("/a"), prefix("/b"), prefix("/a"), prefix("/b")]);
+        assert_eq!(
+            paths,
+            [prefix("/a"), prefix("/b"), prefix("/a"), prefix("/b")]
+        );
         assert_eq!(routes[3].name, "shop/0/0#3");
     }
 
     #[test]
     fn delegates_that_are_missing_or_hidden_or_unused_are_noted() {
         let yaml = delegation("timeout: 1s", "  - {route: [{destination: {host: one}}]}");
-        let missing = yaml.replace("name: reviews, namespace: team}}\n  - route", "name: nobody}}\n  - route");
+        let missing = yaml.replace(
+            "name: reviews, namespace: team}}\n  - route",
+            "name: nobody}}\n  - route",
+        );
         assert_eq!(
             notes(&missing, NoteKind::Suspicious),
-            ["7:32 spec.http[0].delegate: no VirtualService `default/nobody` without hosts exists: Istio drops this rule"]
+            [
+                "7:29 spec.http[0].delegate: no VirtualService `default/nobody` without hosts exists: Istio drops this rule"
+            ]
         );
         assert_eq!(
             notes(&missing, NoteKind::NoEffect),
-            ["10:1 spec: without `hosts` this is a delegate, and no VirtualService delegates to it"]
+            [
+                "10:1 spec: without `hosts` this is a delegate, and no VirtualService delegates to it"
+            ]
         );
         let hidden = yaml.replace("spec:\n  http:", "spec:\n  exportTo: ['.']\n  http:");
         assert_eq!(routes(&hidden).len(), 1);
@@ -434,8 +461,17 @@ spec:
     #[test]
     fn a_delegation_is_one_level_deep_and_does_nothing_else() {
         let nested = delegation("timeout: 1s", "  - {delegate: {name: x}}");
-        assert_eq!(refused(&nested), ["16:16 a delegate cannot delegate further"]);
-        let both = delegation("route: [{destination: {host: v}}]", "  - {route: [{destination: {host: one}}]}");
-        assert_eq!(refused(&both), ["7:5 a rule with `delegate` cannot have `route` or `redirect`"]);
+        assert_eq!(
+            refused(&nested),
+            ["15:16 a delegate cannot delegate further"]
+        );
+        let both = delegation(
+            "route: [{destination: {host: v}}]",
+            "  - {route: [{destination: {host: one}}]}",
+        );
+        assert_eq!(
+            refused(&both),
+            ["7:5 a rule with `delegate` cannot have `route` or `redirect`"]
+        );
     }
 }

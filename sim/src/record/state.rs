@@ -1,0 +1,331 @@
+//! Where each event goes.
+
+use std::io;
+
+use indexmap::IndexMap;
+use mesh_core::seam::Instant;
+use mesh_core::telemetry::{AttemptEvent, Direction, Event, RequestEvent};
+
+use super::callee::Callees;
+use super::control::{ControlPlane, Teller};
+use super::digest::{Digest, Family, HostId};
+use super::edge::{Caller, Edges};
+use super::event::{AppEvent, FaultEvent, PodEvent, RequestEnded, RequestSent, TrafficEvent};
+use super::fault::Faults;
+use super::mechanism::Mechanisms;
+use super::request_log::RequestLog;
+use super::series::Cut;
+use super::service::Services;
+use super::timeline::Timeline;
+use super::traffic::{Judged, Sources};
+use super::{RecordOptions, RunEnd};
+use crate::plan::Plan;
+use crate::verdict::Ledger;
+use meshquake_reports::RunReport;
+
+/// The host of events that belong to no pod.
+const WORLD: &str = "world";
+/// Violations of invariants told; more of the same say nothing new.
+const VIOLATIONS_MAX: usize = 20;
+
+/// Everything a recorder keeps.
+pub(super) struct State {
+    pub(super) plan: Plan,
+    pub(super) seed: u64,
+    /// When the scenario's clock shows zero.
+    origin: Instant,
+    pub(super) reproduce: String,
+    pub(super) digest: Digest,
+    pub(super) sources: Sources,
+    pub(super) services: Services,
+    pub(super) edges: Edges,
+    pub(super) mechanisms: Mechanisms,
+    pub(super) control: ControlPlane,
+    pub(super) faults: Faults,
+    pub(super) timeline: Timeline,
+    pub(super) ledger: Ledger,
+    /// Broken invariants, as sentences.
+    pub(super) violations: Vec<String>,
+    world: HostId,
+    watched: IndexMap<Box<str>, Watched>,
+    requests: Option<RequestLog>,
+    written: io::Result<()>,
+    requests_ended: u64,
+    /// The digest, once the run has ended.
+    closed: Option<String>,
+}
+
+/// A host whose mesh events are taken.
+struct Watched {
+    host: HostId,
+    service: Box<str>,
+    /// Its traffic source, if it is one's pod.
+    source: Option<usize>,
+    teller: Teller,
+    caller: Caller,
+}
+
+impl State {
+    pub(super) fn new(plan: &Plan, options: RecordOptions) -> Self {
+        let cut = Cut::of(plan.duration, options.origin);
+        let mut digest = Digest::new();
+        let world = digest.host(WORLD);
+        Self {
+            seed: options.seed,
+            origin: options.origin,
+            reproduce: options.reproduce,
+            sources: Sources::new(plan, cut),
+            services: Services::new(plan),
+            edges: Edges::new(Callees::new(plan), cut),
+            mechanisms: Mechanisms::default(),
+            control: ControlPlane::default(),
+            faults: Faults::new(plan),
+            timeline: Timeline::new(options.origin),
+            ledger: Ledger::new(plan),
+            violations: Vec::new(),
+            digest,
+            world,
+            watched: IndexMap::new(),
+            requests: options
+                .requests
+                .map(|sink| RequestLog::new(sink, options.origin)),
+            written: Ok(()),
+            requests_ended: 0,
+            closed: None,
+            plan: plan.clone(),
+        }
+    }
+
+    /// The number of the host called `pod`.
+    pub(super) fn watch(&mut self, pod: &str, service: &str) -> usize {
+        if let Some(known) = self.watched.get_index_of(pod) {
+            return known;
+        }
+        let mut sources = self.plan.traffic.iter();
+        let source = sources.position(|traffic| &*traffic.workload.name == pod);
+        let mut pods = self.plan.pods.iter();
+        let meshed = source.is_some() || pods.any(|plan| &*plan.workload.name == pod);
+        let name = source.map_or(service, |source| self.plan.traffic[source].name.as_str());
+        let watched = Watched {
+            host: self.digest.host(pod),
+            service: service.into(),
+            source,
+            teller: if meshed {
+                Teller::Sidecar
+            } else {
+                Teller::ControlPlane
+            },
+            caller: self.edges.caller(name),
+        };
+        self.watched.insert_full(pod.into(), watched).0
+    }
+
+    /// An event of the mesh, from the host numbered `index`.
+    pub(super) fn mesh(&mut self, index: usize, at: Instant, event: &Event<'_>) {
+        let Some((pod, watched)) = self
+            .watched
+            .get_index_mut(index)
+            .filter(|_| self.closed.is_none())
+        else {
+            return;
+        };
+        self.digest.append(at, watched.host, Family::Mesh, event);
+        match event {
+            Event::Request(request) => self.request(index, request),
+            Event::Attempt(attempt) => self.attempt(index, attempt),
+            Event::Connection(connection) => {
+                let caller = &mut watched.caller;
+                if outbound(connection.cluster) {
+                    let edge = self.edges.edge(caller, connection.cluster, "");
+                    edge.connection(connection);
+                }
+            }
+            Event::Ejection(ejection) => {
+                self.mechanisms.ejection(ejection);
+                self.timeline.ejection(at, pod, ejection);
+            }
+            Event::Config(config) => {
+                self.control.config(at, watched.teller, config);
+                self.timeline.config(at, config);
+            }
+            Event::Identity(identity) => {
+                self.control.identity(watched.teller, identity);
+                self.timeline.identity(at, identity);
+            }
+            Event::Mechanism(event) => {
+                self.mechanisms.acted(event.mechanism);
+                if outbound(event.subject) {
+                    let edge = self.edges.edge(&mut watched.caller, event.subject, "");
+                    edge.mechanism(event.mechanism);
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, index: usize, event: &RequestEvent<'_>) {
+        let watched = &mut self.watched[index];
+        if event.direction == Direction::Inbound {
+            self.services.inbound(&watched.service, event);
+            return;
+        }
+        let edge = self
+            .edges
+            .edge(&mut watched.caller, event.cluster, event.authority);
+        edge.request(event);
+        let Some(source) = watched.source else {
+            return;
+        };
+        if let Some(source) = self.sources.get(source) {
+            source.logged(event);
+        }
+        if let Some(log) = &mut self.requests {
+            log.passage(&self.sources, event);
+        }
+    }
+
+    fn attempt(&mut self, index: usize, event: &AttemptEvent<'_>) {
+        if event.direction == Direction::Inbound {
+            return;
+        }
+        let watched = &mut self.watched[index];
+        if outbound(event.cluster) {
+            let edge = self.edges.edge(&mut watched.caller, event.cluster, "");
+            edge.attempt(event);
+        }
+        if let (Some(_), Some(log)) = (watched.source, &mut self.requests) {
+            log.attempt(event);
+        }
+    }
+
+    pub(super) fn traffic(&mut self, at: Instant, event: &TrafficEvent<'_>) {
+        let name = match event {
+            TrafficEvent::Sent(sent) => sent.traffic,
+            TrafficEvent::Ended(ended) => ended.traffic,
+        };
+        let Some(source) = self.sources.index(name).filter(|_| self.closed.is_none()) else {
+            return;
+        };
+        let host = self.digest.host(&self.plan.traffic[source].workload.name);
+        self.digest.append(at, host, Family::Traffic, event);
+        match event {
+            TrafficEvent::Sent(sent) => self.sent(source, sent),
+            TrafficEvent::Ended(ended) => self.ended(source, ended),
+        }
+    }
+
+    fn sent(&mut self, index: usize, event: &RequestSent<'_>) {
+        let Some(source) = self.sources.get(index) else {
+            return;
+        };
+        let kept = source.sent(event);
+        let meshed = source.meshed();
+        if let Some(log) = &mut self.requests {
+            log.sent(index, meshed, event);
+        }
+        self.keep(event.traffic, event.sequence, kept);
+    }
+
+    fn ended(&mut self, index: usize, event: &RequestEnded<'_>) {
+        let judged = Judged::of(event);
+        let Some(source) = self.sources.get(index) else {
+            return;
+        };
+        let kept = source.ended(event, judged);
+        self.requests_ended += u64::from(kept.is_ok());
+        if kept.is_ok() {
+            let intended = local(self.origin, event.intended);
+            self.ledger
+                .ended(index, intended, judged.succeeded, judged.latency);
+            if let Some(log) = &mut self.requests {
+                log.ended(&self.sources, index, event, judged);
+            }
+        }
+        self.keep(event.traffic, event.sequence, kept);
+    }
+
+    fn keep(&mut self, traffic: &str, sequence: u64, kept: Result<(), &'static str>) {
+        if let Err(broken) = kept
+            && self.violations.len() < VIOLATIONS_MAX
+        {
+            let violation = format!("request {sequence} of {traffic} {broken}");
+            self.violations.push(violation);
+        }
+    }
+
+    pub(super) fn app(&mut self, at: Instant, event: &AppEvent<'_>) {
+        if self.closed.is_some() {
+            return;
+        }
+        let host = self.digest.host(event.pod);
+        self.digest.append(at, host, Family::App, event);
+        self.services.app(event);
+        if let Some(log) = &mut self.requests {
+            log.visit(event);
+        }
+    }
+
+    pub(super) fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.digest.append(at, self.world, Family::Fault, event);
+        self.faults.event(event);
+        self.timeline.fault(at, event);
+    }
+
+    pub(super) fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
+        if self.closed.is_some() {
+            return;
+        }
+        let host = self.digest.host(event.pod);
+        self.digest.append(at, host, Family::Pod, event);
+        self.timeline.pod(at, event);
+    }
+
+    pub(super) fn digest(&self) -> String {
+        self.closed.clone().unwrap_or_else(|| self.digest.hex())
+    }
+
+    pub(super) fn requests_ended(&self) -> u64 {
+        self.requests_ended
+    }
+
+    pub(super) fn finish(&mut self, end: RunEnd) -> RunReport {
+        if self.closed.is_none() {
+            self.close(&end);
+        }
+        self.report(&end, local(self.origin, end.at).as_nanos())
+    }
+
+    fn close(&mut self, end: &RunEnd) {
+        self.digest
+            .append(end.at, self.world, Family::Fabric, &end.fabric);
+        self.closed = Some(self.digest.hex());
+        let ended = local(self.origin, end.at);
+        for (index, (_, source)) in self.sources.iter().enumerate() {
+            for intended in source.in_flight() {
+                let intended = local(self.origin, intended);
+                self.ledger.in_flight(index, intended, ended);
+            }
+        }
+        self.violations.extend(self.edges.violations());
+        self.violations.truncate(VIOLATIONS_MAX);
+        if let Some(log) = &mut self.requests {
+            self.written = log.close(&self.sources);
+        }
+    }
+
+    pub(super) fn close_requests(&mut self) -> io::Result<()> {
+        std::mem::replace(&mut self.written, Ok(()))
+    }
+}
+
+/// An instant of the world on the scenario's clock, which begins at `origin`.
+fn local(origin: Instant, at: Instant) -> Instant {
+    Instant::ZERO + at.since(origin)
+}
+
+/// Whether `subject` is a cluster of the outbound side.
+fn outbound(subject: &str) -> bool {
+    subject.starts_with("outbound|")
+}

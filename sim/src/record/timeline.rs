@@ -1,0 +1,272 @@
+//! What happened when, for a person: bounded, and told once when many tell it.
+//!
+//! One crashed pod is ejected by every sidecar that calls it, within moments.
+//! Such a chorus becomes one entry that names the first voice and counts the
+//! rest.
+
+use std::time::Duration;
+
+use mesh_core::seam::Instant;
+use mesh_core::telemetry::{ConfigEvent, EjectionEvent, EjectionReason, IdentityEvent};
+use meshquake_reports::record::seconds;
+use meshquake_reports::{Happening, TimelineEntry};
+
+use super::count::Counts;
+use super::edge::nanos;
+use super::event::{FaultEvent, FaultPhase, PodChange, PodEvent};
+use super::mechanism::snake;
+
+/// Entries of one kind; the others keep their room whatever one kind does.
+const KIND_MAX: u64 = 500;
+/// Voices within this time belong to one chorus.
+const CHORUS: Duration = Duration::from_secs(1);
+/// How far back a chorus is looked for.
+const CHORUS_DEPTH: usize = 64;
+
+/// The timeline of a run.
+#[derive(Default)]
+pub(super) struct Timeline {
+    /// When the scenario's clock shows zero.
+    origin: Instant,
+    moments: Vec<Moment>,
+    kinds: Counts<Happening>,
+    omitted: u64,
+    pods_lost: bool,
+}
+
+struct Moment {
+    at: Instant,
+    kind: Happening,
+    subject: String,
+    what: String,
+    /// Who told it first, and how many more did.
+    by: String,
+    more: u32,
+}
+
+impl Timeline {
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, at: Instant, kind: Happening, subject: &str, what: String, by: &str) {
+        let same = |moment: &&mut Moment| {
+            moment.kind == kind
+                && moment.subject == subject
+                && moment.what == what
+                && moment.at + CHORUS >= at
+        };
+        let recent = self.moments.iter_mut().rev().take(CHORUS_DEPTH);
+        if let Some(chorus) = recent.filter(|_| !by.is_empty()).find(same) {
+            chorus.more += 1;
+            return;
+        }
+        if self.kinds.of(kind) >= KIND_MAX {
+            self.omitted += 1;
+            return;
+        }
+        self.kinds.add(kind);
+        self.moments.push(Moment {
+            at,
+            kind,
+            subject: subject.into(),
+            what,
+            by: by.into(),
+            more: 0,
+        });
+    }
+
+    pub(super) fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
+        let what = match event.phase {
+            FaultPhase::Began => "began",
+            FaultPhase::Ended => "ended",
+        };
+        self.add(at, Happening::Fault, event.name, what.into(), "");
+    }
+
+    /// Pods that come up at the beginning are no news; those that come back are.
+    pub(super) fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
+        let what = match event.change {
+            PodChange::Started | PodChange::Ready if !self.pods_lost => return,
+            PodChange::Started => "started",
+            PodChange::Ready => "ready",
+            PodChange::NotReady => "not ready",
+            PodChange::Crashed => "crashed",
+            PodChange::PoweredOff => "lost power",
+            PodChange::Frozen => "froze",
+            PodChange::Thawed => "runs again",
+        };
+        self.pods_lost = true;
+        self.add(at, Happening::Pod, event.pod, what.into(), "");
+    }
+
+    pub(super) fn ejection(&mut self, at: Instant, by: &str, event: &EjectionEvent<'_>) {
+        let what = match event.reason {
+            None => "returned to".into(),
+            Some(reason) => format!(
+                "ejected for {} s ({}) by",
+                event.ejected_for.as_secs_f64(),
+                told(reason)
+            ),
+        };
+        self.add(at, Happening::Ejection, event.upstream, what, by);
+    }
+
+    pub(super) fn config(&mut self, at: Instant, event: &ConfigEvent<'_>) {
+        let version = event.version;
+        let because = |what: &str| match event.why {
+            "" => what.to_owned(),
+            why => format!("{what}: {why}"),
+        };
+        let (kind, subject, what, by) = match event.what {
+            "push" => {
+                let what = format!("version {version} pushed to");
+                (Happening::Push, "configuration", what, event.workload)
+            }
+            "nack" => {
+                let what = because(&format!("refused version {version}"));
+                (Happening::Config, event.workload, what, "")
+            }
+            "disconnect" => {
+                let what = because("lost its control plane");
+                (Happening::Config, event.workload, what, "")
+            }
+            _ => return,
+        };
+        self.add(at, kind, subject, what, by);
+    }
+
+    pub(super) fn identity(&mut self, at: Instant, event: &IdentityEvent<'_>) {
+        let what = match event.what {
+            "refuse" => "was refused a certificate",
+            "fail" => "got no certificate",
+            _ => return,
+        };
+        let what = match event.why {
+            "" => what.to_owned(),
+            why => format!("{what}: {why}"),
+        };
+        self.add(at, Happening::Identity, event.identity, what, "");
+    }
+
+    /// The entries in order of time, and how many found no room.
+    pub(super) fn report(&self) -> (Vec<TimelineEntry>, u64) {
+        let mut moments: Vec<&Moment> = self.moments.iter().collect();
+        moments.sort_by_key(|moment| moment.at);
+        (
+            moments
+                .into_iter()
+                .map(|moment| moment.told(self.origin))
+                .collect(),
+            self.omitted,
+        )
+    }
+}
+
+impl Moment {
+    fn told(&self, origin: Instant) -> TimelineEntry {
+        let mut text = self.what.clone();
+        if !self.by.is_empty() {
+            text = format!("{text} {}", self.by);
+        }
+        if self.more > 0 {
+            text = format!("{text} and {} more", self.more);
+        }
+        TimelineEntry {
+            // While the mesh comes up, the scenario's clock counts down to zero.
+            at_s: seconds(nanos(self.at.since(origin))) - seconds(nanos(origin.since(self.at))),
+            kind: self.kind,
+            subject: self.subject.clone(),
+            text,
+        }
+    }
+}
+
+fn told(reason: EjectionReason) -> String {
+    snake(&format!("{reason:?}")).replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ejection(reason: Option<EjectionReason>) -> EjectionEvent<'static> {
+        EjectionEvent {
+            cluster: "outbound|9080||reviews.default.svc.cluster.local",
+            upstream: "reviews-v2-0",
+            reason,
+            ejected_for: Duration::from_secs(30),
+            ejected_now: 1,
+            endpoints: 3,
+        }
+    }
+
+    #[test]
+    fn a_chorus_is_one_entry() {
+        let mut timeline = Timeline::default();
+        let event = ejection(Some(EjectionReason::Consecutive5xx));
+        for (i, by) in ["a-0", "a-1", "b-0"].into_iter().enumerate() {
+            timeline.ejection(Instant::from_nanos(i as u64 * 1_000), by, &event);
+        }
+        timeline.ejection(Instant::from_nanos(40_000_000_000), "a-0", &event);
+        timeline.ejection(Instant::from_nanos(70_000_000_000), "a-0", &ejection(None));
+        let (told, omitted) = timeline.report();
+        let texts: Vec<&str> = told.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "ejected for 30 s (consecutive 5xx) by a-0 and 2 more",
+                "ejected for 30 s (consecutive 5xx) by a-0",
+                "returned to a-0",
+            ]
+        );
+        assert_eq!(omitted, 0);
+    }
+
+    #[test]
+    fn before_the_scenario_time_is_negative() {
+        let mut timeline = Timeline::new(Instant::from_nanos(10_000_000_000));
+        for at in [2_500_000_000, 12_500_000_000] {
+            timeline.ejection(Instant::from_nanos(at), "a-0", &ejection(None));
+        }
+        let (told, _) = timeline.report();
+        let at: Vec<f64> = told.iter().map(|entry| entry.at_s).collect();
+        assert_eq!(at, [-7.5, 2.5]);
+    }
+
+    #[test]
+    fn one_kind_cannot_crowd_out_another() {
+        let mut timeline = Timeline::default();
+        for i in 0..2_000 {
+            let pod = format!("p-{i}");
+            let event = PodEvent {
+                pod: &pod,
+                change: PodChange::Crashed,
+            };
+            timeline.pod(Instant::from_nanos(i), &event);
+        }
+        let event = ejection(None);
+        timeline.ejection(Instant::from_nanos(5_000), "a-0", &event);
+        let (told, omitted) = timeline.report();
+        assert_eq!((told.len() as u64, omitted), (KIND_MAX + 1, 1_500));
+    }
+
+    #[test]
+    fn coming_up_is_no_news_but_coming_back_is() {
+        let mut timeline = Timeline::default();
+        for change in [
+            PodChange::Started,
+            PodChange::Ready,
+            PodChange::Crashed,
+            PodChange::Ready,
+        ] {
+            timeline.pod(Instant::ZERO, &PodEvent { pod: "a", change });
+        }
+        let (told, _) = timeline.report();
+        let texts: Vec<&str> = told.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(texts, ["crashed", "ready"]);
+    }
+}
