@@ -25,12 +25,15 @@ pub fn read<T: DeserializeOwned>(document: &Document, node: &Node) -> Result<T, 
         .map_err(|error| error.into_diagnostic(document))
 }
 
+/// More mistakes than this are not noted.
+const NOTED_MAX: usize = 100;
+
 /// As [`read`], but goes on after a mistake where it can: an unknown field is noted and
 /// skipped (so every struct of the type must deny unknown fields), and a mistake inside a
 /// [`Recover`](super::Recover) is noted and leaves that value out.
 ///
 /// # Errors
-/// Every mistake found, in the order of the file.
+/// The mistakes found, up to a hundred, in the order of the file.
 pub fn read_all<T: DeserializeOwned>(
     document: &Document,
     node: &Node,
@@ -355,8 +358,10 @@ impl<'a, 't> Entries<'a, 't> {
             if fields.contains(&name.as_ref()) {
                 return Some(entry);
             }
-            let error = ReadError::unknown_field(&name, fields).at(entry.0.span);
-            errors.borrow_mut().push(error);
+            if errors.borrow().len() < NOTED_MAX {
+                let error = ReadError::unknown_field(&name, fields).at(entry.0.span);
+                errors.borrow_mut().push(error);
+            }
         }
     }
 }
@@ -610,8 +615,10 @@ impl<'a> SeqAccess<'a> for Attempt<'a, '_> {
         match seed.deserialize(self.reader) {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                let error = error.at(self.reader.node.place());
-                self.errors.borrow_mut().push(error);
+                if self.errors.borrow().len() < NOTED_MAX {
+                    let error = error.at(self.reader.node.place());
+                    self.errors.borrow_mut().push(error);
+                }
                 Ok(None)
             }
         }

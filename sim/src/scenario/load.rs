@@ -57,6 +57,7 @@ pub(super) fn load_source(
         return Err(problems.conclude().err().unwrap_or_default());
     }
     let scenario: Scenario = read_all(&document, &document.root)?;
+    check_lengths(&scenario).map_err(|error| vec![error])?;
     let mut fingerprint = Fingerprint::new(source, overrides);
     let inputs = inputs::read(&scenario, directory, &mut fingerprint, &mut problems);
     if scenario.duration.0.is_zero() && overrides.duration.is_none() {
@@ -80,6 +81,25 @@ pub(super) fn load_source(
     plan.seed = overrides.seed.unwrap_or(plan.seed);
     let warnings = problems.conclude()?;
     Ok(Loaded { plan, warnings })
+}
+
+/// Most entries of one part of a scenario.
+const ENTRIES_MAX: usize = 10_000;
+
+/// Refuses parts so long that checking them would take minutes.
+fn check_lengths(scenario: &Scenario) -> Result<(), Diagnostic> {
+    let parts = [
+        ("services", scenario.services.len()),
+        ("traffic", scenario.traffic.len()),
+        ("faults", scenario.faults.len()),
+        ("expect", scenario.expect.len()),
+    ];
+    match parts.iter().find(|(_, length)| *length > ENTRIES_MAX) {
+        Some((part, length)) => Err(Diagnostic::error(format!(
+            "`{part}` has {length} entries; {ENTRIES_MAX} are the most"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The scenario's document, with values set from outside.

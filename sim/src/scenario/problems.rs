@@ -38,7 +38,15 @@ impl Problems {
         self.place(diagnostic, at).label(label)
     }
 
+    /// Whether more errors would be dropped, so that no work need go into their wording.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.len() >= ERRORS_MAX
+    }
+
     fn place(&self, diagnostic: Diagnostic, at: &Position) -> Diagnostic {
+        if self.is_full() {
+            return diagnostic;
+        }
         match self.sources.get(&at.file) {
             Some(source) => diagnostic.at_position(at, source),
             None => diagnostic.note(format!("at {at}")),
@@ -51,10 +59,13 @@ impl Problems {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
+        if list.len() >= ERRORS_MAX {
+            return;
+        }
         let known = list.iter().any(|other| {
             other.message() == diagnostic.message() && other.position() == diagnostic.position()
         });
-        if !known && list.len() < ERRORS_MAX {
+        if !known {
             list.push(diagnostic);
         }
     }

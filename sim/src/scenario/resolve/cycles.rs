@@ -3,12 +3,13 @@
 //! A request to an endpoint whose script surely calls something that surely
 //! calls it again never ends: each call holds a worker and makes another. Such
 //! endpoints are the greatest set in which every member makes a certain call
-//! all of whose possible answerers are members too; it is found by starting
-//! from all endpoints and striking out those that fail the condition until none
-//! does. With "all" weakened to "some", and the probability disregarded, the
-//! set of those that *may* come back remains: they are worth a warning.
+//! all of whose possible answerers are members too. It is found by striking out:
+//! an endpoint dies when its last call has died, and a call dies when one of its
+//! answerers has. With "one of" replaced by "the last of", those remain that
+//! *may* come back to themselves, by way of some version of a service: they are
+//! worth a warning. Both take time linear in the size of the graph.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use mesh_core::document::Diagnostic;
 
@@ -18,8 +19,11 @@ use super::groups::Groups;
 use crate::plan::EndpointPlan;
 use crate::scenario::problems::Problems;
 
-/// An endpoint: group, and index among the group's endpoints (the fallback last).
-type Point = (usize, usize);
+/// A larger graph is not checked: that would take longer than running it.
+const EDGES_MAX: usize = 5_000_000;
+
+/// An endpoint: its index among all endpoints of all groups.
+type Point = usize;
 
 /// Reports endless calls.
 pub(super) fn check(
@@ -28,166 +32,216 @@ pub(super) fn check(
     apps: &Apps,
     problems: &mut Problems,
 ) {
-    let graph = Graph::new(groups, directory, apps);
-    let all = graph.points();
-    let surely = graph.survivors(&all, |call, alive| call.is_inside(alive, true));
-    if let Some(start) = surely.first() {
-        let cycle = graph.cycle(*start, &surely, true);
-        let mut error = graph.diagnose(&cycle, problems, "never ends", true);
-        error = error.help("let the call be made with a `probability`, or end it at another path");
+    let Some(graph) = Graph::new(groups, directory, apps) else {
+        problems.push(Diagnostic::warning(
+            "there are too many calls to look for endless ones",
+        ));
+        return;
+    };
+    if let Some(round) = graph.round(Calls::Surely) {
+        let (first, message) = graph.describe(&round, "never ends");
+        let error = problems.error(&first.at, message);
+        let error = along(error, &round, problems)
+            .help("let the call be made with a `probability`, or end it at another path");
         return problems.push(error);
     }
-    let perhaps = graph.survivors(&all, |call, alive| call.is_inside(alive, false));
-    if let Some(start) = perhaps.first() {
-        let cycle = graph.cycle(*start, &perhaps, false);
-        let warning = graph.diagnose(&cycle, problems, "may come back without end", false);
+    if let Some(round) = graph.round(Calls::Perhaps) {
+        let (first, message) = graph.describe(&round, "may come back without end");
+        let warning = problems.warning(&first.at, message);
+        let warning = along(warning, &round, problems);
         problems.push(warning);
     }
 }
 
-/// A call and the endpoints that may answer it.
-struct Edge<'a> {
-    site: &'a CallSite,
-    answerers: Vec<Point>,
+/// Shows where a round begins and how it goes on.
+fn along(diagnostic: Diagnostic, round: &[Step<'_>], problems: &Problems) -> Diagnostic {
+    const SHOWN_MAX: usize = 8;
+    let mut diagnostic = diagnostic.label("it begins here");
+    let first = &round[0].call.at;
+    for step in round.iter().skip(1).take(SHOWN_MAX) {
+        if step.call.at != *first {
+            diagnostic = problems.also(diagnostic, &step.call.at, "and goes on here");
+        }
+    }
+    diagnostic
 }
 
-impl Edge<'_> {
-    /// Whether the call is sure to be answered, or may be answered, by one of `points`.
-    fn is_inside(&self, points: &BTreeSet<Point>, surely: bool) -> bool {
-        let mut answerers = self.answerers.iter();
-        let inside = |point: &Point| points.contains(point);
-        self.site.certain
-            && if surely {
-                !self.answerers.is_empty() && answerers.all(inside)
-            } else {
-                answerers.any(inside)
-            }
-    }
+/// How strictly a call must stay within the set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    /// Whoever answers is in the set.
+    Surely,
+    /// Somebody who may answer is in the set.
+    Perhaps,
+}
+
+/// What a call may reach. Calls of the same service, method and path share it.
+#[derive(Default)]
+struct Target {
+    answerers: Vec<Point>,
+    /// The endpoints that call it, once for each call.
+    callers: Vec<Point>,
+}
+
+/// One call of a round, and the endpoint that makes it.
+struct Step<'a> {
+    point: Point,
+    call: &'a CallSite,
 }
 
 struct Graph<'a> {
-    groups: &'a Groups<'a>,
-    edges: Vec<Vec<Vec<Edge<'a>>>>,
+    /// The group of every endpoint.
+    group_names: Vec<&'a str>,
+    /// Certain calls of every endpoint.
+    calls: Vec<Vec<(&'a CallSite, usize)>>,
+    targets: Vec<Target>,
 }
 
 impl<'a> Graph<'a> {
-    fn new(groups: &'a Groups<'a>, directory: &Directory<'_>, apps: &'a Apps) -> Self {
-        let answerers = |call: &CallSite| -> Vec<Point> {
-            groups
-                .of(directory.service(call.service))
-                .map(|(group, _)| {
-                    let endpoints = &apps.plans[group].endpoints;
-                    let taker = endpoints.iter().position(|endpoint| takes(endpoint, call));
-                    (group, taker.unwrap_or(endpoints.len()))
-                })
-                .collect()
+    fn new(groups: &'a Groups<'_>, directory: &Directory<'_>, apps: &'a Apps) -> Option<Self> {
+        let mut first_points = Vec::new();
+        let mut graph = Self {
+            group_names: Vec::new(),
+            calls: Vec::new(),
+            targets: Vec::new(),
         };
-        let edge = |site: &'a CallSite| Edge {
-            answerers: answerers(site),
-            site,
-        };
-        let edges = apps
-            .calls
-            .iter()
-            .map(|endpoints| {
-                endpoints
-                    .iter()
-                    .map(|calls| calls.iter().map(edge).collect())
-                    .collect()
-            })
-            .collect();
-        Self { groups, edges }
-    }
-
-    fn points(&self) -> BTreeSet<Point> {
-        self.edges
-            .iter()
-            .enumerate()
-            .flat_map(|(group, endpoints)| {
-                (0..endpoints.len()).map(move |endpoint| (group, endpoint))
-            })
-            .collect()
-    }
-
-    fn calls(&self, (group, endpoint): Point) -> &[Edge<'a>] {
-        &self.edges[group][endpoint]
-    }
-
-    /// The greatest set whose members all make a call that `holds` within the set.
-    fn survivors(
-        &self,
-        all: &BTreeSet<Point>,
-        holds: impl Fn(&Edge<'_>, &BTreeSet<Point>) -> bool,
-    ) -> BTreeSet<Point> {
-        let mut alive = all.clone();
-        loop {
-            let dead: Vec<Point> = alive
-                .iter()
-                .copied()
-                .filter(|point| !self.calls(*point).iter().any(|call| holds(call, &alive)))
-                .collect();
-            if dead.is_empty() {
-                return alive;
-            }
-            for point in dead {
-                alive.remove(&point);
+        for (group, endpoints) in groups.groups.iter().zip(&apps.calls) {
+            first_points.push(graph.calls.len());
+            for _ in endpoints {
+                graph.group_names.push(&group.name);
+                graph.calls.push(Vec::new());
             }
         }
+        let mut known: BTreeMap<(usize, &str, &str), usize> = BTreeMap::new();
+        let mut edges = 0;
+        for (point, calls) in apps.calls.iter().flatten().enumerate() {
+            let known_targets = graph.targets.len();
+            for call in calls.iter().filter(|call| call.certain) {
+                let key = (call.service, call.method.as_str(), call.path.as_str());
+                let target = *known.entry(key).or_insert_with(|| {
+                    graph.targets.push(Target {
+                        answerers: answerers(call, groups, directory, apps, &first_points),
+                        callers: Vec::new(),
+                    });
+                    graph.targets.len() - 1
+                });
+                edges += 1;
+                graph.targets[target].callers.push(point);
+                graph.calls[point].push((call, target));
+            }
+            edges += graph.targets[known_targets..]
+                .iter()
+                .map(|target| target.answerers.len())
+                .sum::<usize>();
+            if edges > EDGES_MAX {
+                return None;
+            }
+        }
+        Some(graph)
     }
 
-    /// The calls of one round, beginning where the round begins.
-    fn cycle(
-        &self,
-        start: Point,
-        within: &BTreeSet<Point>,
-        surely: bool,
-    ) -> Vec<(Point, &'a CallSite)> {
-        let mut walked: Vec<(Point, &CallSite)> = Vec::new();
+    /// A round of calls, if there is one.
+    fn round(&self, how: Calls) -> Option<Vec<Step<'a>>> {
+        let alive = self.survivors(how);
+        let start = alive.iter().position(|alive| *alive)?;
+        let mut walked: Vec<Step<'a>> = Vec::new();
+        let mut seen = vec![None; self.calls.len()];
         let mut here = start;
         loop {
-            if let Some(again) = walked.iter().position(|(point, _)| *point == here) {
-                return walked.split_off(again);
+            if let Some(again) = seen[here] {
+                return Some(walked.split_off(again));
             }
-            let next = self.calls(here).iter().find_map(|call| {
-                let keeps_on = call.is_inside(within, surely);
-                let mut answerers = call.answerers.iter();
-                let next = answerers.find(|point| within.contains(point))?;
-                keeps_on.then_some((call.site, *next))
-            });
-            let Some((call, next)) = next else {
-                return walked;
-            };
-            walked.push((here, call));
+            seen[here] = Some(walked.len());
+            let (call, next) = self.calls[here].iter().find_map(|(call, target)| {
+                let answerers = &self.targets[*target].answerers;
+                let inside = |point: &Point| alive[*point];
+                let next = answerers.iter().copied().find(|point| inside(point))?;
+                let stays = how == Calls::Perhaps || answerers.iter().all(inside);
+                stays.then_some((*call, next))
+            })?;
+            walked.push(Step { point: here, call });
             here = next;
         }
     }
 
-    fn diagnose(
-        &self,
-        cycle: &[(Point, &CallSite)],
-        problems: &Problems,
-        what: &str,
-        error: bool,
-    ) -> Diagnostic {
-        let name = |(group, _): &Point| self.groups.groups[*group].name.as_str();
-        let mut names: Vec<&str> = cycle.iter().map(|(point, _)| name(point)).collect();
-        names.extend(cycle.first().map(|(point, _)| name(point)));
-        let message = format!("the call {} {what}", names.join(" → "));
-        let mut places = cycle.iter().map(|(_, call)| &call.at);
-        let Some(first) = places.next() else {
-            return Diagnostic::error(message);
-        };
-        let mut diagnostic = if error {
-            problems.error(first, message)
-        } else {
-            problems.warning(first, message)
+    /// For every endpoint, whether it is left when all is struck out that must be.
+    fn survivors(&self, how: Calls) -> Vec<bool> {
+        let mut alive = vec![true; self.calls.len()];
+        let mut live_calls: Vec<usize> = self.calls.iter().map(Vec::len).collect();
+        // How many answerers may still die before the target does.
+        let mut spare: Vec<usize> = self
+            .targets
+            .iter()
+            .map(|target| match how {
+                Calls::Surely => target.answerers.len().min(1),
+                Calls::Perhaps => target.answerers.len(),
+            })
+            .collect();
+        let mut reached_by: Vec<Vec<usize>> = vec![Vec::new(); self.calls.len()];
+        for (index, target) in self.targets.iter().enumerate() {
+            for point in &target.answerers {
+                reached_by[*point].push(index);
+            }
         }
-        .label("it begins here");
-        for at in places.take(8).filter(|at| *at != first) {
-            diagnostic = problems.also(diagnostic, at, "and goes on here");
+        let mut dying: Vec<Point> = Vec::new();
+        let mut dead_targets: Vec<usize> = (0..spare.len())
+            .filter(|index| spare[*index] == 0)
+            .collect();
+        dying.extend((0..live_calls.len()).filter(|point| live_calls[*point] == 0));
+        loop {
+            while let Some(index) = dead_targets.pop() {
+                for caller in &self.targets[index].callers {
+                    live_calls[*caller] -= 1;
+                    if live_calls[*caller] == 0 {
+                        dying.push(*caller);
+                    }
+                }
+            }
+            let Some(point) = dying.pop() else {
+                return alive;
+            };
+            alive[point] = false;
+            for index in &reached_by[point] {
+                if spare[*index] > 0 {
+                    spare[*index] -= 1;
+                    if spare[*index] == 0 {
+                        dead_targets.push(*index);
+                    }
+                }
+            }
         }
-        diagnostic
     }
+
+    /// The first call of a round, and the round in words.
+    fn describe(&self, round: &[Step<'a>], what: &str) -> (&'a CallSite, String) {
+        let mut names: Vec<&str> = round
+            .iter()
+            .map(|step| self.group_names[step.point])
+            .collect();
+        names.extend(names.first().copied());
+        (
+            round[0].call,
+            format!("the call {} {what}", names.join(" → ")),
+        )
+    }
+}
+
+/// The endpoints that may answer a call: in each group of the service, the first that takes it.
+fn answerers(
+    call: &CallSite,
+    groups: &Groups<'_>,
+    directory: &Directory<'_>,
+    apps: &Apps,
+    first_points: &[Point],
+) -> Vec<Point> {
+    groups
+        .of(directory.service(call.service))
+        .map(|(group, _)| {
+            let endpoints = &apps.plans[group].endpoints;
+            let taker = endpoints.iter().position(|endpoint| takes(endpoint, call));
+            first_points[group] + taker.unwrap_or(endpoints.len())
+        })
+        .collect()
 }
 
 fn takes(endpoint: &EndpointPlan, call: &CallSite) -> bool {

@@ -125,6 +125,9 @@ impl<'a> Directory<'a> {
     fn unknown(&self, callee: &Placed<Callee>, from: &str, problems: &Problems) -> Diagnostic {
         let host = &callee.host;
         let error = problems.error(callee.at(), format!("no service `{host}`"));
+        if problems.is_full() {
+            return error;
+        }
         let elsewhere = self.services.iter().find(|service| *service.name == **host);
         if let Some(service) = elsewhere {
             return error.help(format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mesh_core::control::{Locality, Service, ServicePort};
-use mesh_core::document::nearest;
+use mesh_core::document::{Diagnostic, nearest};
 use mesh_core::policy::{Note, Position};
 
 use super::layout::Layout;
@@ -14,8 +14,14 @@ use crate::scenario::problems::Problems;
 use crate::scenario::value::Name;
 use crate::topology::{ImportedDeployment, ImportedTopology, WorkloadKind};
 
+/// Most groups.
+const GROUPS_MAX: usize = 10_000;
+
 /// Most replicas of one group.
 const REPLICAS_MAX: u32 = 10_000;
+
+/// Most ports of one service, and most labels of one pod.
+const LISTED_MAX: usize = 100;
 
 /// The port of a new service that names none, as in isotope.
 const PORT: u16 = 8080;
@@ -96,6 +102,8 @@ impl<'a> Groups<'a> {
             problems,
             services: Vec::new(),
             drafts: Vec::new(),
+            hosts: BTreeMap::new(),
+            names: BTreeMap::new(),
         };
         builder.take_imports(imported);
         let imported_services = builder.services.len();
@@ -141,6 +149,10 @@ struct Builder<'a, 'b> {
     problems: &'b mut Problems,
     services: Vec<(Service, Position)>,
     drafts: Vec<Draft<'a>>,
+    /// Services by host.
+    hosts: BTreeMap<Arc<str>, usize>,
+    /// Drafts by namespace and name.
+    names: BTreeMap<(String, String), usize>,
 }
 
 impl<'a> Builder<'a, '_> {
@@ -169,14 +181,14 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn add_service(&mut self, service: Service, at: &Position) {
-        let same = self
-            .services
-            .iter()
-            .find(|(other, _)| other.host == service.host);
-        if let Some((_, first)) = same {
+        let next = self.services.len();
+        let index = *self.hosts.entry(service.host.clone()).or_insert(next);
+        if index < next {
             let message = format!("service `{}` is declared twice", service.name);
             let error = self.problems.error(at, message).label("again here");
-            let error = self.problems.also(error, first, "first here");
+            let error = self
+                .problems
+                .also(error, &self.services[index].1, "first here");
             return self.problems.push(error);
         }
         self.services.push((service, at.clone()));
@@ -184,16 +196,22 @@ impl<'a> Builder<'a, '_> {
 
     /// Adds a group, unless its pods' names are taken; its index.
     fn add_group(&mut self, group: Group<'a>, pin: Option<Locality>) -> Option<usize> {
-        let same = self.drafts.iter().find(|draft| {
-            draft.group.name == group.name && draft.group.namespace == group.namespace
-        });
-        if let Some(first) = same {
+        let next = self.drafts.len();
+        if next >= GROUPS_MAX {
+            let message = format!("more than {GROUPS_MAX} deployments");
+            self.problems.push(Diagnostic::error(message));
+            return None;
+        }
+        let name = (group.namespace.clone(), group.name.clone());
+        let index = *self.names.entry(name).or_insert(next);
+        if index < next {
+            let first = &self.drafts[index].group.place;
             let message = format!("two deployments are called `{}`", group.name);
             let error = self
                 .problems
                 .error(&group.place, message)
                 .label("again here");
-            let error = self.problems.also(error, &first.group.place, "first here");
+            let error = self.problems.also(error, first, "first here");
             self.problems.push(error);
             return None;
         }
@@ -204,7 +222,7 @@ impl<'a> Builder<'a, '_> {
             own_layers: Vec::new(),
             pin,
         });
-        Some(self.drafts.len() - 1)
+        Some(next)
     }
 
     fn entry(
@@ -218,23 +236,23 @@ impl<'a> Builder<'a, '_> {
             .namespace
             .clone()
             .unwrap_or_else(|| self.layout.namespace.clone());
-        let service = self.services[..imported_services]
-            .iter()
-            .map(|(service, _)| service)
-            .find(|service| *service.name == *key.name && *service.namespace == *namespace)
-            .cloned();
+        let host = format!("{}.{namespace}.svc.{}", key.name, self.cluster_domain);
+        let service = self
+            .hosts
+            .get(host.as_str())
+            .filter(|index| **index < imported_services)
+            .map(|index| self.services[*index].0.clone());
         if let Some(service) = service {
             return self.extend_service(key, spec, &service);
         }
-        let draft = self.drafts[..imported_drafts]
-            .iter_mut()
-            .find(|draft| draft.group.name == key.name && draft.group.namespace == namespace);
-        if let Some(draft) = draft {
-            draft.own_layers.push(spec.behaviour());
+        let name = (namespace.clone(), key.name.clone());
+        let draft = self.names.get(&name).copied();
+        if let Some(draft) = draft.filter(|index| *index < imported_drafts) {
+            self.drafts[draft].own_layers.push(spec.behaviour());
             return self.refuse_service_fields(key, spec, "an imported Deployment");
         }
         self.warn_of_typo(key, imported_services, imported_drafts);
-        self.new_service(key, spec, &namespace);
+        self.new_service(key, spec, &namespace, host.into());
     }
 
     /// An entry for an imported service: it adds to the pods the service selects.
@@ -251,13 +269,7 @@ impl<'a> Builder<'a, '_> {
         if selected.is_empty() && spec.versions.is_empty() && !service.selector.is_empty() {
             // A Service whose Deployment lives elsewhere: the scenario supplies the pods.
             let ports = service.ports.iter().map(|port| port.target).collect();
-            let group = self.group(
-                key,
-                spec,
-                &service.namespace,
-                service.selector.clone(),
-                ports,
-            );
+            let group = self.group(key, &service.namespace, service.selector.clone(), ports);
             if let Some(index) = self.add_group(group, None) {
                 self.drafts[index].service_layers.push(spec.behaviour());
             }
@@ -343,20 +355,26 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn new_service(&mut self, key: &Placed<ServiceKey>, spec: &'a ServiceSpec, namespace: &str) {
+    fn new_service(
+        &mut self,
+        key: &Placed<ServiceKey>,
+        spec: &'a ServiceSpec,
+        namespace: &str,
+        host: Arc<str>,
+    ) {
         let ports = service_ports(spec, self.problems);
         let selector = BTreeMap::from([("app".to_owned(), key.name.clone())]);
         let targets: Vec<u16> = ports.iter().map(|port| port.target).collect();
         let service = Service {
             name: Arc::from(key.name.as_str()),
             namespace: Arc::from(namespace),
-            host: format!("{}.{namespace}.svc.{}", key.name, self.cluster_domain).into(),
+            host,
             ports,
             selector: selector.clone(),
         };
         self.add_service(service, key.at());
         if spec.versions.is_empty() {
-            let group = self.group(key, spec, namespace, selector, targets);
+            let group = self.group(key, namespace, selector, targets);
             if let Some(index) = self.add_group(group, None) {
                 self.drafts[index].service_layers.push(spec.behaviour());
             }
@@ -365,7 +383,7 @@ impl<'a> Builder<'a, '_> {
         for (version, version_spec) in spec.versions.iter() {
             let mut labels = selector.clone();
             labels.insert("version".to_owned(), version.0.clone());
-            let mut group = self.group(key, spec, namespace, labels, targets.clone());
+            let mut group = self.group(key, namespace, labels, targets.clone());
             group.name = format!("{}-{}", key.name, version.0);
             group.place = version.at().clone();
             if let Some(index) = self.add_group(group, None) {
@@ -379,7 +397,6 @@ impl<'a> Builder<'a, '_> {
     fn group(
         &self,
         key: &Placed<ServiceKey>,
-        _spec: &ServiceSpec,
         namespace: &str,
         labels: BTreeMap<String, String>,
         mut ports: Vec<u16>,
@@ -444,6 +461,12 @@ fn settle<'a>(draft: Draft<'a>, layout: &Layout, problems: &mut Problems) -> Gro
             group.service_account.clone_from(&account.0);
         }
         group.meshed = layer.sidecar.unwrap_or(group.meshed);
+        if layer.labels.len() > LISTED_MAX {
+            let message = format!("`{}` has more than {LISTED_MAX} labels", group.name);
+            let error = problems.error(&group.place, message);
+            problems.push(error);
+            continue;
+        }
         for (label, value) in layer.labels.iter() {
             if written_labels.contains_key(label.value()) {
                 let message = format!(
@@ -479,6 +502,11 @@ fn service_ports(spec: &ServiceSpec, problems: &mut Problems) -> Vec<ServicePort
     }
     let mut ports: Vec<ServicePort> = Vec::new();
     for port in &spec.ports {
+        if ports.len() >= LISTED_MAX {
+            let error = problems.error(port.at(), format!("more than {LISTED_MAX} ports"));
+            problems.push(error);
+            break;
+        }
         if ports.iter().any(|known| known.port == port.port) {
             let error = problems.error(port.at(), format!("port {} is given twice", port.port));
             problems.push(error);

@@ -8,7 +8,7 @@ use crate::plan::{Arrivals, Load, RatePoint, RateProfile};
 use crate::scenario::file::{BurstSpec, Placed, TrafficSpec};
 use crate::scenario::problems::Problems;
 
-/// Most repetitions of one burst.
+/// Most bursts of one source, repetitions included.
 const REPEATS_MAX: usize = 10_000;
 
 /// More than this many times the rate is taken for a mistake.
@@ -94,6 +94,10 @@ fn bursts(
             bursts.push(burst);
         }
         written.push(burst);
+    }
+    if let Some(last) = written.last().filter(|_| bursts.len() > REPEATS_MAX) {
+        let message = format!("bursts come more than {REPEATS_MAX} times");
+        return Err(problems.error(last.at(), message));
     }
     bursts.sort_by_key(|burst| burst.from);
     let overlap = bursts.windows(2).any(|pair| pair[0].to > pair[1].from);

@@ -65,7 +65,7 @@ pub(super) fn plan(
     let directory = Directory::new(&groups, &mesh, &layout.namespace);
     let apps = Apps::new(&groups, &directory, problems);
     cycles::check(&groups, &directory, &apps, problems);
-    let mut pods = pods::plans(&groups, &apps, &layout, problems);
+    let mut pods = pods::plans(&groups, &apps, problems);
     let mut traffic = traffic::plans(scenario, &directory, &layout, &frame, problems);
     pods::number(&mut pods, &mut traffic, problems);
     traffic::check_upstreams(scenario, &pods, problems);

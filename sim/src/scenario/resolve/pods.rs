@@ -8,7 +8,6 @@ use mesh_core::document::Diagnostic;
 
 use super::apps::Apps;
 use super::groups::{Group, Groups};
-use super::layout::Layout;
 use crate::plan::{PodPlan, TrafficPlan};
 use crate::scenario::problems::Problems;
 
@@ -16,12 +15,7 @@ use crate::scenario::problems::Problems;
 const PODS_MAX: usize = 10_000;
 
 /// The pods that run apps, numbered later.
-pub(super) fn plans(
-    groups: &Groups<'_>,
-    apps: &Apps,
-    _layout: &Layout,
-    problems: &mut Problems,
-) -> Vec<PodPlan> {
+pub(super) fn plans(groups: &Groups<'_>, apps: &Apps, problems: &mut Problems) -> Vec<PodPlan> {
     let total: u64 = groups
         .groups
         .iter()

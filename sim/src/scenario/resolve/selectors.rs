@@ -153,6 +153,9 @@ fn nothing_has(
     candidates: &[Candidate<'_>],
     problems: &Problems,
 ) -> Diagnostic {
+    if problems.is_full() {
+        return problems.error(wanted.at(), "no pod is selected");
+    }
     let known: Vec<&str> = candidates
         .iter()
         .flat_map(|candidate| match key {

@@ -18,8 +18,8 @@ use crate::scenario::file::{OutcomeSpec, Placed, RequestSpec, Scenario, TrafficS
 use crate::scenario::problems::Problems;
 use crate::scenario::value::{Name, Target, written};
 
-/// Most requests of one script.
-const REQUESTS_MAX: usize = 100_000;
+/// Most scripted requests and points of changing rates, of all sources together.
+const PARTS_MAX: usize = 200_000;
 
 /// Most users of one source.
 const USERS_MAX: u32 = 1_000_000;
@@ -32,21 +32,23 @@ pub(super) fn plans(
     frame: &Frame,
     problems: &mut Problems,
 ) -> Vec<TrafficPlan> {
-    scenario
-        .traffic
-        .iter()
-        .filter_map(|(name, spec)| {
-            let mut source = Source {
-                name,
-                spec,
-                directory,
-                layout,
-                frame,
-                problems,
-            };
-            source.plan()
-        })
-        .collect()
+    let mut parts = PARTS_MAX;
+    let mut plans = Vec::new();
+    for (name, spec) in scenario.traffic.iter() {
+        let mut source = Source {
+            name,
+            spec,
+            directory,
+            layout,
+            frame,
+            problems,
+            parts,
+        };
+        let plan = source.plan();
+        parts = source.parts;
+        plans.extend(plan);
+    }
+    plans
 }
 
 struct Source<'a> {
@@ -56,6 +58,8 @@ struct Source<'a> {
     layout: &'a Layout,
     frame: &'a Frame,
     problems: &'a mut Problems,
+    /// How many parts there may still be.
+    parts: usize,
 }
 
 impl Source<'_> {
@@ -64,6 +68,7 @@ impl Source<'_> {
         let (start, stop) = self.times();
         let request = self.request();
         let load = self.load(request.as_ref(), start);
+        let load = load.filter(|load| self.has_room(load));
         Some(TrafficPlan {
             name: self.name.0.clone(),
             workload,
@@ -73,6 +78,27 @@ impl Source<'_> {
             stop,
             timeout: self.spec.timeout.map(|timeout| timeout.0),
         })
+    }
+
+    /// Whether a load is not too long, which is said if it is.
+    fn has_room(&mut self, load: &Load) -> bool {
+        let parts = match load {
+            Load::Open { rate, .. } => rate.0.len(),
+            Load::Closed { .. } => 1,
+            Load::Script(requests) => requests.len(),
+        };
+        let left = self.parts.checked_sub(parts);
+        match left {
+            Some(left) => self.parts = left,
+            None => self.too_long(self.name.at().clone()),
+        }
+        left.is_some()
+    }
+
+    fn too_long(&mut self, at: mesh_core::policy::Position) {
+        let message = format!("more than {PARTS_MAX} requests and changes of rate are written");
+        let error = self.problems.error(&at, message);
+        self.problems.push(error);
     }
 
     fn namespace(&self) -> &str {
@@ -268,11 +294,9 @@ impl Source<'_> {
             let expect = self.note(expect)?;
             let count = spec.count.as_ref().map_or(1, |count| *count.value());
             let every = spec.every.map(|every| every.0).unwrap_or_default();
-            if script.len() + count as usize > REQUESTS_MAX {
+            if script.len().saturating_add(count as usize) > self.parts {
                 let at = spec.count.as_ref().map_or(spec.at(), Placed::at);
-                let message = format!("more than {REQUESTS_MAX} requests are scripted");
-                let error = self.problems.error(at, message);
-                self.problems.push(error);
+                self.too_long(at.clone());
                 return None;
             }
             for turn in 0..count {

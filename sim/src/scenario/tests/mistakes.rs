@@ -313,8 +313,6 @@ fn mistakes_of_many_entries_are_all_found() {
     let shown = refused(
         "services:\n  Web: {}\n  a: { replicas: -1 }\n  b: { colour: red, replicas: 2 }\n  c: { responses: [700, sleep] }\ntraffic:\n  t: { to: a, rate: 5 }\nfaults:\n  - { at: now, crash: a }\nexpect:\n  - { traffic: t, success: 99% }\n",
     );
-    let count = shown.matches("error: ").count();
-    assert!(count >= 1, "{shown}");
     insta::assert_snapshot!(shown, @r"
     error: `Web` is not a name: lower-case letters, digits and dashes, such as `product-page`
      --> shop.yaml:4:3
@@ -512,16 +510,12 @@ fn a_huge_world_is_refused() {
 
     error: the scenario has 18001 pods; 10000 can run
     ");
-    insta::assert_snapshot!(refused("services: { a: { replicas: 9000 }, b: { replicas: 9000 } }\n"), @r"
-    error: the scenario has 18000 pods; 10000 can run
-    ");
+    insta::assert_snapshot!(refused("services: { a: { replicas: 9000 }, b: { replicas: 9000 } }\n"), @"error: the scenario has 18000 pods; 10000 can run");
 }
 
 #[test]
 fn a_run_without_callers_is_worth_a_warning() {
-    insta::assert_snapshot!(shown(&load("services: { web: }\n").warnings), @r"
-    warning: nothing calls: there is no `traffic`
-    ");
+    insta::assert_snapshot!(shown(&load("services: { web: }\n").warnings), @"warning: nothing calls: there is no `traffic`");
 }
 
 #[test]
@@ -561,4 +555,24 @@ fn a_bad_override_shows_itself() {
     1 | {}
       | ^
     ");
+}
+
+#[test]
+fn what_would_take_minutes_is_refused_at_once() {
+    let many = |entry: &dyn Fn(usize) -> String| (0..10_001).map(entry).collect::<String>();
+    let services = many(&|n| format!("  s{n}:\n"));
+    assert!(refused(&format!("services:\n{services}")).contains("10001 entries"));
+    let versions = many(&|n| format!("      v{n}:\n"));
+    assert!(
+        refused(&format!("services:\n  a:\n    versions:\n{versions}"))
+            .contains("more than 10000 deployments")
+    );
+    let unknown = many(&|n| format!("      - call: x{n}\n"));
+    let shown = refused(&format!("services:\n  a:\n    script:\n{unknown}"));
+    assert_eq!(shown.matches("error: ").count(), 100);
+    let web = "services: { web: }\n";
+    let flood = "traffic: { t: { to: web, requests: [{ at: 1s, count: 4000000000 }] } }\n";
+    assert!(refused(&format!("{web}{flood}")).contains("more than 200000 requests"));
+    let bursts = "traffic: { t: { to: web, rate: 1/s, bursts: [{ at: 0s, for: 1ns, every: 1us, times: 2 }] } }\n";
+    assert!(refused(&format!("{web}{bursts}")).contains("more than 10000 times"));
 }
