@@ -350,8 +350,7 @@ impl Drop for Fabric {
     fn drop(&mut self) {
         for (position, host) in (0..).zip(&self.core.hosts) {
             let tasks = host.tasks.borrow_mut().take();
-            let shared = &self.core.shared;
-            panic::guarded(shared, position, || {
+            panic::guarded(&host.wake, || {
                 self.core.on(HostId(position), || drop(tasks));
             });
             drop(host.loopback.borrow_mut().close_all());
