@@ -35,11 +35,26 @@ fn each_slip_of_the_pen_is_found_on_its_line() {
         ("call: api", "call: appi", "bad.yaml:5", "api"),
         ("http://web/", "http://wed/", "bad.yaml:8", "web"),
         ("rate: 10/s", "rate: ten", "bad.yaml:8", "/s"),
-        ("ports: [80] }\ntraffic", "ports: [80], script: [call: web] }\ntraffic", "bad.yaml:", "web"),
+        (
+            "ports: [80] }\ntraffic",
+            "ports: [80], script: [call: web] }\ntraffic",
+            "bad.yaml:",
+            "web",
+        ),
         ("meshquake: v1", "meshquake: v9", "bad.yaml:1", "v1"),
         ("name: x", "name: x\nname: y", "bad.yaml:3", "name"),
-        ("duration: 1s", "duration: 1s\nmesh: { config: [nothing/*.yaml] }", "bad.yaml:4", "nothing"),
-        ("duration: 1s", "duration: 1s\ntopology: { import: [absent.yaml] }", "bad.yaml:4", "absent.yaml"),
+        (
+            "duration: 1s",
+            "duration: 1s\nmesh: { config: [nothing/*.yaml] }",
+            "bad.yaml:4",
+            "nothing",
+        ),
+        (
+            "duration: 1s",
+            "duration: 1s\ntopology: { import: [absent.yaml] }",
+            "bad.yaml:4",
+            "absent.yaml",
+        ),
         ("duration: 1s", "duration: [1s", "bad.yaml:", ""),
     ] {
         assert!(GOOD.contains(from), "{from}");
@@ -51,9 +66,13 @@ fn each_slip_of_the_pen_is_found_on_its_line() {
 
 #[test]
 fn dangling_faults_and_expectations_are_found() {
-    let fault = complaint(&format!("{GOOD}faults:\n  - {{ at: 1s, crash: {{ pod: wep-0 }} }}\n"));
+    let fault = complaint(&format!(
+        "{GOOD}faults:\n  - {{ at: 1s, crash: {{ pod: wep-0 }} }}\n"
+    ));
     assert!(fault.contains("web-0"), "{fault}");
-    let expect = complaint(&format!("{GOOD}expect:\n  - {{ traffic: user, success: \">= 1%\" }}\n"));
+    let expect = complaint(&format!(
+        "{GOOD}expect:\n  - {{ traffic: user, success: \">= 1%\" }}\n"
+    ));
     assert!(expect.contains("users"), "{expect}");
 }
 
@@ -85,7 +104,8 @@ fn a_file_of_50_mb_is_refused() {
     let path = folder.path().join("huge.yaml");
     let mut file = std::io::BufWriter::new(fs::File::create(&path).unwrap());
     for _ in 0..1_000_000 {
-        file.write_all(b"- { this: is, a: line, of: fifty, bytes: more }...\n").unwrap();
+        file.write_all(b"- { this: is, a: line, of: fifty, bytes: more }...\n")
+            .unwrap();
     }
     drop(file);
     assert!(fs::metadata(&path).unwrap().len() > 50_000_000);
@@ -108,12 +128,18 @@ spec:
       route: [{ destination: { host: web }, weight: many }]
 ";
     fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
-    let scenario = GOOD.replace("duration: 1s", "duration: 1s\nmesh: { config: [mesh.yaml] }");
+    let scenario = GOOD.replace(
+        "duration: 1s",
+        "duration: 1s\nmesh: { config: [mesh.yaml] }",
+    );
     fs::write(folder.path().join("bad.yaml"), scenario).unwrap();
     let output = meshquake(folder.path(), &["validate", "bad.yaml"]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("mesh.yaml:7") && said.contains("mesh.yaml:8"), "{said}");
+    assert!(
+        said.contains("mesh.yaml:7") && said.contains("mesh.yaml:8"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -130,10 +156,16 @@ spec:
       route: [{ destination: { host: web } }]
 ";
     fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
-    let scenario = GOOD.replace("duration: 1s", "duration: 1s\nmesh: { config: [mesh.yaml] }");
+    let scenario = GOOD.replace(
+        "duration: 1s",
+        "duration: 1s\nmesh: { config: [mesh.yaml] }",
+    );
     fs::write(folder.path().join("fine.yaml"), scenario).unwrap();
     let output = meshquake(folder.path(), &["validate", "fine.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = meshquake_tests::stdout(&output);
-    assert!(said.contains("mesh.yaml:7") && said.contains("corsPolicy"), "{said}");
+    assert!(
+        said.contains("mesh.yaml:7") && said.contains("corsPolicy"),
+        "{said}"
+    );
 }

@@ -47,7 +47,11 @@ fn an_expectation_that_fails_exits_with_1_and_says_where() {
     let folder = folder(&SMALL.replace(">= 99%", "< 10%"));
     let output = meshquake(folder.path(), &["run", "small.yaml", "--quiet"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("small.yaml:11"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("small.yaml:11"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]
@@ -66,26 +70,41 @@ fn the_json_is_the_contract() {
     assert_eq!(count("succeeded"), users["status"]["200"].as_u64().unwrap());
     assert_eq!(count("failed"), 0);
     for quantile in ["mean", "p50", "p90", "p99", "p999", "max"] {
-        assert!(users["latency_ms"][quantile].as_f64().is_some(), "{quantile}");
+        assert!(
+            users["latency_ms"][quantile].as_f64().is_some(),
+            "{quantile}"
+        );
     }
     let edges = report["edges"].as_array().unwrap();
-    let edge = edges.iter().find(|e| e["from"] == "web" && e["to"] == "api").unwrap();
+    let edge = edges
+        .iter()
+        .find(|e| e["from"] == "web" && e["to"] == "api")
+        .unwrap();
     assert_eq!(edge["requests"], edge["attempts"]);
     assert_eq!(edge["retries"], 0);
-    assert!(report["expectations"].as_array().is_some_and(|all| all.len() == 1));
+    assert!(
+        report["expectations"]
+            .as_array()
+            .is_some_and(|all| all.len() == 1)
+    );
     assert!(report["notes"].is_array());
 }
 
 #[test]
 fn the_request_log_splits_each_latency_exactly() {
     let folder = folder(SMALL);
-    let output = meshquake(folder.path(), &["run", "small.yaml", "-q", "--requests", "log.jsonl"]);
+    let output = meshquake(
+        folder.path(),
+        &["run", "small.yaml", "-q", "--requests", "log.jsonl"],
+    );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let log = fs::read_to_string(folder.path().join("log.jsonl")).unwrap();
     assert!(log.lines().count() > 100);
     for line in log.lines() {
         let request: Value = serde_json::from_str(line).unwrap();
-        let Some(latency) = request["latency_ns"].as_u64() else { continue };
+        let Some(latency) = request["latency_ns"].as_u64() else {
+            continue;
+        };
         let split = request["split_ns"].as_object().unwrap();
         let sum: u64 = split.values().map(|part| part.as_u64().unwrap()).sum();
         assert_eq!(sum, latency, "{line}");
@@ -117,22 +136,45 @@ fn verify_runs_twice() {
 #[test]
 fn values_can_be_set_from_outside() {
     let folder = folder(SMALL);
-    let slow = run_json(folder.path(), "small.yaml", &["--set", "services.api.service-time=30ms"]);
-    assert!(slow["traffic"]["users"]["latency_ms"]["p50"].as_f64().unwrap() > 30.0);
+    let slow = run_json(
+        folder.path(),
+        "small.yaml",
+        &["--set", "services.api.service-time=30ms"],
+    );
+    assert!(
+        slow["traffic"]["users"]["latency_ms"]["p50"]
+            .as_f64()
+            .unwrap()
+            > 30.0
+    );
     let short = run_json(folder.path(), "small.yaml", &["--duration", "1s"]);
     assert_eq!(short["virtual_seconds"], 1.0);
-    let wrong = meshquake(folder.path(), &["run", "small.yaml", "--set", "services.apu.workers=1"]);
+    let wrong = meshquake(
+        folder.path(),
+        &["run", "small.yaml", "--set", "services.apu.workers=1"],
+    );
     assert_eq!(wrong.status.code(), Some(2), "{}", stdout(&wrong));
 }
 
 #[test]
 fn results_go_where_they_are_asked_to() {
     let folder = folder(SMALL);
-    assert_eq!(code(folder.path(), &["run", "small.yaml", "-q", "--out", "results/today"]), Some(0));
+    assert_eq!(
+        code(
+            folder.path(),
+            &["run", "small.yaml", "-q", "--out", "results/today"]
+        ),
+        Some(0)
+    );
     for file in ["small.json", "small.txt", "small.requests.jsonl"] {
-        assert!(folder.path().join("results/today").join(file).exists(), "{file}");
+        assert!(
+            folder.path().join("results/today").join(file).exists(),
+            "{file}"
+        );
     }
-    let left: Vec<_> = fs::read_dir(folder.path().join("results/today")).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(folder.path().join("results/today"))
+        .unwrap()
+        .collect();
     assert_eq!(left.len(), 3, "nothing half-written stays behind");
 }
 
@@ -142,9 +184,19 @@ fn the_starter_runs() {
     let wrote = meshquake(folder.path(), &["init", "checkout"]);
     assert_eq!(wrote.status.code(), Some(0), "{}", stderr(&wrote));
     let run = meshquake(folder.path(), &["run", "checkout.yaml", "-q"]);
-    assert_eq!(run.status.code(), Some(0), "{}{}", stdout(&run), stderr(&run));
+    assert_eq!(
+        run.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&run),
+        stderr(&run)
+    );
     let again = meshquake(folder.path(), &["init", "checkout"]);
-    assert_eq!(again.status.code(), Some(2), "a file that is there is not overwritten");
+    assert_eq!(
+        again.status.code(),
+        Some(2),
+        "a file that is there is not overwritten"
+    );
 }
 
 #[test]
@@ -152,7 +204,15 @@ fn the_schema_is_json_and_knows_the_top_keys() {
     let output = meshquake(root(), &["schema"]);
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     let properties = schema["properties"].as_object().unwrap();
-    for key in ["meshquake", "mesh", "topology", "services", "traffic", "faults", "expect"] {
+    for key in [
+        "meshquake",
+        "mesh",
+        "topology",
+        "services",
+        "traffic",
+        "faults",
+        "expect",
+    ] {
         assert!(properties.contains_key(key), "{key}");
     }
 }
@@ -162,7 +222,10 @@ fn every_command_has_help_with_examples() {
     for command in ["run", "validate", "schema", "init", "explain"] {
         let output = meshquake(root(), &[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
-        assert!(stdout(&output).contains("Examples:\n  meshquake"), "{command}");
+        assert!(
+            stdout(&output).contains("Examples:\n  meshquake"),
+            "{command}"
+        );
     }
     assert_eq!(code(root(), &["rum"]), Some(2));
     assert_eq!(code(root(), &[]), Some(2));
@@ -173,7 +236,14 @@ fn explain_names_route_destination_and_sources() {
     let scenario = "scenarios/bookinfo/user-route.yaml";
     let ask = |headers: &[&str]| {
         let request = "GET http://reviews:9080/reviews/1";
-        let mut args = vec!["explain", scenario, "--from", "productpage", "--request", request];
+        let mut args = vec![
+            "explain",
+            scenario,
+            "--from",
+            "productpage",
+            "--request",
+            request,
+        ];
         args.extend(headers);
         let output = meshquake(root(), &args);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -181,8 +251,14 @@ fn explain_names_route_destination_and_sources() {
     };
     let jason = ask(&["-H", "end-user: jason"]);
     assert!(jason.contains("outbound|9080|v2|reviews"), "{jason}");
-    assert!(jason.contains("user-route.yaml:"), "the file and line: {jason}");
+    assert!(
+        jason.contains("user-route.yaml:"),
+        "the file and line: {jason}"
+    );
     let anybody = ask(&[]);
     assert!(anybody.contains("outbound|9080|v3|reviews"), "{anybody}");
-    assert!(anybody.contains("end-user"), "why the first route did not match: {anybody}");
+    assert!(
+        anybody.contains("end-user"),
+        "why the first route did not match: {anybody}"
+    );
 }

@@ -37,19 +37,36 @@ fn all_are_valid() {
 /// The longer ones run in release, in `.ci/run`.
 #[test]
 fn the_short_ones_hold() {
-    let short = ["all-v1", "user-route", "ratings-delay", "ratings-abort", "strict", "chain"];
+    let short = [
+        "all-v1",
+        "user-route",
+        "ratings-delay",
+        "ratings-abort",
+        "strict",
+        "chain",
+    ];
     for path in shipped() {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         if short.contains(&stem.as_str()) {
             let output = meshquake(root(), &["run", "--quiet", &path.display().to_string()]);
-            assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{}{}",
+                stdout(&output),
+                stderr(&output)
+            );
         }
     }
 }
 
 #[test]
 fn a_canary_takes_its_share() {
-    let report = meshquake_tests::run_json(root(), "scenarios/bookinfo/canary.yaml", &["--duration", "20s"]);
+    let report = meshquake_tests::run_json(
+        root(),
+        "scenarios/bookinfo/canary.yaml",
+        &["--duration", "20s"],
+    );
     let edges = report["edges"].as_array().unwrap();
     let requests = |from: &str, to: &str| {
         let edge = edges.iter().find(|e| e["from"] == from && e["to"] == to);
