@@ -298,7 +298,8 @@ impl HostPool {
                 .handshake(io)
                 .await
                 .map_err(|e| failed(e.to_string()))?;
-            self.seams.spawn(async move { open.closed(driver.await.err()) });
+            self.seams
+                .spawn(async move { open.closed(driver.await.err()) });
             let now = self.seams.now();
             return Ok(LeaseKind::H2(Rc::new(H2Connection {
                 sender,
@@ -315,7 +316,8 @@ impl HostPool {
             .handshake(io)
             .await
             .map_err(|e| failed(e.to_string()))?;
-        self.seams.spawn(async move { open.closed(driver.await.err()) });
+        self.seams
+            .spawn(async move { open.closed(driver.await.err()) });
         let now = self.seams.now();
         Ok(LeaseKind::H1(H1Connection {
             sender,
@@ -407,9 +409,15 @@ impl HostPool {
             next = Some(next.map_or(due, |n: Instant| n.min(due)));
             true
         };
-        self.idle.borrow_mut().retain(|c| !c.sender.is_closed() && keep(c.idle_since));
+        self.idle
+            .borrow_mut()
+            .retain(|c| !c.sender.is_closed() && keep(c.idle_since));
         self.shared.borrow_mut().retain(|c| {
-            let busy_since = if c.active.get() > 0 { now } else { c.idle_since.get() };
+            let busy_since = if c.active.get() > 0 {
+                now
+            } else {
+                c.idle_since.get()
+            };
             !c.sender.is_closed() && keep(busy_since)
         });
         if next.is_none() {
@@ -593,7 +601,9 @@ impl Lease {
     fn take(&mut self) -> Option<LeaseKind> {
         let kind = self.kind.take();
         if let Some(LeaseKind::H2(connection)) = &kind {
-            connection.active.set(connection.active.get().saturating_sub(1));
+            connection
+                .active
+                .set(connection.active.get().saturating_sub(1));
         }
         kind
     }

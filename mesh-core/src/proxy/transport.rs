@@ -32,7 +32,11 @@ impl Transport {
             Self::Client(stream) => {
                 // A server that asked for no certificate leaves us unauthenticated.
                 let asked = stream.io.get_ref().1.peer_certificates().is_some();
-                if asked { TlsState::Mutual } else { TlsState::Tls }
+                if asked {
+                    TlsState::Mutual
+                } else {
+                    TlsState::Tls
+                }
             }
             Self::Server(stream) => match stream.get_ref().1.peer_certificates() {
                 Some(_) => TlsState::Mutual,

@@ -113,12 +113,11 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     }
     cluster.boot(ORIGIN)?;
     cluster.begin(ORIGIN);
-    let mut reached = Duration::ZERO;
     for slice in 1..=SLICES {
         if options.stop.load(Ordering::Relaxed) {
             break;
         }
-        reached = plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES));
+        let mut reached = plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES));
         if slice == SLICES {
             reached = plan.duration;
         }

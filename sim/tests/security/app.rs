@@ -52,4 +52,3 @@ impl App {
         Ok::<_, hyper::Error>(echoed)
     }
 }
-

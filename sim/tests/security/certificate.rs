@@ -32,7 +32,13 @@ fn knock(mesh: &mut Mesh, over: impl FnOnce(&Seams) -> Over + 'static) -> String
 
 /// Mutual TLS with this certificate, whoever the server is.
 fn shows(certificate: Svid) -> impl FnOnce(&Seams) -> Over {
-    |seams| Over::Tls(secrets(seams, Some(certificate)).client_config(&[]).unwrap())
+    |seams| {
+        Over::Tls(
+            secrets(seams, Some(certificate))
+                .client_config(&[])
+                .unwrap(),
+        )
+    }
 }
 
 /// Nothing of it has reached the app, and the sidecar gives this reason.
@@ -49,7 +55,12 @@ fn plain_text_is_refused() {
     knock(&mut mesh, |_| Over::Plain);
     assert_eq!(mesh.app("echo").requests().len(), 0);
     assert_eq!(mesh.story("echo").count(Direction::Inbound), 0);
-    assert_eq!(mesh.story("echo").mechanism(Mechanism::PlaintextRefused).len(), 1);
+    assert_eq!(
+        mesh.story("echo")
+            .mechanism(Mechanism::PlaintextRefused)
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -60,7 +71,11 @@ fn tls_without_a_certificate_is_refused() {
         Over::Tls(anybody.unwrap())
     });
     assert_eq!(said, "received fatal alert: CertificateRequired");
-    assert_refused(&mesh, Mechanism::HandshakeFailed, "no certificate presented");
+    assert_refused(
+        &mesh,
+        Mechanism::HandshakeFailed,
+        "no certificate presented",
+    );
 }
 
 #[test]
@@ -99,7 +114,11 @@ fn a_certificate_of_tomorrow_is_refused() {
     let mut mesh = fortress();
     let said = knock(&mut mesh, shows(svid(&authority(), "client", HOUR, DAY)));
     assert_eq!(said, "received fatal alert: CertificateExpired");
-    assert_refused(&mesh, Mechanism::HandshakeFailed, "certificate not yet valid");
+    assert_refused(
+        &mesh,
+        Mechanism::HandshakeFailed,
+        "certificate not yet valid",
+    );
 }
 
 #[test]
@@ -136,8 +155,14 @@ fn call_an_impostor(certificate: Svid) -> (Mesh, Heard) {
 fn assert_server_refused((mut mesh, heard): (Mesh, Heard), reason: &str) {
     let (answer, told) = mesh.call("client", get("echo", "/secret"));
     assert_eq!(answer.unwrap().status(), 503);
-    assert_eq!((told.status, &*told.flags, told.attempts), (503, "URX,UF", 3));
-    let details = format!("remote_connection_failure|TLS_error:_{}", reason.replace(' ', "_"));
+    assert_eq!(
+        (told.status, &*told.flags, told.attempts),
+        (503, "URX,UF", 3)
+    );
+    let details = format!(
+        "remote_connection_failure|TLS_error:_{}",
+        reason.replace(' ', "_")
+    );
     assert!(told.details.contains(&details), "{}", told.details);
     assert_eq!(heard.borrow().len(), 0, "the impostor was told something");
 }
@@ -184,7 +209,12 @@ fn a_skewed_clock_makes_good_certificates_bad() {
     let (answer, told) = mesh.call("client", get("echo", "/"));
     assert_eq!(answer.unwrap().status(), 503);
     assert_eq!(told.flags, "URX,UF");
-    assert!(told.details.contains("TLS_error:_certificate_not_yet_valid"), "{}", told.details);
+    assert!(
+        told.details
+            .contains("TLS_error:_certificate_not_yet_valid"),
+        "{}",
+        told.details
+    );
     // A server that lives in the past refuses its client.
     mesh.fabric.step_wall_clock(client, hour);
     let echo = mesh.host("echo");
@@ -193,7 +223,10 @@ fn a_skewed_clock_makes_good_certificates_bad() {
     assert_eq!(answer.unwrap().status(), 503);
     assert_eq!(told.flags, "URX,UF");
     let reasons = mesh.story("echo").mechanism(Mechanism::HandshakeFailed);
-    assert!(reasons.contains(&"certificate not yet valid".to_owned()), "{reasons:?}");
+    assert!(
+        reasons.contains(&"certificate not yet valid".to_owned()),
+        "{reasons:?}"
+    );
     // Both at the same time again: all is well.
     mesh.fabric.step_wall_clock(echo, hour);
     let (answer, _) = mesh.call("client", get("echo", "/again"));

@@ -12,7 +12,10 @@ use crate::mesh::{CONTROL, Mesh, STRICT, mesh, workload};
 use crate::stranger::{Heard, pose};
 
 fn besieged() -> Mesh {
-    mesh(STRICT).pods(&["client", "echo"]).strangers(&["mallory"]).start()
+    mesh(STRICT)
+        .pods(&["client", "echo"])
+        .strangers(&["mallory"])
+        .start()
 }
 
 /// A connection to the control plane with this token.
@@ -33,7 +36,9 @@ fn ask_for(mesh: &mut Mesh, token: &str, account: &'static str) -> Result<usize,
     mesh.run("mallory", move |seams| async move {
         let key = KeyPair::generate(&mut Rng::named(SEED, "mallory's key"));
         let line = line(seams, control, &token);
-        line.sign(csr(&key, &spiffe(account))).await.map(|chain| chain.len())
+        line.sign(csr(&key, &spiffe(account)))
+            .await
+            .map(|chain| chain.len())
     })
 }
 
@@ -55,7 +60,13 @@ fn a_token_is_good_for_its_own_identity_alone() {
 #[test]
 fn an_unknown_token_is_good_for_nothing() {
     let mut mesh = besieged();
-    for token in ["", "guessed", "token-of-clien", "token-of-client ", "TOKEN-OF-CLIENT"] {
+    for token in [
+        "",
+        "guessed",
+        "token-of-clien",
+        "token-of-client ",
+        "TOKEN-OF-CLIENT",
+    ] {
         let refused = ask_for(&mut mesh, token, "client");
         assert_eq!(refused, Err("401 Unauthorized: ".to_owned()), "{token:?}");
     }
@@ -72,7 +83,9 @@ fn subscribe(mesh: &mut Mesh, token: &str, pod: &str) -> usize {
             counting.set(counting.get() + 1);
             Ok(())
         };
-        line(seams, control, &token).follow(&workload, &[], &cache, apply).await;
+        line(seams, control, &token)
+            .follow(&workload, &[], &cache, apply)
+            .await;
     });
     mesh.pass(Duration::from_secs(20));
     given.get()
@@ -84,7 +97,10 @@ fn nobody_subscribes_as_somebody_else() {
     assert_eq!(subscribe(&mut mesh, &token("client"), "echo"), 0);
     let ends = mesh.story(CONTROL).configs("disconnect");
     let why = format!("{} may not subscribe as echo-0", spiffe("client"));
-    assert!(!ends.is_empty() && ends.iter().all(|(_, reason)| *reason == why), "{ends:?}");
+    assert!(
+        !ends.is_empty() && ends.iter().all(|(_, reason)| *reason == why),
+        "{ends:?}"
+    );
     assert_eq!(mesh.plane.subscribed(), 2, "the two sidecars");
 }
 
@@ -114,7 +130,10 @@ fn a_sidecar_with_anothers_token_never_serves() {
     assert!(!mesh.is_ready("mallory"));
     let failures = mesh.story("mallory").identities("fail");
     let refused = |(_, why): &(String, String)| why.starts_with("403 Forbidden");
-    assert!(failures.len() > 2 && failures.iter().all(refused), "{failures:?}");
+    assert!(
+        failures.len() > 2 && failures.iter().all(refused),
+        "{failures:?}"
+    );
 }
 
 #[test]

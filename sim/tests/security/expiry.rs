@@ -32,12 +32,21 @@ fn open_connections_outlive_a_certificate_and_new_ones_do_not() {
     assert_eq!(status(&mut mesh, "known", "/still-open"), 200);
     let told = mesh.story("known").last(Direction::Inbound);
     assert_eq!(told.peer, "spiffe://cluster.local/ns/default/sa/client");
-    assert_eq!(mesh.story("client").mechanism(Mechanism::HandshakeFailed).len(), 0);
+    assert_eq!(
+        mesh.story("client")
+            .mechanism(Mechanism::HandshakeFailed)
+            .len(),
+        0
+    );
 
     let (answer, told) = mesh.call("client", get("unknown", "/new"));
     assert_eq!(answer.unwrap().status(), 503);
     assert_eq!((&*told.flags, told.attempts), ("URX,UF", 3));
-    assert!(told.details.contains("TLS_error:_certificate_expired"), "{}", told.details);
+    assert!(
+        told.details.contains("TLS_error:_certificate_expired"),
+        "{}",
+        told.details
+    );
     assert_eq!(mesh.app("unknown").requests().len(), 0);
     // A failure elsewhere changes nothing for the open connection.
     assert_eq!(status(&mut mesh, "known", "/open-yet"), 200);
@@ -50,12 +59,18 @@ fn open_connections_outlive_a_certificate_and_new_ones_do_not() {
     });
     assert_eq!(status(&mut mesh, "unknown", "/new-again"), 200);
     assert_eq!(mesh.app("unknown").paths(), ["/new-again"]);
-    assert_eq!(mesh.app("known").paths(), ["/open", "/still-open", "/open-yet"]);
+    assert_eq!(
+        mesh.app("known").paths(),
+        ["/open", "/still-open", "/open-yet"]
+    );
 }
 
 #[test]
 fn renewal_is_unnoticed() {
-    let mut mesh = mesh(STRICT).pods(&["client", "echo"]).svid_lifetime(LIFETIME).start();
+    let mut mesh = mesh(STRICT)
+        .pods(&["client", "echo"])
+        .svid_lifetime(LIFETIME)
+        .start();
     for _ in 0..10 {
         mesh.pass(LIFETIME / 2);
         assert_eq!(status(&mut mesh, "echo", "/"), 200);

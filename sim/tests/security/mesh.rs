@@ -115,7 +115,10 @@ impl Blueprint {
             plane.accept_token(&token(name), spiffe(name));
         }
         let serving = plane.clone();
-        let identity = secrets(&seams, Some(svid(&authority(), CONTROL, Duration::ZERO, DAY * 80)));
+        let identity = secrets(
+            &seams,
+            Some(svid(&authority(), CONTROL, Duration::ZERO, DAY * 80)),
+        );
         let address = SocketAddr::new(addresses[CONTROL], CONTROL_PORT);
         fabric.start(control, move || {
             Box::pin(async move { serving.serve(address, identity).await.unwrap() })
@@ -183,7 +186,10 @@ impl Mesh {
 
     /// Whether a host's sidecar has a certificate and a configuration.
     pub(crate) fn is_ready(&self, host: &str) -> bool {
-        self.sidecars[host].borrow().as_ref().is_some_and(Sidecar::is_ready)
+        self.sidecars[host]
+            .borrow()
+            .as_ref()
+            .is_some_and(Sidecar::is_ready)
     }
 
     /// The seams of a host, told to its story.

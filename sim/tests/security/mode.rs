@@ -25,7 +25,10 @@ spec:
 }
 
 fn world(config: &str) -> Mesh {
-    mesh(config).pods(&["client", "echo"]).strangers(&["stranger"]).start()
+    mesh(config)
+        .pods(&["client", "echo"])
+        .strangers(&["stranger"])
+        .start()
 }
 
 /// The stranger asks echo directly: in plain text, or with a certificate.
@@ -68,7 +71,10 @@ fn permissive_tls_is_still_mutual() {
         let anybody = secrets(&seams, None).simple_client_config(&[], true);
         ask(seams, door, Over::Tls(anybody.unwrap()), get("echo", "/"))
     });
-    assert_eq!(answer.unwrap_err(), "received fatal alert: CertificateRequired");
+    assert_eq!(
+        answer.unwrap_err(),
+        "received fatal alert: CertificateRequired"
+    );
     assert_eq!(mesh.app("echo").requests().len(), 0);
 }
 
@@ -92,17 +98,32 @@ fn a_client_told_to_speak_plainly_is_cut_off_by_strict() {
     let (answer, told) = mesh.call("client", get("echo", "/secret"));
     assert_eq!(answer.unwrap().status(), 503);
     assert_eq!((told.status, &*told.flags, told.attempts), (503, "UC", 1));
-    assert_eq!(told.details, "upstream_reset_before_response_started{connection_termination}");
+    assert_eq!(
+        told.details,
+        "upstream_reset_before_response_started{connection_termination}"
+    );
     assert_eq!(mesh.app("echo").requests().len(), 0);
-    assert_eq!(mesh.story("echo").mechanism(Mechanism::PlaintextRefused).len(), 1);
+    assert_eq!(
+        mesh.story("echo")
+            .mechanism(Mechanism::PlaintextRefused)
+            .len(),
+        1
+    );
 }
 
 #[test]
 fn a_client_told_to_speak_tls_fails_against_plain_text() {
     // Observed: `mtls_sidecar_to_sidecar_tls12`, tls_to_plain.
-    let mut mesh = world(&format!("{}---{}", mode("DISABLE"), destination("ISTIO_MUTUAL")));
+    let mut mesh = world(&format!(
+        "{}---{}",
+        mode("DISABLE"),
+        destination("ISTIO_MUTUAL")
+    ));
     let (answer, told) = mesh.call("client", get("echo", "/secret"));
     assert_eq!(answer.unwrap().status(), 503);
-    assert_eq!((told.status, &*told.flags, told.attempts), (503, "URX,UF", 3));
+    assert_eq!(
+        (told.status, &*told.flags, told.attempts),
+        (503, "URX,UF", 3)
+    );
     assert_eq!(mesh.app("echo").requests().len(), 0);
 }

@@ -30,7 +30,10 @@ fn a_caller_with_the_wrong_identity_is_denied() {
     assert_eq!(answer.status(), 403);
     assert_eq!(&answer.body()[..], b"RBAC: access denied");
     let told = mesh.story("echo").last(Direction::Inbound);
-    assert_eq!((told.status, &*told.flags, told.tls), (403, "-", TlsState::Mutual));
+    assert_eq!(
+        (told.status, &*told.flags, told.tls),
+        (403, "-", TlsState::Mutual)
+    );
     assert_eq!(told.details, "rbac_access_denied_matched_policy[none]");
     assert_eq!(told.peer, "spiffe://cluster.local/ns/default/sa/rogue");
     assert_eq!(mesh.app("echo").paths(), ["/of-client"]);
@@ -49,7 +52,9 @@ fn words_do_not_change_who_a_caller_is() {
     headers.insert("x-forwarded-for", "127.0.0.1".parse().unwrap());
     headers.insert("authorization", "Bearer token-of-client".parse().unwrap());
     let answer = mesh.run("rogue", move |seams| {
-        let own = secrets(&seams, Some(valid("rogue"))).client_config(&[]).unwrap();
+        let own = secrets(&seams, Some(valid("rogue")))
+            .client_config(&[])
+            .unwrap();
         ask(seams, door, Over::Tls(own), request)
     });
     assert_eq!(answer.unwrap().status(), 403);
@@ -57,13 +62,17 @@ fn words_do_not_change_who_a_caller_is() {
 }
 
 /// The address is right and so is the authority, but somebody else lives there now.
-const WRONG_HOUSE: &str = "TLS_error:_identity_spiffe://cluster.local/ns/default/sa/thief_not_allowed";
+const WRONG_HOUSE: &str =
+    "TLS_error:_identity_spiffe://cluster.local/ns/default/sa/thief_not_allowed";
 
 #[test]
 fn another_pod_at_the_same_address_is_not_the_service() {
     // A real sidecar with a real certificate, as when an address is given to another pod
     // before callers have heard of it.
-    let mut mesh = mesh(STRICT).pods(&["client"]).bare(&["echo", "thief"]).start();
+    let mut mesh = mesh(STRICT)
+        .pods(&["client"])
+        .bare(&["echo", "thief"])
+        .start();
     mesh.start_app("echo", std::net::Ipv4Addr::LOCALHOST.into());
     let config = mesh.sidecar_config("echo", "thief");
     mesh.start_sidecar("echo", config);
@@ -71,7 +80,10 @@ fn another_pod_at_the_same_address_is_not_the_service() {
 
     let (answer, told) = mesh.call("client", get("echo", "/secret"));
     assert_eq!(answer.unwrap().status(), 503);
-    assert_eq!((told.status, &*told.flags, told.attempts), (503, "URX,UF", 3));
+    assert_eq!(
+        (told.status, &*told.flags, told.attempts),
+        (503, "URX,UF", 3)
+    );
     assert!(told.details.contains(WRONG_HOUSE), "{}", told.details);
     assert_eq!(mesh.story("echo").count(Direction::Inbound), 0);
     assert_eq!(mesh.app("echo").requests().len(), 0);

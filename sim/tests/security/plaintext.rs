@@ -114,7 +114,12 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
     ];
     let pods = (1..).zip(&apps).flat_map(|(n, (name, app))| {
         [1, 2].map(|replica| PodPlan {
-            workload: workload(&format!("{name}-{replica}"), name, &format!("10.0.{n}.{replica}"), true),
+            workload: workload(
+                &format!("{name}-{replica}"),
+                name,
+                &format!("10.0.{n}.{replica}"),
+                true,
+            ),
             ports: vec![PORT],
             app: app.clone(),
             service: (*name).into(),
@@ -152,7 +157,10 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
                 body_bytes: 5_000,
             },
             load: Load::Open {
-                rate: RateProfile(vec![RatePoint { at: Duration::ZERO, per_second: PER_SECOND }]),
+                rate: RateProfile(vec![RatePoint {
+                    at: Duration::ZERO,
+                    per_second: PER_SECOND,
+                }]),
                 arrivals: Arrivals::Constant,
             },
             start: Duration::ZERO,
@@ -181,7 +189,10 @@ fn overhear(plan: &Plan) -> (Findings, u64) {
 /// The pods that dialled each other; the control plane is left out.
 fn pairs(findings: &Findings) -> BTreeSet<(IpAddr, IpAddr)> {
     let control: IpAddr = "10.255.0.1".parse().unwrap();
-    let pairs = findings.dialled.iter().map(|(from, to)| (from.ip(), to.ip()));
+    let pairs = findings
+        .dialled
+        .iter()
+        .map(|(from, to)| (from.ip(), to.ip()));
     pairs.filter(|(_, to)| *to != control).collect()
 }
 
@@ -191,14 +202,23 @@ fn strict_lets_nothing_be_read() {
     // It was a real run: every request made its five calls, between every two pods that had to talk.
     assert_eq!(succeeded, 60);
     let pairs = pairs(&findings);
-    for (caller, callee) in [("10.0.1", "10.0.2"), ("10.0.1", "10.0.3"), ("10.0.2", "10.0.4"), ("10.0.3", "10.0.4")] {
+    for (caller, callee) in [
+        ("10.0.1", "10.0.2"),
+        ("10.0.1", "10.0.3"),
+        ("10.0.2", "10.0.4"),
+        ("10.0.3", "10.0.4"),
+    ] {
         let between = pairs.iter().filter(|(from, to)| {
             from.to_string().starts_with(caller) && to.to_string().starts_with(callee)
         });
         assert_eq!(between.count(), 4, "{caller} → {callee}: {pairs:?}");
     }
     assert!(findings.bytes > 60 * 5 * 45_000, "{}", findings.bytes);
-    assert!(findings.application_records > 60 * 5 * 4, "{}", findings.application_records);
+    assert!(
+        findings.application_records > 60 * 5 * 4,
+        "{}",
+        findings.application_records
+    );
     assert_eq!(findings.unknown, 0);
 
     assert_eq!(findings.not_tls, Vec::<String>::new());
@@ -211,15 +231,39 @@ fn permissive_lets_an_unmeshed_client_be_read() {
     let (findings, succeeded) = overhear(&plan(MtlsMode::Permissive, false));
     assert_eq!(succeeded, 60);
     let client: IpAddr = CLIENT.parse().unwrap();
-    let of_client = findings.dialled.iter().filter(|(from, _)| from.ip() == client);
+    let of_client = findings
+        .dialled
+        .iter()
+        .filter(|(from, _)| from.ip() == client);
     // Each of the client's connections is bad in both directions.
     assert_eq!(findings.not_tls.len(), 2 * of_client.count());
-    assert!(findings.not_tls.iter().all(|stream| stream.contains(CLIENT)));
-    let read: BTreeSet<&str> = findings.leaked.iter().map(|(secret, ..)| &**secret).collect();
-    let said = ["SECRET-PATH", "SECRET-QUERY", "SECRET-HEADER", "SECRET-ANSWER", SECRETS[5], "HTTP/"];
+    assert!(
+        findings
+            .not_tls
+            .iter()
+            .all(|stream| stream.contains(CLIENT))
+    );
+    let read: BTreeSet<&str> = findings
+        .leaked
+        .iter()
+        .map(|(secret, ..)| &**secret)
+        .collect();
+    let said = [
+        "SECRET-PATH",
+        "SECRET-QUERY",
+        "SECRET-HEADER",
+        "SECRET-ANSWER",
+        SECRETS[5],
+        "HTTP/",
+    ];
     assert_eq!(read, BTreeSet::from(said));
     let at_client = |from: &IpAddr, to: &IpAddr| *from == client || *to == client;
-    assert!(findings.leaked.iter().all(|(_, from, to)| at_client(&from.ip(), &to.ip())));
+    assert!(
+        findings
+            .leaked
+            .iter()
+            .all(|(_, from, to)| at_client(&from.ip(), &to.ip()))
+    );
 }
 
 #[test]
@@ -229,6 +273,17 @@ fn strict_lets_an_unmeshed_client_say_what_it_likes_to_nobody() {
     assert_eq!(succeeded, 0);
     let client: IpAddr = CLIENT.parse().unwrap();
     assert!(findings.not_tls.len() >= 60, "{}", findings.not_tls.len());
-    assert!(findings.leaked.iter().all(|(_, from, _)| from.ip() == client));
-    assert_eq!(pairs(&findings).iter().filter(|(from, _)| *from != client).count(), 0);
+    assert!(
+        findings
+            .leaked
+            .iter()
+            .all(|(_, from, _)| from.ip() == client)
+    );
+    assert_eq!(
+        pairs(&findings)
+            .iter()
+            .filter(|(from, _)| *from != client)
+            .count(),
+        0
+    );
 }

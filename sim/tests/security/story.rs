@@ -33,13 +33,18 @@ impl Story {
     pub(crate) fn last(&self, direction: Direction) -> Told {
         let requests = self.requests.borrow();
         let mut last = requests.iter().rev();
-        last.find(|told| told.direction == direction).cloned().unwrap()
+        last.find(|told| told.direction == direction)
+            .cloned()
+            .unwrap()
     }
 
     /// Requests in `direction`.
     pub(crate) fn count(&self, direction: Direction) -> usize {
         let requests = self.requests.borrow();
-        requests.iter().filter(|told| told.direction == direction).count()
+        requests
+            .iter()
+            .filter(|told| told.direction == direction)
+            .count()
     }
 
     /// The details of every time `mechanism` acted.
@@ -62,7 +67,8 @@ impl Story {
 
 fn of(all: &[(String, String, String)], what: &str) -> Vec<(String, String)> {
     let same = all.iter().filter(|(one, ..)| one == what);
-    same.map(|(_, whose, why)| (whose.clone(), why.clone())).collect()
+    same.map(|(_, whose, why)| (whose.clone(), why.clone()))
+        .collect()
 }
 
 impl Observer for Story {

@@ -76,7 +76,10 @@ async fn whole(response: Response<hyper::body::Incoming>) -> Answer {
 /// HTTP/2 names its host in the target.
 fn absolute(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
     let host = request.headers_mut().remove(header::HOST);
-    let host = host.as_ref().and_then(|h| h.to_str().ok()).unwrap_or("nobody");
+    let host = host
+        .as_ref()
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or("nobody");
     let uri = format!("http://{host}{}", request.uri());
     *request.uri_mut() = uri.parse().unwrap();
     request
@@ -95,7 +98,12 @@ fn said(error: hyper::Error) -> String {
 pub(crate) type Heard = Rc<RefCell<Vec<u8>>>;
 
 /// Sits at `address`, shakes hands as `config` says, and listens to what comes.
-pub(crate) async fn pose(seams: Seams, address: SocketAddr, config: Arc<ServerConfig>, heard: Heard) {
+pub(crate) async fn pose(
+    seams: Seams,
+    address: SocketAddr,
+    config: Arc<ServerConfig>,
+    heard: Heard,
+) {
     let mut listener = seams.network.listen(address).await.unwrap();
     while let Ok(connection) = listener.accept().await {
         let acceptor = tokio_rustls::TlsAcceptor::from(config.clone());

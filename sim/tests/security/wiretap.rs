@@ -83,7 +83,9 @@ impl Wiretap {
 impl Recorder {
     fn see(&mut self, packet: &Packet) {
         let Transport::Tcp(tcp) = &packet.payload else {
-            self.findings.not_tls.push(format!("a datagram from {}", packet.src));
+            self.findings
+                .not_tls
+                .push(format!("a datagram from {}", packet.src));
             return;
         };
         let from = SocketAddr::new(packet.src, tcp.src_port);
@@ -143,7 +145,11 @@ impl Stream {
     fn look_for(&mut self, secrets: &[&str], bytes: &[u8], mut found: impl FnMut(&str)) {
         self.tail.extend_from_slice(bytes);
         for secret in secrets {
-            if self.tail.windows(secret.len()).any(|w| w == secret.as_bytes()) {
+            if self
+                .tail
+                .windows(secret.len())
+                .any(|w| w == secret.as_bytes())
+            {
                 found(secret);
             }
         }
