@@ -146,6 +146,20 @@ impl Document {
         Diagnostic::error(message).at(source, span)
     }
 
+    /// The texts of values that were [set](Self::set).
+    pub fn overlays(&self) -> impl Iterator<Item = &Source> {
+        self.overlays.iter().map(|overlay| &overlay.source)
+    }
+
+    /// A document of its own made of one node of this one.
+    #[must_use]
+    pub fn part(&self, node: &Node) -> Self {
+        Self {
+            root: node.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The text a position of this document belongs to.
     pub fn source_of(&self, at: &Position) -> &Source {
         self.overlays

@@ -1,8 +1,79 @@
 //! `meshquake explain`.
 
-use super::Exit;
-use super::args::ExplainArgs;
+use mesh_core::control::{Compiler, ExplainRequest, Registry, Workload, explain};
+use mesh_core::document::nearest;
 
-pub(crate) fn execute(_args: &ExplainArgs) -> Exit {
-    Exit::Held
+use super::args::ExplainArgs;
+use super::{Exit, output};
+use crate::plan::Plan;
+
+pub(crate) fn execute(args: &ExplainArgs) -> Exit {
+    let request = match ExplainRequest::parse(&args.request, &args.headers) {
+        Ok(request) => request,
+        Err(error) => return invalid(&error.to_string()),
+    };
+    let plan = match crate::scenario::load(&args.file, &args.overrides.overrides()) {
+        Ok(loaded) => loaded.plan,
+        Err(problems) => {
+            output::diagnostics(&problems);
+            return Exit::Invalid;
+        }
+    };
+    let Some(caller) = caller(&plan, args.from.as_deref()) else {
+        return invalid(&unknown_caller(&plan, args.from.as_deref()));
+    };
+    let registry = registry(&plan);
+    let snapshot = Compiler::default().compile(&plan.mesh, &registry, &caller, &[], 1);
+    let explanation = explain(&snapshot, &request);
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&explanation).unwrap_or_default() + "\n",
+        false => format!("from {} ({})\n{explanation}\n", caller.name, caller.namespace),
+    };
+    match output::print(&text) {
+        Ok(()) => Exit::Held,
+        Err(error) => invalid(&format!("cannot print: {error}")),
+    }
+}
+
+fn invalid(why: &str) -> Exit {
+    output::problem(why);
+    Exit::Invalid
+}
+
+/// The calling workload: a pod, a pod of a service, or a traffic source.
+fn caller(plan: &Plan, name: Option<&str>) -> Option<Workload> {
+    let Some(name) = name else {
+        let first = plan.traffic.first().map(|traffic| &traffic.workload);
+        return first.or_else(|| plan.pods.first().map(|pod| &pod.workload)).cloned();
+    };
+    let traffic = plan.traffic.iter().find(|traffic| traffic.name == name);
+    let pod = plan.pods.iter().find(|pod| &*pod.workload.name == name || pod.service == name);
+    let traffic = traffic.map(|traffic| &traffic.workload);
+    traffic.or(pod.map(|pod| &pod.workload)).cloned()
+}
+
+fn unknown_caller(plan: &Plan, name: Option<&str>) -> String {
+    let Some(name) = name else {
+        return "the scenario has no traffic source and no pod to ask from".into();
+    };
+    let sources = plan.traffic.iter().map(|traffic| traffic.name.as_str());
+    let services = plan.pods.iter().map(|pod| pod.service.as_str());
+    match nearest(name, sources.chain(services)) {
+        Some(near) => format!("there is no service, pod or traffic source `{name}`; did you mean `{near}`?"),
+        None => format!("there is no service, pod or traffic source `{name}`"),
+    }
+}
+
+/// What exists, with every pod ready.
+fn registry(plan: &Plan) -> Registry {
+    let mut registry = Registry::default();
+    let pods = plan.pods.iter().map(|pod| &pod.workload);
+    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
+    for workload in pods.chain(clients) {
+        registry.workloads.insert(workload.name.clone(), workload.clone());
+    }
+    for service in &plan.services {
+        registry.services.insert(service.host.clone(), service.clone());
+    }
+    registry
 }

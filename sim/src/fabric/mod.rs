@@ -307,7 +307,7 @@ impl Fabric {
     }
 
     /// Shows every packet put on a link from now on to `tap`, in the order they
-    /// are sent, but some time after they are: up to the time the packet travels.
+    /// are sent, before `run_until` returns (perhaps some virtual time after they are sent).
     pub fn tap(&mut self, tap: Tap) {
         self.core.wire(|wire| {
             wire.flush();

@@ -45,6 +45,7 @@ impl Fabric {
             let at = next.min(due);
             if at > until {
                 self.core.shared.set_now(until);
+                self.core.wire(|wire| wire.flush());
                 return Ok(());
             }
             self.core.shared.set_now(at);

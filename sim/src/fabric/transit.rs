@@ -201,6 +201,12 @@ impl Wire {
         if dir.backoff.is_some_and(|backoff| backoff.gives_up <= now) {
             return self.give_up(end);
         }
+        // What waits for a sweep was sent before this.
+        self.flush();
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        let dir = &mut conn.dirs[end.side];
         let mut parked = std::mem::take(&mut dir.parked).into_iter();
         let receiver = conn.ends[end.side ^ 1].host;
         let Some(first) = parked.next() else { return };

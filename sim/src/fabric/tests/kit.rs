@@ -154,19 +154,32 @@ impl<T> Log<T> {
     }
 }
 
-/// A digest of every packet put on a link, in every field.
-pub(super) fn digest_packets(fabric: &mut Fabric) -> Rc<RefCell<blake3::Hasher>> {
-    let hasher = Rc::new(RefCell::new(blake3::Hasher::new()));
-    let sink = hasher.clone();
+/// Every packet put on a link, in every field: when, what, and a hash of its payload.
+pub(super) fn trace_packets(fabric: &mut Fabric) -> Log<(u64, String, String)> {
+    let log = Log::new();
+    let sink = log.clone();
     fabric.tap(Box::new(move |at, packet| {
-        let mut sink = sink.borrow_mut();
-        sink.update(&at.as_nanos().to_le_bytes());
-        sink.update(line(packet).as_bytes());
-        if let Transport::Tcp(tcp) = &packet.payload {
-            sink.update(&tcp.payload);
-        }
+        let payload = match &packet.payload {
+            Transport::Tcp(tcp) => blake3::hash(&tcp.payload).to_hex()[..8].to_owned(),
+            Transport::Udp(_) => String::new(),
+        };
+        sink.push((at.as_nanos(), line(packet), payload));
     }));
-    hasher
+    log
+}
+
+/// Where two traces part.
+#[track_caller]
+pub(super) fn assert_same<T: PartialEq + std::fmt::Debug>(one: &[T], other: &[T]) {
+    if let Some(first) = one.iter().zip(other).position(|(a, b)| a != b) {
+        let around = first.saturating_sub(5)..(first + 3).min(one.len().min(other.len()));
+        panic!(
+            "differ at {first}:\n{:#?}\n{:#?}",
+            &one[around.clone()],
+            &other[around]
+        );
+    }
+    assert_eq!(one.len(), other.len());
 }
 
 /// A packet as text, without its payload.

@@ -1,0 +1,283 @@
+//! Rates over time: a base rate, steps and ramps, and bursts on top.
+
+use std::time::Duration;
+
+use mesh_core::document::Diagnostic;
+
+use crate::plan::{Arrivals, Load, RatePoint, RateProfile};
+use crate::scenario::file::{BurstSpec, Placed, TrafficSpec};
+use crate::scenario::problems::Problems;
+
+/// Most repetitions of one burst.
+const REPEATS_MAX: usize = 10_000;
+
+/// More than this many times the rate is taken for a mistake.
+const TIMES_MAX: f64 = 100_000.0;
+
+/// The open load of a traffic source.
+pub(super) fn profile(spec: &TrafficSpec, problems: &Problems) -> Result<Load, Diagnostic> {
+    let spacing = spec.rate.as_ref().map_or(Arrivals::Poisson, |rate| rate.spacing);
+    let base = base(spec, problems)?;
+    let bursts = bursts(spec, problems)?;
+    Ok(Load::Open {
+        rate: overlay(&base, &bursts),
+        arrivals: spacing,
+    })
+}
+
+/// The rate without bursts.
+fn base(spec: &TrafficSpec, problems: &Problems) -> Result<RateProfile, Diagnostic> {
+    let mut rate = spec.rate.as_ref().map_or(0.0, |rate| rate.rate.0);
+    let mut points = vec![point(Duration::ZERO, rate)];
+    let mut settled = Duration::ZERO;
+    for change in spec.profile.iter() {
+        let at = change.at.0;
+        if at < settled {
+            return Err(problems
+                .error(change.at(), "this change begins before the one above it has ended")
+                .help("write the changes in the order of time"));
+        }
+        let over = change.over.map(|over| over.0).unwrap_or_default();
+        points.push(point(at, rate));
+        rate = change.rate.0;
+        settled = at + over;
+        points.push(point(settled, rate));
+    }
+    Ok(RateProfile(simplified(points)))
+}
+
+fn point(at: Duration, per_second: f64) -> RatePoint {
+    RatePoint { at, per_second }
+}
+
+/// One burst: from, to, and what becomes of the rate.
+struct Burst {
+    from: Duration,
+    to: Duration,
+    effect: Effect,
+}
+
+#[derive(Clone, Copy)]
+enum Effect {
+    Rate(f64),
+    Times(f64),
+}
+
+impl Effect {
+    fn on(self, rate: f64) -> f64 {
+        match self {
+            Self::Rate(rate) => rate,
+            Self::Times(times) => rate * times,
+        }
+    }
+}
+
+fn bursts(spec: &TrafficSpec, problems: &Problems) -> Result<Vec<Burst>, Diagnostic> {
+    let mut bursts: Vec<Burst> = Vec::new();
+    let mut written = Vec::new();
+    for burst in spec.bursts.iter() {
+        for burst in repeated(burst, problems)? {
+            bursts.push(burst);
+        }
+        written.push(burst);
+    }
+    bursts.sort_by_key(|burst| burst.from);
+    let overlap = bursts.windows(2).any(|pair| pair[0].to > pair[1].from);
+    match written.last() {
+        Some(last) if overlap => Err(problems.error(last.at(), "two bursts overlap")),
+        _ => Ok(bursts),
+    }
+}
+
+fn repeated(burst: &Placed<BurstSpec>, problems: &Problems) -> Result<Vec<Burst>, Diagnostic> {
+    let effect = match (burst.rate, burst.times) {
+        (Some(rate), None) => Effect::Rate(rate.0),
+        (None, Some(times)) if (0.0..=TIMES_MAX).contains(&times) => Effect::Times(times),
+        (None, Some(_)) => {
+            let message = format!("`times` is a number from 0 to {TIMES_MAX}");
+            return Err(problems.error(burst.at(), message));
+        }
+        _ => return Err(problems.error(burst.at(), "a burst has exactly one of `rate` and `times`")),
+    };
+    let lasts = burst.lasts.0;
+    if lasts.is_zero() {
+        return Err(problems.error(burst.at(), "a burst must last for some time"));
+    }
+    let Some(every) = burst.every else {
+        let from = burst.at.0;
+        return Ok(vec![Burst { from, to: from + lasts, effect }]);
+    };
+    if every.0 < lasts {
+        return Err(problems.error(burst.at(), "this burst begins again before it has ended"));
+    }
+    // It comes again until the longest run is over; what lies beyond the end of this run is never reached.
+    Ok((0..REPEATS_MAX as u32)
+        .map(|turn| burst.at.0 + every.0 * turn)
+        .map(|from| Burst { from, to: from + lasts, effect })
+        .collect())
+}
+
+/// The base with bursts laid over it. Between two neighbouring points of either, both are linear, and so is the result.
+fn overlay(base: &RateProfile, bursts: &[Burst]) -> RateProfile {
+    if bursts.is_empty() {
+        return base.clone();
+    }
+    let mut times: Vec<Duration> = base.0.iter().map(|point| point.at).collect();
+    times.extend(bursts.iter().flat_map(|burst| [burst.from, burst.to]));
+    times.sort_unstable();
+    times.dedup();
+    let mut points = Vec::with_capacity(2 * times.len());
+    let mut next_burst = 0;
+    for at in times {
+        while bursts.get(next_burst).is_some_and(|burst| burst.to < at) {
+            next_burst += 1;
+        }
+        let near = &bursts[next_burst..bursts.len().min(next_burst + 3)];
+        let before = near.iter().find(|burst| burst.from < at && at <= burst.to);
+        let after = near.iter().find(|burst| burst.from <= at && at < burst.to);
+        let (left, right) = sides(base, at);
+        points.push(point(at, before.map_or(left, |burst| burst.effect.on(left))));
+        points.push(point(at, after.map_or(right, |burst| burst.effect.on(right))));
+    }
+    RateProfile(simplified(points))
+}
+
+/// The base rate just before and just after an instant.
+fn sides(base: &RateProfile, at: Duration) -> (f64, f64) {
+    let points = &base.0;
+    let before = points.iter().rposition(|point| point.at < at);
+    let here = points.iter().filter(|point| point.at == at);
+    let (first_here, last_here) = (here.clone().next(), here.last());
+    if let (Some(first), Some(last)) = (first_here, last_here) {
+        return (first.per_second, last.per_second);
+    }
+    let Some(before) = before else {
+        let first = points.first().map_or(0.0, |point| point.per_second);
+        return (first, first);
+    };
+    let from = points[before];
+    let value = match points.get(before + 1) {
+        None => from.per_second,
+        Some(to) => {
+            let share = (at - from.at).as_secs_f64() / (to.at - from.at).as_secs_f64();
+            from.per_second + (to.per_second - from.per_second) * share
+        }
+    };
+    (value, value)
+}
+
+/// Without points that change nothing: the same point twice, or a third on a level line.
+fn simplified(points: Vec<RatePoint>) -> Vec<RatePoint> {
+    let mut kept: Vec<RatePoint> = Vec::with_capacity(points.len());
+    for point in points {
+        if kept.last() == Some(&point) {
+            continue;
+        }
+        let level = kept.len() >= 2
+            && kept[kept.len() - 2..]
+                .iter()
+                .all(|other| other.per_second == point.per_second);
+        if level {
+            kept.pop();
+        }
+        kept.push(point);
+    }
+    let level = kept.len() == 2 && kept[0].per_second == kept[1].per_second;
+    if level {
+        kept.truncate(1);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_core::document::{Source, parse, read};
+
+    use super::*;
+
+    fn rates(yaml: &str) -> Result<Vec<(f64, f64)>, String> {
+        let document = parse(&Source::new("t", yaml)).unwrap().remove(0);
+        let spec: TrafficSpec = read(&document, &document.root).unwrap();
+        match profile(&spec, &Problems::default()) {
+            Ok(Load::Open { rate, .. }) => Ok(rate
+                .0
+                .iter()
+                .map(|point| (point.at.as_secs_f64(), point.per_second))
+                .collect()),
+            Ok(_) => unreachable!("an open load"),
+            Err(error) => Err(error.message().to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_rate_alone_is_constant() {
+        assert_eq!(rates("rate: 50/s").unwrap(), [(0.0, 50.0)]);
+    }
+
+    #[test]
+    fn changes_are_steps_and_ramps() {
+        let yaml = "rate: 10/s\nprofile: [{at: 5s, rate: 20/s}, {at: 10s, rate: 40/s, over: 10s}]";
+        assert_eq!(
+            rates(yaml).unwrap(),
+            [(0.0, 10.0), (5.0, 10.0), (5.0, 20.0), (10.0, 20.0), (20.0, 40.0)]
+        );
+    }
+
+    #[test]
+    fn a_profile_needs_no_base() {
+        let yaml = "profile: [{at: 0s, rate: 5/s}, {at: 10s, rate: 0/s}]";
+        assert_eq!(rates(yaml).unwrap(), [(0.0, 0.0), (0.0, 5.0), (10.0, 5.0), (10.0, 0.0)]);
+    }
+
+    #[test]
+    fn bursts_lie_on_top() {
+        let yaml = "rate: 10/s\nbursts: [{at: 5s, for: 1s, times: 3}]";
+        assert_eq!(
+            rates(yaml).unwrap(),
+            [(0.0, 10.0), (5.0, 10.0), (5.0, 30.0), (6.0, 30.0), (6.0, 10.0)]
+        );
+        // Half way up a ramp from 0 to 100 the rate is 50, and twice that is 100.
+        let yaml = "profile: [{at: 0s, rate: 100/s, over: 10s}]\nbursts: [{at: 5s, for: 5s, times: 2}]";
+        assert_eq!(
+            rates(yaml).unwrap(),
+            [(0.0, 0.0), (5.0, 50.0), (5.0, 100.0), (10.0, 200.0), (10.0, 100.0)]
+        );
+    }
+
+    #[test]
+    fn a_burst_comes_again() {
+        let yaml = "rate: 1/s\nbursts: [{at: 1s, for: 1s, rate: 9/s, every: 10s}]";
+        let rates = rates(yaml).unwrap();
+        assert_eq!(
+            rates[..9],
+            [(0.0, 1.0), (1.0, 1.0), (1.0, 9.0), (2.0, 9.0), (2.0, 1.0), (11.0, 1.0), (11.0, 9.0), (12.0, 9.0), (12.0, 1.0)]
+        );
+        assert_eq!(rates.len(), 1 + 4 * REPEATS_MAX);
+    }
+
+    #[test]
+    fn bursts_may_follow_each_other_at_once() {
+        let yaml = "rate: 1/s\nbursts: [{at: 0s, for: 2s, rate: 5/s}, {at: 2s, for: 2s, rate: 7/s}]";
+        assert_eq!(
+            rates(yaml).unwrap(),
+            [(0.0, 1.0), (0.0, 5.0), (2.0, 5.0), (2.0, 7.0), (4.0, 7.0), (4.0, 1.0)]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |yaml| rates(yaml).unwrap_err();
+        assert_eq!(
+            error("profile: [{at: 5s, rate: 1/s, over: 5s}, {at: 9s, rate: 2/s}]"),
+            "this change begins before the one above it has ended"
+        );
+        assert_eq!(error("bursts: [{at: 1s, for: 2s, rate: 1/s}, {at: 2s, for: 1s, rate: 1/s}]"), "two bursts overlap");
+        assert_eq!(error("bursts: [{at: 1s, for: 2s}]"), "a burst has exactly one of `rate` and `times`");
+        assert_eq!(error("bursts: [{at: 1s, for: 0s, times: 2}]"), "a burst must last for some time");
+        assert_eq!(error("bursts: [{at: 1s, for: 2s, times: -2}]"), "`times` is a number from 0 to 100000");
+        assert_eq!(
+            error("bursts: [{at: 1s, for: 2s, times: 2, every: 1s}]"),
+            "this burst begins again before it has ended"
+        );
+    }
+}
