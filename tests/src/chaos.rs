@@ -15,11 +15,8 @@ use crate::mesh;
 /// Length of the run.
 pub const DURATION: Duration = Duration::from_secs(4);
 
-/// When the crashed pods come back, the last of the faults' ends.
-pub const HEALED: Duration = Duration::from_millis(2600);
-
-/// The mesh. Shoppers call `web`, which calls `cart` (HTTP/2) and `stock` at once; `audit`
-/// has callers of its own and shares nothing with them.
+/// The mesh. Shoppers call `web`, which calls `cart` (HTTP/2) and `stock` at once; `audit` has callers of its own, if
+/// any, and shares nothing with them; `spare` is only there, and is told of everything.
 pub fn plan(seed: u64) -> Plan {
     let jitter = Distribution::Uniform {
         low: Duration::from_micros(100),
@@ -36,10 +33,11 @@ pub fn plan(seed: u64) -> Plan {
     cart.fallback.response_bytes = 20_000;
     let mut stock = mesh::exponential(2, ms(10));
     stock.fallback.errors = ErrorInjection::Random(Fraction::from_ppm(50_000));
-    mesh::add_service(&mut plan, "web", 60, web);
-    mesh::add_service(&mut plan, "cart", 70, cart);
-    mesh::add_service(&mut plan, "stock", 60, stock);
-    mesh::add_service(&mut plan, "audit", 10, mesh::exponential(2, ms(10)));
+    mesh::add_service(&mut plan, "web", 12, web);
+    mesh::add_service(&mut plan, "cart", 40, cart);
+    mesh::add_service(&mut plan, "stock", 40, stock);
+    mesh::add_service(&mut plan, "audit", 8, mesh::exponential(2, ms(10)));
+    mesh::add_service(&mut plan, "spare", 100, mesh::echo());
     plan.services[1].ports[0].http2 = true;
     eject_failures(&mut plan, "stock");
     mesh::add_client(&mut plan, "shoppers", "web", mesh::poisson(300.0));
@@ -58,15 +56,15 @@ pub fn add_auditors(plan: &mut Plan) {
 
 fn faults() -> Vec<FaultPlan> {
     let crash = FaultKind::Crash {
-        pods: pods("web", 0..6),
+        pods: pods("web", 0..3),
     };
     let restart = FaultKind::Restart {
         pods: pods("stock", 0..6),
     };
     let partition = FaultKind::Partition {
         on: EdgeSelector {
-            from: pods("web", 20..40),
-            to: Some(pods("cart", 0..35)),
+            from: pods("web", 4..8),
+            to: Some(pods("cart", 0..20)),
             both_ways: true,
         },
     };
@@ -108,7 +106,7 @@ fn pods(service: &str, numbers: std::ops::Range<u32>) -> PodSelector {
 
 fn eject_failures(plan: &mut Plan, service: &str) {
     let outlier = OutlierDetection {
-        consecutive_5xx: Some(2),
+        consecutive_5xx: Some(1),
         consecutive_gateway: None,
         split_local_origin: false,
         consecutive_local: None,

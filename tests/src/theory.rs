@@ -147,12 +147,15 @@ impl Servers {
     }
 }
 
+/// Share of requests lost at `places` places without a line, by Erlang's B formula, in its recursive form.
+pub fn erlang_b(places: u32, offered: f64) -> f64 {
+    (1..=places).fold(1.0, |lost, place| offered * lost / (f64::from(place) + offered * lost))
+}
+
 /// Mean wait of M/M/c in service times, by Erlang's C formula. `rho` is the load of one worker.
 pub fn erlang_c_wait(workers: u32, rho: f64) -> f64 {
-    let offered = f64::from(workers) * rho;
-    // Erlang's B by its recursion, which C is made of.
-    let blocking = (1..=workers).fold(1.0, |b, c| offered * b / (f64::from(c) + offered * b));
-    let waits = blocking / (1.0 - rho * (1.0 - blocking));
+    let lost = erlang_b(workers, f64::from(workers) * rho);
+    let waits = lost / (1.0 - rho * (1.0 - lost));
     waits / (f64::from(workers) * (1.0 - rho))
 }
 
@@ -212,6 +215,14 @@ mod tests {
                 let found = erlang_c_wait(workers, rho);
                 assert!((found - wait).abs() < 5e-4 * wait.max(0.1), "{workers} {rho}: {found}");
             }
+        }
+    }
+
+    #[test]
+    fn erlang_b_by_the_tables() {
+        let table = [(10, 5.0, 0.01838), (10, 8.0, 0.12166), (10, 10.0, 0.21458), (100, 100.0, 0.07570)];
+        for (places, offered, lost) in table {
+            assert!((erlang_b(places, offered) - lost).abs() < 6e-6);
         }
     }
 

@@ -4,18 +4,16 @@
 
 use std::time::Duration;
 
-use mesh_core::policy::{DestinationPolicy, LoadBalancer};
+use mesh_core::policy::{ConnectionPool, DestinationPolicy, LoadBalancer};
 use mesh_core::seam::Rng;
 use meshquake::plan::{Distribution, Load, Plan};
 use meshquake_reports::{FailureKind, RequestOutcome};
 use meshquake_tests::mesh::{self, Ran, Request, observe};
 use meshquake_tests::theory::{
-    PoissonArrivals, Servers, ServiceTimes, erlang_c_wait, kiefer_wolfowitz, lindley, mean,
+    PoissonArrivals, Servers, ServiceTimes, erlang_b, erlang_c_wait, kiefer_wolfowitz, lindley, mean,
     replicate, supermarket_time,
 };
 use meshquake_tests::chaos;
-
-const SEED: u64 = 20;
 
 /// Mean time of service.
 const SERVICE: Duration = Duration::from_millis(2);
@@ -25,9 +23,9 @@ const SERVICE_NS: f64 = 2e6;
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// A run in which about `requests` of them are sent at `per_second`, and all end.
-fn mesh_for(requests: f64, per_second: f64, one_way: Duration) -> Plan {
+fn mesh_for(seed: u64, requests: f64, per_second: f64, one_way: Duration) -> Plan {
     let sending = Duration::from_secs_f64(requests / per_second);
-    mesh::empty(SEED, Distribution::Constant(one_way), sending + DRAIN)
+    mesh::empty(seed, Distribution::Constant(one_way), sending + DRAIN)
 }
 
 fn add_poisson(plan: &mut Plan, name: &str, per_second: f64) {
@@ -38,20 +36,25 @@ fn add_poisson(plan: &mut Plan, name: &str, per_second: f64) {
 
 fn arrivals(plan: &Plan, client: &str, per_second: f64) -> Vec<u64> {
     let stop = (plan.duration - DRAIN).as_nanos() as u64;
-    let arrivals = PoissonArrivals::new(SEED, client, per_second);
+    let arrivals = PoissonArrivals::new(plan.seed, client, per_second);
     arrivals.take_while(|at| *at < stop).collect()
 }
 
+/// Service times at the first pod.
+fn services(seed: u64, count: usize) -> Vec<u64> {
+    ServiceTimes::new(seed, "echo-0", SERVICE).take(count).collect()
+}
+
 /// How a queue of `workers` in the mesh and in the recursion compare: equal.
-fn is_the_textbook_queue(workers: u32, requests: f64, rho: f64) {
+fn is_the_textbook_queue(seed: u64, workers: u32, requests: f64, rho: f64) {
     let rate = rho * f64::from(workers) / SERVICE.as_secs_f64();
-    let mut plan = mesh_for(requests, rate, Duration::ZERO);
+    let mut plan = mesh_for(seed, requests, rate, Duration::ZERO);
     mesh::add_service(&mut plan, "echo", 1, mesh::exponential(workers, SERVICE));
     add_poisson(&mut plan, "client", rate);
     let ran = observe(&plan);
 
     let arrivals = arrivals(&plan, "client", rate);
-    let services: Vec<u64> = ServiceTimes::new(SEED, "echo-0", SERVICE).take(arrivals.len()).collect();
+    let services = services(plan.seed, arrivals.len());
     let waits = match workers {
         1 => lindley(&arrivals, &services),
         _ => kiefer_wolfowitz(&arrivals, &services, workers as usize),
@@ -79,7 +82,7 @@ fn is_the_textbook_queue(workers: u32, requests: f64, rho: f64) {
 /// Mean wait in service times of `count` requests, by the recursion alone.
 fn recursion(seed: u64, workers: u32, rate: f64, count: usize) -> f64 {
     let arrivals: Vec<u64> = PoissonArrivals::new(seed, "client", rate).take(count).collect();
-    let services: Vec<u64> = ServiceTimes::new(seed, "echo-0", SERVICE).take(count).collect();
+    let services = services(seed, count);
     mean(kiefer_wolfowitz(&arrivals, &services, workers as usize)) / SERVICE_NS
 }
 
@@ -109,12 +112,12 @@ fn the_report_agrees(ran: &Ran, arrivals: &[u64], waits: &[u64], services: &[u64
 
 #[test]
 fn one_worker_behind_two_sidecars_is_lindley_to_the_nanosecond() {
-    is_the_textbook_queue(1, 20_000.0, 0.8);
+    is_the_textbook_queue(1, 1, 20_000.0, 0.8);
 }
 
 #[test]
 fn four_workers_behind_two_sidecars_are_kiefer_wolfowitz_to_the_nanosecond() {
-    is_the_textbook_queue(4, 20_000.0, 0.8);
+    is_the_textbook_queue(2, 4, 20_000.0, 0.8);
 }
 
 /// With links of length L a request reaches its app L after it was sent, or 5 L when it needs a new connection: one
@@ -123,7 +126,7 @@ fn four_workers_behind_two_sidecars_are_kiefer_wolfowitz_to_the_nanosecond() {
 fn links_shift_the_queue_by_their_length_and_nothing_else() {
     const L: u64 = 250_000;
     let rate = 0.8 / SERVICE.as_secs_f64();
-    let mut plan = mesh_for(6000.0, rate, Duration::from_nanos(L));
+    let mut plan = mesh_for(3, 6000.0, rate, Duration::from_nanos(L));
     mesh::add_service(&mut plan, "echo", 1, mesh::exponential(1, SERVICE));
     add_poisson(&mut plan, "client", rate);
     let ran = observe(&plan);
@@ -134,7 +137,7 @@ fn links_shift_the_queue_by_their_length_and_nothing_else() {
     }).collect();
     seen.sort_by_key(|(arrival, _)| *arrival);
     let arrivals: Vec<u64> = seen.iter().map(|(arrival, _)| *arrival).collect();
-    let services: Vec<u64> = ServiceTimes::new(SEED, "echo-0", SERVICE).take(arrivals.len()).collect();
+    let services = services(plan.seed, arrivals.len());
     let waits = lindley(&arrivals, &services);
     for ((arrival, request), (wait, service)) in seen.into_iter().zip(waits.into_iter().zip(services)) {
         let split = request.split.unwrap();
@@ -147,6 +150,7 @@ fn links_shift_the_queue_by_their_length_and_nothing_else() {
 /// The recursions, which the mesh equals, have the textbook's means and quantiles.
 #[test]
 fn the_recursions_have_the_closed_forms() {
+    const SEED: u64 = 4;
     const DRAWS: usize = 3_000_000;
     for workers in [1, 4] {
         let rate = 0.8 * f64::from(workers) / SERVICE.as_secs_f64();
@@ -160,7 +164,7 @@ fn the_recursions_have_the_closed_forms() {
     }
     let rate = 0.8 / SERVICE.as_secs_f64();
     let arrivals: Vec<u64> = PoissonArrivals::new(SEED, "client", rate).take(DRAWS).collect();
-    let services: Vec<u64> = ServiceTimes::new(SEED, "echo-0", SERVICE).take(DRAWS).collect();
+    let services = services(SEED, DRAWS);
     let waits = lindley(&arrivals, &services);
     let mut times: Vec<u64> = waits.iter().zip(&services).map(|(w, s)| w + s).collect();
     times.sort_unstable();
@@ -172,11 +176,105 @@ fn the_recursions_have_the_closed_forms() {
     }
 }
 
+/// Limits of connection pools, where Istio has none by default.
+fn limit(plan: &mut Plan, limits: impl Fn(&mut ConnectionPool)) {
+    let mut pool = plan.mesh.profile.pool.value.clone();
+    limits(&mut pool);
+    let policy = DestinationPolicy { pool: mesh::set(pool), ..DestinationPolicy::default() };
+    mesh::govern(plan, "echo", policy);
+}
+
+/// A breaker on requests in flight, in front of workers without end, is Erlang's loss system: what finds all places taken
+/// is lost at once.
+#[test]
+fn a_breaker_on_requests_is_erlangs_loss_system() {
+    const PLACES: u32 = 10;
+    let offered = 8.0;
+    let rate = offered / SERVICE.as_secs_f64();
+    let mut plan = mesh_for(11, 15_000.0, rate, Duration::ZERO);
+    let mut app = mesh::exponential(1, SERVICE);
+    app.workers = None;
+    mesh::add_service(&mut plan, "echo", 1, app);
+    limit(&mut plan, |pool| pool.requests_max = PLACES);
+    add_poisson(&mut plan, "client", rate);
+    let ran = observe(&plan);
+    let arrivals = arrivals(&plan, "client", rate);
+    assert_eq!(ran.requests.len(), arrivals.len());
+    let times = loss(plan.seed, &arrivals, PLACES as usize);
+    for (request, time) in ran.requests.iter().zip(&times) {
+        let expected = match time {
+            Some(time) => (Some(200), Some(*time), "-"),
+            None => (Some(503), Some(0), "UO"),
+        };
+        let found = (request.status, request.latency_ns, request.flags.as_str());
+        assert_eq!(found, expected, "{request:?}");
+    }
+    let lost = |times: &[Option<u64>]| times.iter().filter(|time| time.is_none()).count() as f64 / times.len() as f64;
+    let (found, theory) = (lost(&times), erlang_b(PLACES, offered));
+    let (_, deviation) = replicate(50, |seed| {
+        let arrivals: Vec<u64> = PoissonArrivals::new(seed, "client", rate).take(times.len()).collect();
+        lost(&loss(seed, &arrivals, PLACES as usize))
+    });
+    println!("{PLACES} places, {offered} offered: lost {found:.4}, theory {theory:.4}, standard error {deviation:.4}");
+    assert!((found - theory).abs() < 4.0 * deviation);
+}
+
+/// Times in a loss system, `None` for what was lost.
+fn loss(seed: u64, arrivals: &[u64], places: usize) -> Vec<Option<u64>> {
+    let mut services = ServiceTimes::new(seed, "echo-0", SERVICE);
+    let mut busy_until: Vec<u64> = Vec::new();
+    arrivals.iter().map(|at| {
+        busy_until.retain(|end| end > at);
+        if busy_until.len() == places {
+            return None;
+        }
+        let service = services.next()?;
+        busy_until.push(at + service);
+        Some(service)
+    }).collect()
+}
+
+/// One HTTP/1.1 connection serves one request at a time, so a pool of one is a single server, and its line is Lindley's.
+/// Callers who give up leave the line, or break the connection off in the middle of their service: then the next in line
+/// gets a new one in that instant.
+#[test]
+fn a_pool_of_one_connection_is_a_line_with_impatient_callers() {
+    let rate = 0.9 / SERVICE.as_secs_f64();
+    let patience = Duration::from_millis(11);
+    let mut plan = mesh_for(12, 10_000.0, rate, Duration::ZERO);
+    let mut app = mesh::exponential(1, SERVICE);
+    app.workers = None;
+    mesh::add_service(&mut plan, "echo", 1, app);
+    // Without a sidecar it is called in plain HTTP/1.1.
+    plan.pods[0].workload.meshed = false;
+    limit(&mut plan, |pool| pool.connections_max = 1);
+    add_poisson(&mut plan, "client", rate);
+    plan.traffic[0].timeout = Some(patience);
+    let ran = observe(&plan);
+    let arrivals = arrivals(&plan, "client", rate);
+    assert_eq!(ran.requests.len(), arrivals.len());
+    let mut services = ServiceTimes::new(plan.seed, "echo-0", SERVICE);
+    let (mut free, mut gave_up) = (0, 0);
+    for (request, at) in ran.requests.iter().zip(arrivals) {
+        let start = free.max(at);
+        let deadline = at + patience.as_nanos() as u64;
+        let end = match start < deadline {
+            true => start + services.next().unwrap(),
+            false => u64::MAX,
+        };
+        let expected = match end <= deadline {
+            true => (RequestOutcome::Answered, end - at),
+            false => (RequestOutcome::Timeout, deadline - at),
+        };
+        gave_up += u32::from(end > deadline);
+        free = free.max(end.min(deadline));
+        assert_eq!((request.outcome, request.latency_ns.unwrap()), expected, "{request:?}");
+    }
+    assert!(gave_up > 500, "{gave_up}");
+}
+
 const SERVERS: usize = 100;
 const LAMBDA: f64 = 0.7;
-
-/// Requests to leave out before a mean is taken: 100 service times, three relaxation times 1/(1 − √λ)² of M/M/1.
-const WARM_UP: usize = 7000;
 
 fn servers(seed: u64, count: usize) -> Servers {
     let times = (0..count).map(|i| ServiceTimes::new(seed, &format!("echo-{i}"), SERVICE));
@@ -203,30 +301,30 @@ fn market(plan: &mut Plan, servers: usize, balancer: Option<LoadBalancer>) {
 
 /// One sidecar sends everything, so it knows every line; each request goes where the model sends it and takes as long.
 /// Returns the mean time in the system and the standard error, in service times.
-fn is_the_supermarket(choices: u32, balancer: Option<LoadBalancer>, measured: usize) -> (f64, f64) {
+fn is_the_supermarket(seed: u64, choices: u32, balancer: Option<LoadBalancer>, warm_up: usize, measured: usize) -> (f64, f64) {
     let rate = LAMBDA * SERVERS as f64 / SERVICE.as_secs_f64();
-    let mut plan = mesh_for((WARM_UP + measured) as f64, rate, Duration::ZERO);
+    let mut plan = mesh_for(seed, (warm_up + measured) as f64, rate, Duration::ZERO);
     market(&mut plan, SERVERS, balancer);
     add_poisson(&mut plan, "client", rate);
     let ran = observe(&plan);
     let arrivals = arrivals(&plan, "client", rate);
     assert_eq!(ran.requests.len(), arrivals.len());
-    let (mut model, mut rng) = (servers(SEED, SERVERS), picks(SEED, "client"));
+    let (mut model, mut rng) = (servers(seed, SERVERS), picks(seed, "client"));
     for (request, arrival) in ran.requests.iter().zip(&arrivals) {
         let (server, time) = model.arrive(*arrival, 0, choices as usize, &mut rng);
         let pod = format!("echo-{server}");
         let found = (request.intended_ns, request.upstream(), request.latency());
         assert_eq!(found, (*arrival, pod.as_str(), time), "{request:?}");
     }
-    let warm = ran.requests[WARM_UP..].iter().map(Request::latency);
+    let warm = ran.requests[warm_up..].iter().map(Request::latency);
     let found = mean(warm) / SERVICE_NS;
     let count = arrivals.len();
-    let (expected, deviation) = replicate(40, |seed| modelled(seed, choices as usize, rate, count));
+    let (expected, deviation) = replicate(40, |seed| modelled(seed, choices as usize, warm_up, count));
     let theory = supermarket_time(LAMBDA, choices);
     println!(
         "{SERVERS} servers, λ {LAMBDA}, d = {choices}, {} requests: mean time {found:.4} service times, theory {theory:.4}, \
          {SERVERS} servers by replication {expected:.4}, standard error {deviation:.4}",
-        count - WARM_UP,
+        count - warm_up,
     );
     assert!((found - expected).abs() < 4.0 * deviation, "the mesh is off its model");
     // The theory is of infinitely many servers; a hundred are 0.4 % slower (same paper, table 1).
@@ -236,36 +334,39 @@ fn is_the_supermarket(choices: u32, balancer: Option<LoadBalancer>, measured: us
 }
 
 /// The model's mean time in the system after the warm-up.
-fn modelled(seed: u64, choices: usize, rate: f64, count: usize) -> f64 {
+fn modelled(seed: u64, choices: usize, warm_up: usize, count: usize) -> f64 {
+    let rate = LAMBDA * SERVERS as f64 / SERVICE.as_secs_f64();
     let (mut model, mut rng) = (servers(seed, SERVERS), picks(seed, "client"));
     let arrivals = PoissonArrivals::new(seed, "client", rate).take(count);
     let times: Vec<u64> = arrivals.map(|at| model.arrive(at, 0, choices, &mut rng).1).collect();
-    mean(times[WARM_UP..].iter().copied()) / SERVICE_NS
+    mean(times[warm_up..].iter().copied()) / SERVICE_NS
 }
 
 /// Mitzenmacher's table: 1.6145 for two choices, 3.3333 for one.
 #[test]
 fn two_choices_are_as_good_as_the_supermarket_says() {
-    let (found, deviation) = is_the_supermarket(2, None, 7000);
-    assert!(supermarket_time(LAMBDA, 1) - found > 4.0 * deviation);
-    assert!((found / supermarket_time(LAMBDA, 2) - 1.0).abs() < 0.05);
+    // 28 service times of warm-up: the lines are short, and forget quickly.
+    let (found, deviation) = is_the_supermarket(5, 2, None, 2000, 12_000);
+    assert!(supermarket_time(LAMBDA, 1) - found > 30.0 * deviation, "far better than one choice");
 }
 
 #[test]
 fn random_choice_is_as_bad_as_the_supermarket_says() {
-    let (found, _) = is_the_supermarket(1, Some(LoadBalancer::Random), 12_000);
-    assert!(found > 1.5 * supermarket_time(LAMBDA, 2));
+    // 100 service times of warm-up, almost three relaxation times 1/(1 − √λ)² of M/M/1.
+    let (found, deviation) = is_the_supermarket(6, 1, Some(LoadBalancer::Random), 7000, 8000);
+    assert!(found - supermarket_time(LAMBDA, 2) > 4.0 * deviation, "far worse than two choices");
 }
 
 /// A sidecar counts the requests it has sent itself. Where many share the servers, each sees a part of the lines, and two
 /// choices gain less: exactly as much less as in a model whose callers see only their own.
 #[test]
 fn many_callers_who_see_their_own_requests_alone_gain_less() {
+    const SEED: u64 = 7;
     const CALLERS: usize = 8;
     const FEW: usize = 40;
     let rate = LAMBDA * FEW as f64 / SERVICE.as_secs_f64();
     let each = rate / CALLERS as f64;
-    let mut plan = mesh_for(12_000.0, rate, Duration::ZERO);
+    let mut plan = mesh_for(SEED, 12_000.0, rate, Duration::ZERO);
     market(&mut plan, FEW, None);
     let names: Vec<String> = (0..CALLERS).map(|i| format!("client-{i}")).collect();
     names.iter().for_each(|name| add_poisson(&mut plan, name, each));
@@ -304,7 +405,7 @@ fn many_callers_who_see_their_own_requests_alone_gain_less() {
 fn lines_obey_littles_law() {
     const RHO: f64 = 0.8;
     let rate = RHO * 4.0 / SERVICE.as_secs_f64();
-    let mut plan = mesh_for(12_000.0, rate, Duration::from_micros(100));
+    let mut plan = mesh_for(8, 12_000.0, rate, Duration::from_micros(100));
     mesh::add_service(&mut plan, "echo", 1, mesh::exponential(4, SERVICE));
     add_poisson(&mut plan, "client", rate);
     let ran = observe(&plan);
@@ -359,7 +460,7 @@ fn area_under(spans: Vec<(u64, u64)>) -> f64 {
 fn closed_loops_obey_the_response_time_law() {
     const USERS: u32 = 40;
     let think = Duration::from_millis(20);
-    let mut plan = mesh::empty(SEED, Distribution::Constant(Duration::from_micros(100)), Duration::from_secs(5));
+    let mut plan = mesh::empty(9, Distribution::Constant(Duration::from_micros(100)), Duration::from_secs(5));
     mesh::add_service(&mut plan, "echo", 1, mesh::exponential(4, SERVICE));
     let load = Load::Closed {
         users: USERS,
@@ -397,7 +498,7 @@ fn area_bound(requests: &[Request]) -> usize {
 /// Whatever happens, every request is accounted for exactly once, and its latency is the sum of its parts.
 #[test]
 fn nothing_is_lost_and_nothing_counts_twice() {
-    let mut plan = chaos::plan(SEED);
+    let mut plan = chaos::plan(10);
     chaos::add_auditors(&mut plan);
     let ran = observe(&plan);
     let broken = ran.report.failures.iter().filter(|f| f.kind == FailureKind::Invariant);
