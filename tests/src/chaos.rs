@@ -27,7 +27,10 @@ pub fn plan(seed: u64) -> Plan {
         link.loss = 0.01;
     }
     let mut web = mesh::exponential(4, ms(5));
-    web.fallback.steps = vec![Step::Parallel(vec![mesh::call("cart"), mesh::call("stock")])];
+    web.fallback.steps = vec![Step::Parallel(vec![
+        mesh::call("cart"),
+        mesh::call("stock"),
+    ])];
     let mut cart = mesh::exponential(2, ms(20));
     cart.cancel = CancelPolicy::Finish;
     cart.fallback.response_bytes = 20_000;
@@ -100,7 +103,9 @@ fn fault(name: &str, at: u64, duration: Option<u64>, kind: FaultKind) -> FaultPl
 fn pods(service: &str, numbers: std::ops::Range<u32>) -> PodSelector {
     PodSelector {
         text: format!("{service}-{}..{}", numbers.start, numbers.end),
-        pods: numbers.map(|number| format!("{service}-{number}")).collect(),
+        pods: numbers
+            .map(|number| format!("{service}-{number}"))
+            .collect(),
     }
 }
 

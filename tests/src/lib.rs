@@ -38,11 +38,11 @@ pub fn build(release: bool) -> PathBuf {
     let errors = String::from_utf8_lossy(&built.stderr);
     assert!(built.status.success(), "the binary does not build: {errors}");
     let messages = String::from_utf8_lossy(&built.stdout);
-    let executable = messages.lines().filter_map(|line| {
+    let mut executable = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executable.last().expect("cargo names the executable")
+    executable.next_back().expect("cargo names the executable")
 }
 
 /// Runs `meshquake` with `args` in `folder`.

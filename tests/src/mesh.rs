@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use mesh_core::control::{Locality, Service, ServicePort, Workload, WorkloadState};
 use mesh_core::policy::{
-    DestinationPolicy, DestinationRule, Fraction, HostPattern, MeshPolicy, Origin,
-    Profile, Sourced,
+    DestinationPolicy, DestinationRule, Fraction, HostPattern, MeshPolicy, Origin, Profile, Sourced,
 };
 use meshquake::plan::{
     AppPlan, Arrivals, CallPlan, CancelPolicy, Distribution, EndpointPlan, LinkPlan, LinkQuality,
@@ -259,6 +258,14 @@ impl Request {
     pub fn latency(&self) -> u64 {
         assert_eq!(self.status, Some(200), "{self:?}");
         self.latency_ns.expect("an answered request has a latency")
+    }
+
+    /// Where the latency of a request that ended went.
+    ///
+    /// # Panics
+    /// When it has not ended.
+    pub fn split(&self) -> Split {
+        self.split.expect("a request that ended has a split")
     }
 
     /// The pod that the last attempt went to.

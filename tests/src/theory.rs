@@ -121,7 +121,13 @@ impl Servers {
 
     /// A request of `caller` joins the shortest line of `choices` drawn with replacement, the first drawn among equals.
     /// A caller counts its own requests only. Returns the server, and the time until the request leaves it.
-    pub fn arrive(&mut self, at: u64, caller: usize, choices: usize, rng: &mut Rng) -> (usize, u64) {
+    pub fn arrive(
+        &mut self,
+        at: u64,
+        caller: usize,
+        choices: usize,
+        rng: &mut Rng,
+    ) -> (usize, u64) {
         let (mut best, mut least) = self.draw(at, caller, rng);
         for _ in 1..choices {
             let (other, load) = self.draw(at, caller, rng);
@@ -143,13 +149,18 @@ impl Servers {
         while line.front().is_some_and(|(leaves, _)| *leaves <= at) {
             line.pop_front();
         }
-        (server, line.iter().filter(|(_, other)| *other == caller).count())
+        (
+            server,
+            line.iter().filter(|(_, other)| *other == caller).count(),
+        )
     }
 }
 
 /// Share of requests lost at `places` places without a line, by Erlang's B formula, in its recursive form.
 pub fn erlang_b(places: u32, offered: f64) -> f64 {
-    (1..=places).fold(1.0, |lost, place| offered * lost / (f64::from(place) + offered * lost))
+    (1..=places).fold(1.0, |lost, place| {
+        offered * lost / (f64::from(place) + offered * lost)
+    })
 }
 
 /// Mean wait of M/M/c in service times, by Erlang's C formula. `rho` is the load of one worker.
@@ -172,19 +183,24 @@ pub fn supermarket_time(lambda: f64, choices: u32) -> f64 {
 
 /// The mean of some nanoseconds.
 pub fn mean(spans: impl IntoIterator<Item = u64>) -> f64 {
-    let (sum, count) = spans
-        .into_iter()
-        .fold((0u128, 0u64), |(sum, count), span| (sum + u128::from(span), count + 1));
+    let (sum, count) = spans.into_iter().fold((0u128, 0u64), |(sum, count), span| {
+        (sum + u128::from(span), count + 1)
+    });
     sum as f64 / count as f64
 }
 
 /// Mean and standard deviation of what `experiment` gives under `replications` seeds: the sampling error of one run is
 /// measured, with its correlations, its warm-up and all, not guessed.
 pub fn replicate(replications: u64, experiment: impl Fn(u64) -> f64) -> (f64, f64) {
-    let found: Vec<f64> = (1..=replications).map(|k| experiment(1_000_000 + k)).collect();
+    let found: Vec<f64> = (1..=replications)
+        .map(|k| experiment(1_000_000 + k))
+        .collect();
     let mean = found.iter().sum::<f64>() / replications as f64;
     let squares = found.iter().map(|x| (x - mean) * (x - mean));
-    (mean, libm::sqrt(squares.sum::<f64>() / (replications - 1) as f64))
+    (
+        mean,
+        libm::sqrt(squares.sum::<f64>() / (replications - 1) as f64),
+    )
 }
 
 #[cfg(test)]
@@ -213,14 +229,22 @@ mod tests {
         for (workers, waits) in tables {
             for (rho, wait) in [0.5, 0.8, 0.9, 0.95].into_iter().zip(waits) {
                 let found = erlang_c_wait(workers, rho);
-                assert!((found - wait).abs() < 5e-4 * wait.max(0.1), "{workers} {rho}: {found}");
+                assert!(
+                    (found - wait).abs() < 5e-4 * wait.max(0.1),
+                    "{workers} {rho}: {found}"
+                );
             }
         }
     }
 
     #[test]
     fn erlang_b_by_the_tables() {
-        let table = [(10, 5.0, 0.01838), (10, 8.0, 0.12166), (10, 10.0, 0.21458), (100, 100.0, 0.07570)];
+        let table = [
+            (10, 5.0, 0.01838),
+            (10, 8.0, 0.12166),
+            (10, 10.0, 0.21458),
+            (100, 100.0, 0.07570),
+        ];
         for (places, offered, lost) in table {
             assert!((erlang_b(places, offered) - lost).abs() < 6e-6);
         }
@@ -229,7 +253,13 @@ mod tests {
     /// The table of the paper, its equation for the time in the system.
     #[test]
     fn the_supermarket_by_the_table() {
-        let table = [(0.5, 1.2657), (0.7, 1.6145), (0.8, 1.9474), (0.9, 2.6141), (0.99, 5.4320)];
+        let table = [
+            (0.5, 1.2657),
+            (0.7, 1.6145),
+            (0.8, 1.9474),
+            (0.9, 2.6141),
+            (0.99, 5.4320),
+        ];
         for (lambda, time) in table {
             assert!((supermarket_time(lambda, 2) - time).abs() < 6e-5);
         }

@@ -41,7 +41,11 @@ fn pair(link: u64, sleep: u64, duration: Duration) -> Plan {
 fn a_round_trip_is_twice_the_link() {
     let mut plan = pair(250_000, 0, Duration::from_secs(2));
     mesh::add_client(&mut plan, "client", "echo", mesh::evenly(500.0));
-    let latencies: Vec<u64> = observe(&plan).requests.iter().map(mesh::Request::latency).collect();
+    let latencies: Vec<u64> = observe(&plan)
+        .requests
+        .iter()
+        .map(mesh::Request::latency)
+        .collect();
     assert_eq!(latencies.len(), 1000);
     assert_eq!(latencies[0], 1_500_000);
     assert!(latencies[1..].iter().all(|latency| *latency == 500_000));
@@ -50,16 +54,33 @@ fn a_round_trip_is_twice_the_link() {
 /// Many round trips add up to the nanosecond: request k begins when all before it have taken their time.
 #[test]
 fn no_error_builds_up() {
-    for (link, sleep) in [(0, 1), (250_000, 0), (250_000, 100_000), (123_457, 1), (1, 1)] {
+    for (link, sleep) in [
+        (0, 1),
+        (250_000, 0),
+        (250_000, 100_000),
+        (123_457, 1),
+        (1, 1),
+    ] {
         let cycle = 2 * link + sleep;
         let cold = cycle + 4 * link;
         let mut plan = pair(link, sleep, ns(cold + 999 * cycle));
         mesh::add_client(&mut plan, "client", "echo", one_after_another());
         let ran = observe(&plan);
-        let begun: Vec<u64> = ran.requests.iter().map(|request| request.intended_ns).collect();
+        let begun: Vec<u64> = ran
+            .requests
+            .iter()
+            .map(|request| request.intended_ns)
+            .collect();
         let expected = (0..1000).map(|k| if k == 0 { 0 } else { cold + (k - 1) * cycle });
-        assert_eq!(begun, expected.collect::<Vec<_>>(), "L = {link} ns, sleep {sleep} ns");
-        let ended = ran.requests.iter().filter(|request| request.latency_ns.is_some());
+        assert_eq!(
+            begun,
+            expected.collect::<Vec<_>>(),
+            "L = {link} ns, sleep {sleep} ns"
+        );
+        let ended = ran
+            .requests
+            .iter()
+            .filter(|request| request.latency_ns.is_some());
         assert!(ended.skip(1).all(|request| request.latency() == cycle));
     }
 }
@@ -118,10 +139,17 @@ fn each_way_counts_its_own_links() {
         plan.faults.push(slow(3, hop, hop + 1, 777_777));
         plan.faults.push(slow(7, hop + 1, hop, 1));
     }
-    let latencies: Vec<u64> = observe(&plan).requests.iter().map(mesh::Request::latency).collect();
+    let latencies: Vec<u64> = observe(&plan)
+        .requests
+        .iter()
+        .map(mesh::Request::latency)
+        .collect();
     // Sent at 0, 2, 4, … s: the third finds the way there longer, the fifth the way back.
     let warm = 12 * L;
-    assert_eq!(latencies, [36 * L, warm, warm + 6 * 777_777, warm, warm + 6, warm]);
+    assert_eq!(
+        latencies,
+        [36 * L, warm, warm + 6 * 777_777, warm, warm + 6, warm]
+    );
 }
 
 fn selected(pod: String) -> PodSelector {
@@ -141,7 +169,7 @@ fn sleeps_are_exact_below_a_millisecond() {
         assert_eq!(ran.requests.len(), 20);
         for request in &ran.requests[1..] {
             assert_eq!(request.latency(), 100_000 + sleep);
-            assert_eq!(request.split.unwrap().service_ns, sleep);
+            assert_eq!(request.split().service_ns, sleep);
         }
     }
 }

@@ -107,15 +107,14 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let mut cluster = Cluster::build(plan, options.requests, options.reproduce)?;
     cluster.boot(ORIGIN)?;
     cluster.begin(ORIGIN);
-    let mut reached = Duration::ZERO;
     for slice in 1..=SLICES {
         if options.stop.load(Ordering::Relaxed) {
             break;
         }
-        reached = plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES));
-        if slice == SLICES {
-            reached = plan.duration;
-        }
+        let reached = match slice {
+            SLICES => plan.duration,
+            _ => plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES)),
+        };
         cluster.run_until(ORIGIN + reached)?;
         (options.progress)(reached, cluster.requests_ended());
     }
