@@ -15,9 +15,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1 as client1, http2 as client2};
+use hyper::header::HeaderValue;
 use hyper::server::conn::{http1 as server1, http2 as server2};
 use hyper::service::service_fn;
-use hyper::header::HeaderValue;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use mesh_core::seam::{Connection, Executor, HyperTimer, Instant, Seams, TlsTime};
@@ -172,7 +172,8 @@ async fn client_pod(
     for n in (u64::from(pair)..requests).step_by(pairs as usize) {
         let due = Instant::ZERO + START + nanos(n);
         seams.clock.sleep_until(due).await;
-        let (seams_, pool, body, tally) = (seams.clone(), pool.clone(), body.clone(), tally.clone());
+        let (seams_, pool, body, tally) =
+            (seams.clone(), pool.clone(), body.clone(), tally.clone());
         seams.spawn(async move {
             let ok = request(&pool, body).await;
             let counter = if ok { &tally.answered } else { &tally.failed };

@@ -47,12 +47,10 @@ impl Identity {
 
     /// A server that demands a client certificate.
     pub(crate) fn server(&self, time: TlsTime) -> Arc<ServerConfig> {
-        let verifier = WebPkiClientVerifier::builder_with_provider(
-            self.roots.clone(),
-            self.provider.clone(),
-        )
-        .build()
-        .expect(WELL_FORMED);
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
+                .build()
+                .expect(WELL_FORMED);
         let mut config = ServerConfig::builder_with_details(self.provider.clone(), Arc::new(time))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect(WELL_FORMED)

@@ -73,7 +73,10 @@ fn workload(name: &str, app: &str, ip: &str) -> Workload {
 
 fn registry() -> Registry {
     let mut registry = Registry::default();
-    for workload in [workload("client-0", "client", CLIENT), workload("echo-0", "echo", SERVER)] {
+    for workload in [
+        workload("client-0", "client", CLIENT),
+        workload("echo-0", "echo", SERVER),
+    ] {
         registry.workloads.insert(workload.name.clone(), workload);
     }
     let host: Arc<str> = "echo.default.svc.cluster.local".into();
@@ -98,13 +101,9 @@ fn start_control_plane(seams: &Seams, policy: MeshPolicy) -> (Rc<ControlPlane>, 
     let domain = policy.profile.trust_domain.clone();
     let mut rng = seams.random.stream("ca");
     let now = seams.clock.unix_time();
-    let authority = CertificateAuthority::new(
-        &domain,
-        &mut rng,
-        now,
-        mesh_core::identity::ROOT_LIFETIME,
-    )
-    .unwrap();
+    let authority =
+        CertificateAuthority::new(&domain, &mut rng, now, mesh_core::identity::ROOT_LIFETIME)
+            .unwrap();
     let trust = TrustBundle::of(&authority);
     let id = SpiffeId::parse(&control_plane_identity(&domain)).unwrap();
     let key = KeyPair::generate(&mut rng);
@@ -117,7 +116,10 @@ fn start_control_plane(seams: &Seams, policy: MeshPolicy) -> (Rc<ControlPlane>, 
     let plane = ControlPlane::new(seams.clone(), policy, registry(), authority);
     let serving = plane.clone();
     seams.spawn(async move {
-        serving.serve(CONTROL.parse().unwrap(), identity).await.unwrap();
+        serving
+            .serve(CONTROL.parse().unwrap(), identity)
+            .await
+            .unwrap();
     });
     (plane, trust)
 }
@@ -181,11 +183,13 @@ async fn start_app() {
 
 async fn request(to: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, hyper::Error> {
     let stream = TcpStream::connect(to).await.unwrap();
-    let (mut sender, driver) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::task::spawn_local(driver);
     let (parts, body) = sender.send_request(request).await?.into_parts();
-    Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+    Ok(Response::from_parts(
+        parts,
+        body.collect().await?.to_bytes(),
+    ))
 }
 
 #[test]
@@ -221,7 +225,10 @@ fn a_request_crosses_two_sidecars_on_real_sockets() {
         assert_eq!(response.status(), 200);
         assert_eq!(*response.body(), payload);
         let client = response.headers()["x-client"].to_str().unwrap();
-        assert!(client.ends_with("URI=spiffe://cluster.local/ns/default/sa/client"), "{client}");
+        assert!(
+            client.ends_with("URI=spiffe://cluster.local/ns/default/sa/client"),
+            "{client}"
+        );
 
         let unknown = Request::get("/").header("host", "nobody:80");
         let unknown = unknown.body(Full::new(Bytes::new())).unwrap();
@@ -229,7 +236,9 @@ fn a_request_crosses_two_sidecars_on_real_sockets() {
 
         // Plain text gets nowhere under STRICT.
         let direct = format!("{SERVER}:{APP_PORT}");
-        let plain = Request::get("/").header("host", "echo").body(Full::new(Bytes::new()));
+        let plain = Request::get("/")
+            .header("host", "echo")
+            .body(Full::new(Bytes::new()));
         assert!(request(&direct, plain.unwrap()).await.is_err());
 
         let events = seen.0.borrow();

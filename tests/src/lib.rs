@@ -36,7 +36,10 @@ pub fn build(release: bool) -> PathBuf {
     }
     let built = cargo.output().expect("cargo runs");
     let errors = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "the binary does not build: {errors}");
+    assert!(
+        built.status.success(),
+        "the binary does not build: {errors}"
+    );
     let messages = String::from_utf8_lossy(&built.stdout);
     let mut executable = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -78,6 +81,10 @@ pub fn run_json(folder: &Path, scenario: &str, args: &[&str]) -> serde_json::Val
     all.extend(args);
     let output = meshquake(folder, &all);
     let code = output.status.code();
-    assert!(matches!(code, Some(0 | 1)), "exit {code:?}: {}", stderr(&output));
+    assert!(
+        matches!(code, Some(0 | 1)),
+        "exit {code:?}: {}",
+        stderr(&output)
+    );
     serde_json::from_slice(&output.stdout).expect("the result is JSON")
 }

@@ -14,7 +14,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let edges = metadata.workspace_packages().into_iter().map(|package| {
         let normal = package.dependencies.iter();
         let normal = normal.filter(|d| d.kind == DependencyKind::Normal);
-        (package.name.to_string(), normal.map(|d| d.name.to_string()).collect())
+        (
+            package.name.to_string(),
+            normal.map(|d| d.name.to_string()).collect(),
+        )
     });
     edges.collect()
 }
@@ -26,8 +29,14 @@ fn arrows_point_down() {
     let knows = |krate: &str| -> BTreeSet<&String> {
         all[krate].iter().filter(|d| own.contains(d)).collect()
     };
-    assert!(knows("mesh-core").is_empty(), "mesh-core knows nothing of this workspace");
-    assert!(knows("meshquake-reports").is_empty(), "reports know only the record");
+    assert!(
+        knows("mesh-core").is_empty(),
+        "mesh-core knows nothing of this workspace"
+    );
+    assert!(
+        knows("meshquake-reports").is_empty(),
+        "reports know only the record"
+    );
     let below = ["mesh-core", "meshquake-reports"].map(String::from);
     assert!(knows("meshquake").iter().all(|d| below.contains(d)));
 }
@@ -48,6 +57,9 @@ fn no_source_file_allows_unsafe_code() {
     for krate in ["mesh-core", "sim", "reports", "benches", "tests"] {
         let own = meshquake_tests::root().join(krate).join("Cargo.toml");
         let own = std::fs::read_to_string(own).unwrap();
-        assert!(own.contains("[lints]\nworkspace = true"), "{krate} follows the workspace's lints");
+        assert!(
+            own.contains("[lints]\nworkspace = true"),
+            "{krate} follows the workspace's lints"
+        );
     }
 }

@@ -7,6 +7,9 @@
 //! signs certificates; a [`Subscription`] is the sidecar's end.
 
 mod compile;
+mod explain;
+#[cfg(test)]
+mod fixture;
 mod plane;
 mod push;
 mod registry;
@@ -15,6 +18,11 @@ mod subscription;
 mod wire;
 
 pub use compile::{Compiler, compile};
+pub use explain::{
+    ClusterFinding, DestinationFinding, EndpointFinding, ExplainRequest, ExplainRequestError,
+    Explanation, Forwarding, HostFinding, MirrorFinding, Outcome, Protection, RouteFinding,
+    SentRequest, Target, explain,
+};
 pub use plane::{ControlPlane, control_plane_identity};
 pub use registry::{Locality, Registry, Service, ServicePort, Workload, WorkloadState};
 pub use resource::{

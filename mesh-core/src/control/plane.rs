@@ -116,7 +116,10 @@ impl ControlPlane {
         while let Some((first, last)) = self.changing.get() {
             let (quiet, longest) = {
                 let policy = self.policy.borrow();
-                (policy.profile.push_debounce, policy.profile.push_debounce_max)
+                (
+                    policy.profile.push_debounce,
+                    policy.profile.push_debounce_max,
+                )
             };
             let due = (last + quiet).min(first + longest);
             if self.seams.now() >= due {
@@ -148,7 +151,9 @@ impl ControlPlane {
             return;
         };
         let version = snapshot.version;
-        let delta = subscriber.sent.advance(snapshot, &mut self.encoded.borrow_mut());
+        let delta = subscriber
+            .sent
+            .advance(snapshot, &mut self.encoded.borrow_mut());
         let Some(delta) = delta else {
             return;
         };
@@ -206,7 +211,8 @@ impl ControlPlane {
         let Ok(stream) = acceptor.accept(connection.io).await else {
             return;
         };
-        let mut builder = hyper::server::conn::http2::Builder::new(Executor(self.seams.spawn.clone()));
+        let mut builder =
+            hyper::server::conn::http2::Builder::new(Executor(self.seams.spawn.clone()));
         builder
             .timer(HyperTimer::new(self.seams.clock.clone()))
             .auto_date_header(false)
@@ -217,7 +223,9 @@ impl ControlPlane {
             async move { Ok::<_, Infallible>(plane.answer(request).await) }
         });
         // A connection that breaks ends its streams; nothing else is to be done.
-        let _ended = builder.serve_connection(TokioIo::new(stream), service).await;
+        let _ended = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
     }
 
     async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Response<PushBody> {
@@ -230,7 +238,8 @@ impl ControlPlane {
                 let (out, stream) = mpsc::unbounded_channel();
                 let plane = self.clone();
                 let body = request.into_body();
-                self.seams.spawn(async move { plane.subscribe(&caller, body, out).await });
+                self.seams
+                    .spawn(async move { plane.subscribe(&caller, body, out).await });
                 Response::new(PushBody::Stream(stream))
             }
             _ => status(StatusCode::NOT_FOUND),
@@ -238,7 +247,11 @@ impl ControlPlane {
     }
 
     fn authenticate(&self, request: &Request<Incoming>) -> Option<SpiffeId> {
-        let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+        let value = request
+            .headers()
+            .get(header::AUTHORIZATION)?
+            .to_str()
+            .ok()?;
         let token = value.strip_prefix("Bearer ")?;
         self.tokens.borrow().get(token).cloned()
     }
@@ -250,7 +263,10 @@ impl ControlPlane {
         let csr = request.to_bytes();
         let now = self.seams.clock.unix_time();
         let lifetime = self.policy.borrow().profile.svid_lifetime;
-        let signed = self.authority.borrow_mut().sign(&csr, caller, now, lifetime);
+        let signed = self
+            .authority
+            .borrow_mut()
+            .sign(&csr, caller, now, lifetime);
         let identity = caller.to_string();
         let observe = |what: &str, not_after: u64, why: &str| {
             let event = IdentityEvent {
@@ -294,12 +310,17 @@ impl ControlPlane {
         let mut why = String::new();
         'stream: while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { break };
-            let Some(data) = frame.data_ref() else { continue };
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
             frames.push(data);
             loop {
                 match frames.next::<ToControl>() {
                     Ok(None) => break,
-                    Ok(Some(ToControl::Subscribe { workload: name, ports })) => {
+                    Ok(Some(ToControl::Subscribe {
+                        workload: name,
+                        ports,
+                    })) => {
                         if !self.may_subscribe(caller, &name) {
                             why = format!("{caller} may not subscribe as {name}");
                             break 'stream;
@@ -315,7 +336,9 @@ impl ControlPlane {
                         self.subscribers.borrow_mut().insert(id, subscriber);
                         self.push(id);
                     }
-                    Ok(Some(ToControl::Ack(version))) => self.observe("ack", version, &workload, ""),
+                    Ok(Some(ToControl::Ack(version))) => {
+                        self.observe("ack", version, &workload, "")
+                    }
                     Ok(Some(ToControl::Nack(version, why))) => {
                         self.observe("nack", version, &workload, &why);
                     }

@@ -33,7 +33,9 @@ impl Body for PushBody {
         match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream(stream) => stream.poll_recv(cx).map(|next| next.map(|b| Ok(Frame::data(b)))),
+            Self::Stream(stream) => stream
+                .poll_recv(cx)
+                .map(|next| next.map(|b| Ok(Frame::data(b)))),
         }
     }
 
@@ -55,7 +57,11 @@ fn encode(resource: &Resource) -> Bytes {
     postcard::to_stdvec(resource).unwrap_or_default().into()
 }
 
-fn cached<T>(entries: &mut Vec<(Arc<T>, Bytes)>, item: &Arc<T>, wrap: fn(Arc<T>) -> Resource) -> Blob {
+fn cached<T>(
+    entries: &mut Vec<(Arc<T>, Bytes)>,
+    item: &Arc<T>,
+    wrap: fn(Arc<T>) -> Resource,
+) -> Blob {
     if let Some((_, bytes)) = entries.iter().find(|(known, _)| Arc::ptr_eq(known, item)) {
         return Blob(bytes.clone());
     }
@@ -84,19 +90,35 @@ impl Sent {
         };
         let first = self.outbound.is_none();
         let clusters = keyed(snapshot.clusters, |c| c.name.clone());
-        changes(&mut self.clusters, clusters, &mut delta, Removed::Cluster, |name, item| {
-            let entries = cache.clusters.entry(name.clone()).or_default();
-            cached(entries, item, Resource::Cluster)
-        });
+        changes(
+            &mut self.clusters,
+            clusters,
+            &mut delta,
+            Removed::Cluster,
+            |name, item| {
+                let entries = cache.clusters.entry(name.clone()).or_default();
+                cached(entries, item, Resource::Cluster)
+            },
+        );
         let endpoints = keyed(snapshot.endpoints, |e| e.cluster.clone());
-        changes(&mut self.endpoints, endpoints, &mut delta, Removed::Endpoints, |name, item| {
-            let entries = cache.endpoints.entry(name.clone()).or_default();
-            cached(entries, item, Resource::Endpoints)
-        });
+        changes(
+            &mut self.endpoints,
+            endpoints,
+            &mut delta,
+            Removed::Endpoints,
+            |name, item| {
+                let entries = cache.endpoints.entry(name.clone()).or_default();
+                cached(entries, item, Resource::Endpoints)
+            },
+        );
         let routes = keyed(snapshot.routes, |r| r.port);
-        changes(&mut self.routes, routes, &mut delta, Removed::Routes, |_, item| {
-            cached(&mut cache.routes, item, Resource::Routes)
-        });
+        changes(
+            &mut self.routes,
+            routes,
+            &mut delta,
+            Removed::Routes,
+            |_, item| cached(&mut cache.routes, item, Resource::Routes),
+        );
         if self.outbound.as_ref() != Some(&snapshot.outbound) {
             let resource = Resource::Outbound(snapshot.outbound.clone());
             delta.changed.push(Blob(encode(&resource)));

@@ -20,9 +20,7 @@ use tokio::sync::mpsc;
 
 use super::push::PushBody;
 use super::wire::{self, Delta, Frames, Removed, Resource, ToControl};
-use super::{
-    Cluster, ClusterName, InboundListener, LoadAssignment, OutboundListener, RouteTable,
-};
+use super::{Cluster, ClusterName, InboundListener, LoadAssignment, OutboundListener, RouteTable};
 use crate::seam::{Executor, HyperTimer, Rng, Seams, sleep};
 use crate::telemetry::{ConfigEvent, Event};
 
@@ -146,7 +144,11 @@ pub struct Subscription {
 
 impl Subscription {
     /// A subscription that trusts servers as `trust` says.
-    pub fn new(seams: Seams, address: ControlAddress, trust: Arc<rustls::ClientConfig>) -> Rc<Self> {
+    pub fn new(
+        seams: Seams,
+        address: ControlAddress,
+        trust: Arc<rustls::ClientConfig>,
+    ) -> Rc<Self> {
         let rng = RefCell::new(seams.random.stream("control/backoff"));
         Rc::new(Self {
             seams,
@@ -164,7 +166,10 @@ impl Subscription {
     pub async fn sign(&self, csr: Vec<u8>) -> Result<Vec<Vec<u8>>, String> {
         let mut sender = self.connect().await?;
         let request = self.request(wire::SIGN_PATH, PushBody::Whole(csr.into()))?;
-        let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
         let status = response.status();
         let body = response.into_body().collect().await;
         let bytes = body.map_err(|e| e.to_string())?.to_bytes();
@@ -173,7 +178,9 @@ impl Subscription {
         }
         let mut frames = Frames::default();
         frames.push(&bytes);
-        frames.next()?.ok_or_else(|| "the answer was cut short".to_owned())
+        frames
+            .next()?
+            .ok_or_else(|| "the answer was cut short".to_owned())
     }
 
     /// Follows the resources of `workload` for ever; `apply` is called after each change.
@@ -193,7 +200,11 @@ impl Subscription {
                 .await;
             let why = ended.err().unwrap_or_default();
             self.observe("disconnect", resources.version, workload, &why);
-            failures = if resources.version == version { failures + 1 } else { 1 };
+            failures = if resources.version == version {
+                failures + 1
+            } else {
+                1
+            };
             let wait = self.reconnect_after(failures);
             sleep(&*self.seams.clock, wait).await;
         }
@@ -221,7 +232,10 @@ impl Subscription {
         };
         send(&out, &subscribe)?;
         let request = self.request(wire::STREAM_PATH, PushBody::Stream(stream))?;
-        let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
         if !response.status().is_success() {
             return Err(response.status().to_string());
         }
@@ -231,7 +245,9 @@ impl Subscription {
         let mut frames = Frames::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| e.to_string())?;
-            let Some(data) = frame.data_ref() else { continue };
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
             frames.push(data);
             while let Some(delta) = frames.next::<Delta>()? {
                 let version = delta.version;
@@ -253,7 +269,10 @@ impl Subscription {
         Request::builder()
             .method(Method::POST)
             .uri(format!("https://{}{path}", self.address.address))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.address.token))
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", self.address.token),
+            )
             .body(body)
             .map_err(|e| e.to_string())
     }
@@ -312,5 +331,6 @@ impl Subscription {
 
 fn send(out: &mpsc::UnboundedSender<Bytes>, message: &ToControl) -> Result<(), String> {
     let bytes = wire::frame(message).map_err(|e| e.to_string())?;
-    out.send(bytes).map_err(|_| "the stream has ended".to_owned())
+    out.send(bytes)
+        .map_err(|_| "the stream has ended".to_owned())
 }

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Cluster, ClusterName, InboundListener, LoadAssignment, OutboundListener, RouteTable,
-};
+use super::{Cluster, ClusterName, InboundListener, LoadAssignment, OutboundListener, RouteTable};
 
 /// Path of the resource stream.
 pub(crate) const STREAM_PATH: &str = "/meshquake.control.v1/StreamResources";
@@ -86,11 +84,16 @@ mod as_bytes {
     use serde::de::{Deserializer, Visitor};
     use serde::ser::Serializer;
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Bytes,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Bytes, D::Error> {
         struct AsBytes;
         impl Visitor<'_> for AsBytes {
             type Value = Bytes;
@@ -142,7 +145,9 @@ impl Frames {
         }
         self.0.advance(4);
         let body = self.0.split_to(length);
-        postcard::from_bytes(&body).map(Some).map_err(|e| e.to_string())
+        postcard::from_bytes(&body)
+            .map(Some)
+            .map_err(|e| e.to_string())
     }
 }
 
@@ -153,11 +158,17 @@ mod tests {
     #[test]
     fn frames_survive_any_cut() {
         let messages = [
-            ToControl::Subscribe { workload: "a-0".into(), ports: vec![80, 9080] },
+            ToControl::Subscribe {
+                workload: "a-0".into(),
+                ports: vec![80, 9080],
+            },
             ToControl::Ack(7),
             ToControl::Nack(8, "no".into()),
         ];
-        let bytes: Vec<u8> = messages.iter().flat_map(|m| frame(m).unwrap().to_vec()).collect();
+        let bytes: Vec<u8> = messages
+            .iter()
+            .flat_map(|m| frame(m).unwrap().to_vec())
+            .collect();
         for step in 1..bytes.len() {
             let mut frames = Frames::default();
             let mut out = Vec::new();

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use super::pool::{HostPool, PoolSettings};
 use super::secure;
-use crate::balance::{ActiveRequest, Balancer, EndpointId, EndpointSet, EndpointState, PickRequest};
+use crate::balance::{
+    ActiveRequest, Balancer, EndpointId, EndpointSet, EndpointState, PickRequest,
+};
 use crate::control::{Cluster, LoadAssignment};
 use crate::identity::IdentityStore;
 use crate::policy::RetryPolicy;
@@ -71,7 +73,8 @@ impl ClusterRuntime {
             limits: config.pool.value.clone(),
         });
         let detector = config.outlier.as_ref();
-        let detector = detector.map(|d| OutlierDetector::new(d.value.clone(), endpoints.clone(), now));
+        let detector =
+            detector.map(|d| OutlierDetector::new(d.value.clone(), endpoints.clone(), now));
         Rc::new(Self {
             seams,
             identity,
@@ -122,8 +125,12 @@ impl ClusterRuntime {
         });
         for host in self.hosts.borrow().values() {
             let endpoint = &host.endpoint;
-            let secure =
-                secure::to_endpoint(config, &self.identity, endpoint.meshed(), endpoint.address());
+            let secure = secure::to_endpoint(
+                config,
+                &self.identity,
+                endpoint.meshed(),
+                endpoint.address(),
+            );
             host.pool.configure(settings.clone(), secure);
         }
         *self.settings.borrow_mut() = settings;
@@ -246,7 +253,13 @@ impl ClusterRuntime {
     /// something to sweep: an idle cluster costs nothing.
     async fn sweep(self: Rc<Self>) {
         loop {
-            let Some(interval) = self.config.borrow().outlier.as_ref().map(|o| o.value.interval) else {
+            let Some(interval) = self
+                .config
+                .borrow()
+                .outlier
+                .as_ref()
+                .map(|o| o.value.interval)
+            else {
                 break;
             };
             let interval = interval.max(std::time::Duration::from_millis(1)).as_nanos() as u64;

@@ -134,7 +134,8 @@ impl Drop for Exchange {
         let now = self.seams().now();
         let end = self.end.unwrap_or_else(|| {
             // Dropped before its end: the downstream has gone away.
-            self.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+            self.flags
+                .insert(ResponseFlag::DownstreamConnectionTermination);
             self.details = Cow::Borrowed("downstream_remote_disconnect");
             now
         });

@@ -58,12 +58,6 @@ impl AttemptFailure {
 
     /// What hyper's error means.
     pub(crate) fn from_send(error: &hyper::Error, unsent: bool) -> Self {
-        if let Some(tls) = find::<rustls::Error>(error) {
-            // TLS 1.3 clients finish their handshake before the server has judged
-            // their certificate: the verdict arrives as an alert.
-            let why = format!("TLS error: {tls}");
-            return Self::Connect(ConnectFailure::Failed(why.into()));
-        }
         if let Some(reset) = find::<h2::Error>(error) {
             if reset.reason() == Some(h2::Reason::REFUSED_STREAM) {
                 return Self::RefusedStream;

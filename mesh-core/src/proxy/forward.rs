@@ -24,9 +24,9 @@ use super::pool::{ConnectFailure, Lease};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
+use crate::balance::ActiveRequest;
 use crate::policy::RetryPolicy;
 use crate::resilience;
-use crate::balance::ActiveRequest;
 use crate::resilience::{AttemptOutcome, Permit, RetryDecision, RetryState};
 use crate::route::Choice;
 use crate::seam::{BoxSleep, Instant, Seams};
@@ -196,7 +196,13 @@ impl Run<'_> {
         let start = self.seams.now();
         let Some(pick) = self.cluster.pick(terms.hash, terms.retry, &self.tried) else {
             exchange.upstream = None;
-            exchange.attempt(exchange.attempts, start, 0, ResponseFlag::NoHealthyUpstream.into(), TlsState::Plain);
+            exchange.attempt(
+                exchange.attempts,
+                start,
+                0,
+                ResponseFlag::NoHealthyUpstream.into(),
+                TlsState::Plain,
+            );
             return Ok(Outcome::NoHost);
         };
         if pick.panicked {
@@ -209,7 +215,10 @@ impl Run<'_> {
         self.tried.push(host.clone());
         exchange.upstream = Some(host.workload());
         let mut watch = AttemptWatch::new(exchange, self.cluster, host.clone(), start);
-        let try_deadline = terms.retry.per_try_timeout.map_or(Instant::NEVER, |t| start + t);
+        let try_deadline = terms
+            .retry
+            .per_try_timeout
+            .map_or(Instant::NEVER, |t| start + t);
         let work = crate::seam::timeout_at(
             &*self.seams.clock,
             try_deadline,
@@ -270,7 +279,9 @@ impl Run<'_> {
     ) -> Response<ResponseBody> {
         match decision {
             RetryDecision::Exhausted => {
-                exchange.flags.insert(ResponseFlag::UpstreamRetryLimitExceeded);
+                exchange
+                    .flags
+                    .insert(ResponseFlag::UpstreamRetryLimitExceeded);
             }
             RetryDecision::Overflow => exchange.flags.insert(ResponseFlag::UpstreamOverflow),
             RetryDecision::Retry(_) | RetryDecision::No => {}
@@ -295,8 +306,9 @@ impl Run<'_> {
                 if let AttemptFailure::Connect(ConnectFailure::Failed(why)) = &failure
                     && why.starts_with("TLS error")
                 {
-                    let details =
-                        format!("upstream_reset_before_response_started{{remote_connection_failure|{why}}}");
+                    let details = format!(
+                        "upstream_reset_before_response_started{{remote_connection_failure|{why}}}"
+                    );
                     exchange.details = Cow::Owned(details.replace(' ', "_"));
                     local.details = "";
                 }
@@ -353,11 +365,22 @@ impl<'a> AttemptWatch<'a> {
             };
             self.sending();
             self.tls = lease.tls();
-            if lease.is_first_use() {
+            let fresh = lease.is_first_use();
+            // The server of a fresh TLS connection has yet to look at our certificate.
+            let unjudged = fresh && self.tls != TlsState::Plain;
+            if fresh && !unjudged {
                 self.cluster.connected(&self.host);
             }
             let request = upstream_request(head, self.exchange, body, &lease);
-            match lease.send(request).await {
+            let sent = lease.send(request).await;
+            if let Some(why) = lease.refusal() {
+                let why = format!("TLS error: {why}").into();
+                return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
+            }
+            if unjudged {
+                self.cluster.connected(&self.host);
+            }
+            match sent {
                 Ok(mut response) => {
                     let now = self.exchange.seams().now();
                     usage.measure(now);
@@ -375,8 +398,10 @@ impl<'a> AttemptWatch<'a> {
                     let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
                     // A kept connection closed just before it was used: another one serves,
                     // and nobody notices (observed: case conn_keepalive).
-                    let stale = AttemptFailure::ConnectionTermination { before_request: true };
-                    if why == stale && failure.unsent.is_some() {
+                    let stale = AttemptFailure::ConnectionTermination {
+                        before_request: true,
+                    };
+                    if why == stale && failure.unsent.is_some() && !fresh {
                         drop(lease);
                         continue;
                     }
@@ -424,12 +449,14 @@ impl<'a> AttemptWatch<'a> {
     fn timed_out(mut self) {
         self.done = true;
         self.account();
-        self.cluster.failed(&self.host, resilience::AttemptFailure::Timeout);
+        self.cluster
+            .failed(&self.host, resilience::AttemptFailure::Timeout);
         self.emit(0, ResponseFlag::UpstreamRequestTimeout.into());
     }
 
     fn emit(&self, status: u16, flags: ResponseFlags) {
-        self.exchange.attempt(self.exchange.attempts, self.start, status, flags, self.tls);
+        self.exchange
+            .attempt(self.exchange.attempts, self.start, status, flags, self.tls);
     }
 }
 
@@ -511,6 +538,10 @@ pub(crate) fn local_response(
     if !local.details.is_empty() {
         exchange.details = Cow::Borrowed(local.details);
     }
-    let body = if exchange.grpc { bytes::Bytes::new() } else { local.body };
+    let body = if exchange.grpc {
+        bytes::Bytes::new()
+    } else {
+        local.body
+    };
     head.map(|()| ResponseBody::local(body, exchange))
 }

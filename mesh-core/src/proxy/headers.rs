@@ -88,7 +88,8 @@ pub(crate) fn request_id(high: u64, low: u64) -> HeaderValue {
     let bits = (u128::from(high) << 64) | u128::from(low);
     let versioned = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = [b'-'; 36];
-    let mut digits = (0..32).map(|i| b"0123456789abcdef"[((versioned >> (124 - 4 * i)) & 15) as usize]);
+    let mut digits =
+        (0..32).map(|i| b"0123456789abcdef"[((versioned >> (124 - 4 * i)) & 15) as usize]);
     for (i, slot) in text.iter_mut().enumerate() {
         if !matches!(i, 8 | 13 | 18 | 23) {
             *slot = digits.next().unwrap_or(b'0');
@@ -111,7 +112,12 @@ mod tests {
 
     #[test]
     fn headers_named_in_connection_go_from_requests_only() {
-        let pairs = [("connection", "x-hop, keep-alive"), ("x-hop", "1"), ("te", "gzip"), ("x-stay", "1")];
+        let pairs = [
+            ("connection", "x-hop, keep-alive"),
+            ("x-hop", "1"),
+            ("te", "gzip"),
+            ("x-stay", "1"),
+        ];
         let mut request = map(&pairs);
         strip_hop_by_hop(&mut request, true);
         assert_eq!(request, map(&[("x-stay", "1")]));

@@ -41,7 +41,11 @@ pub(crate) struct InboundPort {
 }
 
 impl InboundPort {
-    pub(crate) fn new(core: Rc<Core>, config: InboundListener, app: Rc<ClusterRuntime>) -> Rc<Self> {
+    pub(crate) fn new(
+        core: Rc<Core>,
+        config: InboundListener,
+        app: Rc<ClusterRuntime>,
+    ) -> Rc<Self> {
         let port = Self {
             port: config.port,
             bucket: RefCell::new(bucket(&core, &config)),
@@ -104,7 +108,10 @@ impl InboundPort {
             self.mechanism(Mechanism::PlaintextRefused, &connection.peer.to_string());
             return None;
         }
-        let config = self.core.identity.server_config(ClientCertificate::Required);
+        let config = self
+            .core
+            .identity
+            .server_config(ClientCertificate::Required);
         let acceptor = tokio_rustls::TlsAcceptor::from(config.ok()?);
         match acceptor.accept(io).await {
             Ok(stream) => Some(Transport::Server(Box::new(stream))),

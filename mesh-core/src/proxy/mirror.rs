@@ -58,7 +58,16 @@ async fn deliver(
     let _active = host.begin(start);
     let Ok(mut lease) = host.pool.acquire().await else {
         let flags = ResponseFlag::UpstreamConnectionFailure.into();
-        return observe(core, cluster, trace, start, &host.workload(), 0, flags, TlsState::Plain);
+        return observe(
+            core,
+            cluster,
+            trace,
+            start,
+            &host.workload(),
+            0,
+            flags,
+            TlsState::Plain,
+        );
     };
     let tls = lease.tls();
     let sent = lease.send(copy(head, body, lease.is_http2())).await;
@@ -70,9 +79,19 @@ async fn deliver(
             }
             (status, ResponseFlags::NONE)
         }
+        Err(_) if lease.refusal().is_some() => (0, ResponseFlag::UpstreamConnectionFailure.into()),
         Err(_) => (0, ResponseFlag::UpstreamConnectionTermination.into()),
     };
-    observe(core, cluster, trace, start, &host.workload(), status, flags, tls);
+    observe(
+        core,
+        cluster,
+        trace,
+        start,
+        &host.workload(),
+        status,
+        flags,
+        tls,
+    );
 }
 
 fn copy(
@@ -95,8 +114,12 @@ fn copy(
     if !http2 && let Ok(host) = HeaderValue::from_str(&shadow) {
         request.headers_mut().insert(header::HOST, host);
     }
-    request.headers_mut().insert("x-envoy-internal", HeaderValue::from_static("true"));
-    request.headers_mut().insert(ATTEMPT_COUNT, HeaderValue::from_static("1"));
+    request
+        .headers_mut()
+        .insert("x-envoy-internal", HeaderValue::from_static("true"));
+    request
+        .headers_mut()
+        .insert(ATTEMPT_COUNT, HeaderValue::from_static("1"));
     request
 }
 

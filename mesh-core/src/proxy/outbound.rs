@@ -178,7 +178,8 @@ impl Outbound {
         let route = choice.route().clone();
         if let Some(timeout) = route.timeout.value {
             let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            head.headers.insert(headers::EXPECTED_TIMEOUT, HeaderValue::from(millis));
+            head.headers
+                .insert(headers::EXPECTED_TIMEOUT, HeaderValue::from(millis));
         }
         let body = RequestBody::new(body);
         self.mirror(core, &exchange, &choice, &head, &body);

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use super::request_body::AttemptBody;
-use super::transport::Transport;
+use super::transport::{Transport, Verdict};
 use crate::policy::ConnectionPool;
 use crate::resilience::{Breaker, Permit};
 use crate::seam::{BoxSleep, Executor, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
@@ -81,6 +81,7 @@ struct H2Connection {
     idle_since: Cell<Instant>,
     draining: Cell<bool>,
     tls: TlsState,
+    verdict: Verdict,
 }
 
 struct H1Connection {
@@ -89,6 +90,7 @@ struct H1Connection {
     born: Instant,
     idle_since: Instant,
     tls: TlsState,
+    verdict: Verdict,
 }
 
 /// A connection, for one request.
@@ -294,24 +296,19 @@ impl HostPool {
         let io = connection.map_err(|e| failed(e.kind().to_string()))?.io;
         let http2 = secure.http2();
         let transport = secure.secure(io).await.map_err(|why| {
-            let event = MechanismEvent {
-                mechanism: Mechanism::HandshakeFailed,
-                subject: &self.settings.borrow().cluster,
-                detail: &why,
-            };
-            let event = Event::Mechanism(event);
-            self.seams.observer.observe(self.seams.now(), &event);
+            self.handshake_failed(&why);
             failed(format!("TLS error: {why}"))
         })?;
-        let tls = transport.tls();
+        let (tls, verdict) = (transport.tls(), transport.verdict());
         let io = TokioIo::new(transport);
-        let open = OpenConnection::new(self, permit, tls, start);
+        let open = OpenConnection::new(self, permit, tls, verdict.clone(), start);
         if http2 {
             let (sender, driver) = http2_client(&self.seams, &self.timer)
                 .handshake(io)
                 .await
                 .map_err(|e| failed(e.to_string()))?;
-            self.seams.spawn(async move { open.closed(driver.await.err()) });
+            self.seams
+                .spawn(async move { open.closed(driver.await.err()) });
             let now = self.seams.now();
             return Ok(LeaseKind::H2(Rc::new(H2Connection {
                 sender,
@@ -321,13 +318,15 @@ impl HostPool {
                 idle_since: Cell::new(now),
                 draining: Cell::new(false),
                 tls,
+                verdict,
             })));
         }
         let (sender, driver) = http1::Builder::new()
             .handshake(io)
             .await
             .map_err(|e| failed(e.to_string()))?;
-        self.seams.spawn(async move { open.closed(driver.await.err()) });
+        self.seams
+            .spawn(async move { open.closed(driver.await.err()) });
         let now = self.seams.now();
         Ok(LeaseKind::H1(H1Connection {
             sender,
@@ -335,6 +334,7 @@ impl HostPool {
             born: now,
             idle_since: now,
             tls,
+            verdict,
         }))
     }
 
@@ -425,15 +425,30 @@ impl HostPool {
             next = Some(next.map_or(due, |n: Instant| n.min(due)));
             true
         };
-        self.idle.borrow_mut().retain(|c| !c.sender.is_closed() && keep(c.idle_since));
+        self.idle
+            .borrow_mut()
+            .retain(|c| !c.sender.is_closed() && keep(c.idle_since));
         self.shared.borrow_mut().retain(|c| {
-            let busy_since = if c.active.get() > 0 { now } else { c.idle_since.get() };
+            let busy_since = if c.active.get() > 0 {
+                now
+            } else {
+                c.idle_since.get()
+            };
             !c.sender.is_closed() && keep(busy_since)
         });
         if next.is_none() {
             self.reaper.set(false);
         }
         next
+    }
+
+    fn handshake_failed(&self, why: &str) {
+        let event = Event::Mechanism(MechanismEvent {
+            mechanism: Mechanism::HandshakeFailed,
+            subject: &self.settings.borrow().cluster,
+            detail: why,
+        });
+        self.seams.observer.observe(self.seams.now(), &event);
     }
 
     fn observe(&self, what: &str, why: &str, start: Instant, tls: TlsState) {
@@ -484,17 +499,25 @@ struct OpenConnection {
     pool: Weak<HostPool>,
     open: Rc<Cell<u32>>,
     tls: TlsState,
+    verdict: Verdict,
     start: Instant,
     _permit: Permit,
 }
 
 impl OpenConnection {
-    fn new(pool: &HostPool, permit: Permit, tls: TlsState, start: Instant) -> Self {
+    fn new(
+        pool: &HostPool,
+        permit: Permit,
+        tls: TlsState,
+        verdict: Verdict,
+        start: Instant,
+    ) -> Self {
         pool.open.set(pool.open.get() + 1);
         Self {
             pool: pool.own.clone(),
             open: pool.open.clone(),
             tls,
+            verdict,
             start,
             _permit: permit,
         }
@@ -504,7 +527,13 @@ impl OpenConnection {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        let why = error.map_or_else(String::new, |e| super::failure::root_cause(&e));
+        let why = match self.verdict.refusal() {
+            Some(refusal) => {
+                pool.handshake_failed(&refusal);
+                refusal
+            }
+            None => error.map_or_else(String::new, |e| super::failure::root_cause(&e)).into(),
+        };
         pool.observe("close", &why, self.start, self.tls);
         drop(self);
         // Those whom the breaker kept from connecting may do so now.
@@ -531,6 +560,14 @@ impl Lease {
     /// How the connection is protected.
     pub(crate) fn tls(&self) -> TlsState {
         self.kind.as_ref().map_or(TlsState::Plain, LeaseKind::tls)
+    }
+
+    /// Why the server refused the connection after all, if it did.
+    pub(crate) fn refusal(&self) -> Option<Arc<str>> {
+        match self.kind.as_ref()? {
+            LeaseKind::H1(connection) => connection.verdict.refusal(),
+            LeaseKind::H2(connection) => connection.verdict.refusal(),
+        }
     }
 
     /// Whether it is the connection's first request.
@@ -585,7 +622,9 @@ impl Lease {
     fn take(&mut self) -> Option<LeaseKind> {
         let kind = self.kind.take();
         if let Some(LeaseKind::H2(connection)) = &kind {
-            connection.active.set(connection.active.get().saturating_sub(1));
+            connection
+                .active
+                .set(connection.active.get().saturating_sub(1));
         }
         kind
     }

@@ -17,7 +17,12 @@ pub(crate) struct LocalReply {
 }
 
 impl LocalReply {
-    fn new(status: u16, flag: Option<ResponseFlag>, details: &'static str, body: &'static str) -> Self {
+    fn new(
+        status: u16,
+        flag: Option<ResponseFlag>,
+        details: &'static str,
+        body: &'static str,
+    ) -> Self {
         Self {
             status,
             flags: flag.map_or(ResponseFlags::NONE, ResponseFlags::from),
@@ -32,11 +37,21 @@ impl LocalReply {
     }
 
     pub(crate) fn no_cluster() -> Self {
-        Self::new(503, Some(ResponseFlag::NoClusterFound), "cluster_not_found", "")
+        Self::new(
+            503,
+            Some(ResponseFlag::NoClusterFound),
+            "cluster_not_found",
+            "",
+        )
     }
 
     pub(crate) fn no_host_header() -> Self {
-        Self::new(400, Some(ResponseFlag::DownstreamProtocolError), "missing_host_header", "")
+        Self::new(
+            400,
+            Some(ResponseFlag::DownstreamProtocolError),
+            "missing_host_header",
+            "",
+        )
     }
 
     pub(crate) fn no_healthy_upstream() -> Self {
@@ -135,13 +150,20 @@ impl LocalReply {
 
     pub(crate) fn fault_abort(status: u16) -> Self {
         let body = "fault filter abort";
-        Self::new(status, Some(ResponseFlag::FaultInjected), "fault_filter_abort", body)
+        Self::new(
+            status,
+            Some(ResponseFlag::FaultInjected),
+            "fault_filter_abort",
+            body,
+        )
     }
 
     /// gRPC aborts are HTTP 200 with a `grpc-status`.
     pub(crate) fn fault_abort_grpc(status: u32) -> Self {
         let mut reply = Self::fault_abort(200);
-        reply.headers.insert("grpc-status", HeaderValue::from(status));
+        reply
+            .headers
+            .insert("grpc-status", HeaderValue::from(status));
         reply
     }
 
@@ -180,7 +202,10 @@ impl LocalReply {
         let headers = response.headers_mut();
         *headers = self.headers.clone();
         if grpc {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/grpc"),
+            );
             if !headers.contains_key("grpc-status") {
                 headers.insert("grpc-status", HeaderValue::from(grpc_status(self.status)));
             }

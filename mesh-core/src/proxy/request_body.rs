@@ -83,7 +83,8 @@ impl RequestBody {
 
     /// The body for one attempt.
     pub(crate) fn attempt(&self) -> AttemptBody {
-        if self.0.borrow().ended && self.0.borrow().total == 0 && self.0.borrow().trailers.is_none() {
+        if self.0.borrow().ended && self.0.borrow().total == 0 && self.0.borrow().trailers.is_none()
+        {
             return AttemptBody(None);
         }
         AttemptBody(Some(Replay {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls_pki_types::ServerName;
 
 use super::pool::Secure;
-use super::transport::Transport;
+use super::transport::{Judged, Transport};
 use crate::control::Cluster;
 use crate::identity::{IdentityStore, handshake_failure_io};
 use crate::policy::UpstreamTls;
@@ -54,7 +54,7 @@ impl Secure for Tls {
             let connector = tokio_rustls::TlsConnector::from(config.map_err(|e| e.to_string())?);
             let stream = connector.connect(name, io).await;
             let stream = stream.map_err(|e| handshake_failure_io(&e))?;
-            Ok(Transport::Client(Box::new(stream)))
+            Ok(Transport::Client(Judged::new(stream)))
         })
     }
 
@@ -80,16 +80,21 @@ pub(crate) fn to_endpoint(
     };
     let by_address = ServerName::from(address.ip());
     match &cluster.tls.value {
-        UpstreamTls::Auto if meshed => {
-            tls(TlsKind::Mutual(cluster.identities.clone()), by_address, true)
-        }
+        UpstreamTls::Auto if meshed => tls(
+            TlsKind::Mutual(cluster.identities.clone()),
+            by_address,
+            true,
+        ),
         UpstreamTls::Auto | UpstreamTls::Disable => Rc::new(Plain {
             http2: cluster.http2,
         }),
         UpstreamTls::MeshMutual { subject_alt_names } => {
             let names = match subject_alt_names.is_empty() {
                 true => cluster.identities.clone(),
-                false => subject_alt_names.iter().map(|n| Arc::from(n.as_str())).collect(),
+                false => subject_alt_names
+                    .iter()
+                    .map(|n| Arc::from(n.as_str()))
+                    .collect(),
             };
             tls(TlsKind::Mutual(names), by_address, true)
         }
@@ -98,9 +103,18 @@ pub(crate) fn to_endpoint(
             subject_alt_names,
             insecure,
         } => {
-            let names = subject_alt_names.iter().map(|n| Arc::from(n.as_str())).collect();
-            let server = sni.as_deref().and_then(|s| ServerName::try_from(s.to_owned()).ok());
-            tls(TlsKind::Simple(names, *insecure), server.unwrap_or(by_address), cluster.http2)
+            let names = subject_alt_names
+                .iter()
+                .map(|n| Arc::from(n.as_str()))
+                .collect();
+            let server = sni
+                .as_deref()
+                .and_then(|s| ServerName::try_from(s.to_owned()).ok());
+            tls(
+                TlsKind::Simple(names, *insecure),
+                server.unwrap_or(by_address),
+                cluster.http2,
+            )
         }
     }
 }

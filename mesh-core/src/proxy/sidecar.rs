@@ -80,7 +80,9 @@ impl Sidecar {
             workload: config.workload.clone(),
             identity,
             clusters: RefCell::default(),
-            outbound: RefCell::new(Rc::new(Outbound::empty(seams.random.stream("proxy/routes")))),
+            outbound: RefCell::new(Rc::new(Outbound::empty(
+                seams.random.stream("proxy/routes"),
+            ))),
             inbound: RefCell::default(),
             rng: RefCell::new(seams.random.stream("proxy")),
             timer: HyperTimer::new(seams.clock.clone()),
@@ -110,11 +112,13 @@ impl Core {
         let Ok(trust) = self.identity.simple_client_config(&names, false) else {
             return;
         };
-        let subscription = Subscription::new(self.seams.clone(), self.config.control.clone(), trust);
+        let subscription =
+            Subscription::new(self.seams.clone(), self.config.control.clone(), trust);
         self.obtain_svid(&subscription).await;
         let core = self.clone();
         let rotating = subscription.clone();
-        self.seams.spawn(async move { core.rotate(&rotating).await });
+        self.seams
+            .spawn(async move { core.rotate(&rotating).await });
         if self.listen_outbound().await.is_err() {
             return;
         }
@@ -208,7 +212,8 @@ impl Core {
     {
         /// Envoy's default for streams at once on a downstream connection (2³¹ − 1).
         const STREAMS_MAX: u32 = i32::MAX as u32;
-        let mut builder = hyper_util::server::conn::auto::Builder::new(Executor(self.seams.spawn.clone()));
+        let mut builder =
+            hyper_util::server::conn::auto::Builder::new(Executor(self.seams.spawn.clone()));
         builder
             .http1()
             .timer(self.timer.clone())
@@ -223,7 +228,9 @@ impl Core {
             .initial_connection_window_size(16 << 20);
         let service = hyper::service::service_fn(service);
         // Each request has told its own story; how the connection ended adds nothing.
-        let _ended = builder.serve_connection(TokioIo::new(transport), service).await;
+        let _ended = builder
+            .serve_connection(TokioIo::new(transport), service)
+            .await;
     }
 
     /// The pod's address.
@@ -332,7 +339,10 @@ impl Core {
         };
         context.inject(map);
         if !map.contains_key(headers::REQUEST_ID) {
-            map.insert(headers::REQUEST_ID, headers::request_id(rng.bits(), rng.bits()));
+            map.insert(
+                headers::REQUEST_ID,
+                headers::request_id(rng.bits(), rng.bits()),
+            );
         }
         context
     }

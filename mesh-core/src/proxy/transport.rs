@@ -2,19 +2,23 @@
 //! instantiated once: plain or TLS, client or server, with or without a first
 //! byte that was looked at.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
+use crate::identity::handshake_failure;
 use crate::seam::Io;
 use crate::telemetry::TlsState;
 
 /// A connection's byte stream.
 pub(crate) enum Transport {
     Plain(Box<dyn Io>),
-    Client(Box<tokio_rustls::client::TlsStream<Box<dyn Io>>>),
+    Client(Judged),
     Server(Box<tokio_rustls::server::TlsStream<Peeked>>),
     /// Plain, but its first byte has been looked at.
     Peeked(Peeked),
@@ -27,13 +31,25 @@ impl Transport {
             Self::Plain(_) | Self::Peeked(_) => TlsState::Plain,
             Self::Client(stream) => {
                 // A server that asked for no certificate leaves us unauthenticated.
-                let asked = stream.get_ref().1.peer_certificates().is_some();
-                if asked { TlsState::Mutual } else { TlsState::Tls }
+                let asked = stream.io.get_ref().1.peer_certificates().is_some();
+                if asked {
+                    TlsState::Mutual
+                } else {
+                    TlsState::Tls
+                }
             }
             Self::Server(stream) => match stream.get_ref().1.peer_certificates() {
                 Some(_) => TlsState::Mutual,
                 None => TlsState::Tls,
             },
+        }
+    }
+
+    /// What the server makes of our certificate; nothing is awaited where none was shown.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Client(stream) => stream.verdict.clone(),
+            Self::Plain(_) | Self::Server(_) | Self::Peeked(_) => Verdict::default(),
         }
     }
 }
@@ -74,6 +90,81 @@ impl AsyncWrite for Transport {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, inner => Pin::new(inner).poll_shutdown(cx))
+    }
+}
+
+/// What the server makes of a client's certificate.
+///
+/// Under TLS 1.3 a client's handshake is over before the server has looked at
+/// its certificate: a refusal is an alert in place of the first answer. The
+/// connection then never was one, and what was asked on it failed to connect.
+#[derive(Clone, Default)]
+pub(crate) struct Verdict(Rc<RefCell<Option<Arc<str>>>>);
+
+impl Verdict {
+    /// Why the server refused the connection, if it has.
+    pub(crate) fn refusal(&self) -> Option<Arc<str>> {
+        self.0.borrow().clone()
+    }
+}
+
+/// TLS as a client, which awaits its server's verdict.
+pub(crate) struct Judged {
+    io: Box<tokio_rustls::client::TlsStream<Box<dyn Io>>>,
+    verdict: Verdict,
+    accepted: bool,
+}
+
+impl Judged {
+    /// A client whose own part of the handshake is done.
+    pub(crate) fn new(io: tokio_rustls::client::TlsStream<Box<dyn Io>>) -> Self {
+        Self {
+            io: Box::new(io),
+            verdict: Verdict::default(),
+            accepted: false,
+        }
+    }
+
+    fn note(&mut self, error: &io::Error) {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        if let (false, Some(refusal)) = (self.accepted, inner) {
+            let why = handshake_failure(refusal);
+            self.verdict.0.borrow_mut().get_or_insert(why.into());
+        }
+    }
+}
+
+impl AsyncRead for Judged {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.accepted |= buf.filled().len() > before;
+        if let Poll::Ready(Err(error)) = &read {
+            self.note(error);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Judged {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 

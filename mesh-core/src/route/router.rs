@@ -238,6 +238,15 @@ impl RouteEntry {
         destinations.iter().map(|place| &place.cluster)
     }
 
+    /// Every destination as if it had been drawn, in order; none when the route does not forward.
+    pub fn choices(entry: &Arc<Self>) -> impl Iterator<Item = Choice> {
+        let choice = |destination| Choice {
+            entry: entry.clone(),
+            destination,
+        };
+        (0..entry.clusters().count()).map(choice)
+    }
+
     /// Where copies of a request go.
     pub fn mirrors(&self) -> impl Iterator<Item = (&Mirror, &ClusterName)> {
         self.route.mirrors.iter().zip(&self.mirrors)

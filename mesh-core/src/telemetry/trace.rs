@@ -38,13 +38,23 @@ impl TraceContext {
             let trace = u128::from_str_radix(trace, 16).ok().filter(|t| *t != 0)?;
             let span = u64::from_str_radix(span, 16).ok()?;
             let sampled = true;
-            return Some(Self { trace, span, sampled });
+            return Some(Self {
+                trace,
+                span,
+                sampled,
+            });
         }
         let mut parts = text(&B3)?.split('-');
-        let trace = u128::from_str_radix(parts.next()?, 16).ok().filter(|t| *t != 0)?;
+        let trace = u128::from_str_radix(parts.next()?, 16)
+            .ok()
+            .filter(|t| *t != 0)?;
         let span = u64::from_str_radix(parts.next()?, 16).ok()?;
         let sampled = parts.next().is_none_or(|s| s != "0");
-        Some(Self { trace, span, sampled })
+        Some(Self {
+            trace,
+            span,
+            sampled,
+        })
     }
 
     /// A new trace.
@@ -116,7 +126,11 @@ fn parse_traceparent(text: &str) -> Option<TraceContext> {
     let trace = u128::from_str_radix(trace, 16).ok().filter(|t| *t != 0)?;
     let span = u64::from_str_radix(span, 16).ok().filter(|s| *s != 0)?;
     let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
-    Some(TraceContext { trace, span, sampled })
+    Some(TraceContext {
+        trace,
+        span,
+        sampled,
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +142,12 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_str(v).unwrap()))
+            .map(|(k, v)| {
+                (
+                    HeaderName::from_static(k),
+                    HeaderValue::from_str(v).unwrap(),
+                )
+            })
             .collect()
     }
 
@@ -142,7 +161,10 @@ mod tests {
     #[test]
     fn a_hop_keeps_the_trace_and_changes_the_span() {
         let mut rng = Rng::named(1, "trace");
-        let mut map = headers(&[("x-b3-traceid", "463ac35c9f6413ad"), ("x-b3-spanid", "a2fb4a1d1a96d312")]);
+        let mut map = headers(&[
+            ("x-b3-traceid", "463ac35c9f6413ad"),
+            ("x-b3-spanid", "a2fb4a1d1a96d312"),
+        ]);
         let context = TraceContext::extract(&map).unwrap().child(&mut rng);
         context.inject(&mut map);
         assert_eq!(context.trace, 0x463a_c35c_9f64_13ad);
@@ -152,8 +174,18 @@ mod tests {
 
     #[test]
     fn garbage_is_no_context() {
-        for text in ["", "00", "ff-x", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
-            assert_eq!(TraceContext::extract(&headers(&[("traceparent", text)])), None, "{text}");
+        for text in [
+            "",
+            "00",
+            "ff-x",
+            "00-0-0-0",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(
+                TraceContext::extract(&headers(&[("traceparent", text)])),
+                None,
+                "{text}"
+            );
         }
     }
 }

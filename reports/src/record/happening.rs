@@ -88,7 +88,7 @@ pub enum Happening {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEntry {
-    /// When.
+    /// When; negative while the mesh came up, before the scenario began.
     pub at_s: f64,
     /// What kind.
     pub kind: Happening,

@@ -277,17 +277,15 @@ pub(super) fn notes(report: &RunReport, width: usize) -> Vec<String> {
 /// The digest, and the command that makes the run again.
 pub(super) fn again(report: &RunReport) -> Vec<String> {
     let digest = report.digest.get(..DIGEST_DIGITS).unwrap_or(&report.digest);
-    vec![
-        format!(
-            "{} {}  {}",
-            Tone::Faint.paint("digest"),
-            clean(digest),
-            Tone::Faint.paint(&format!("meshquake {}", clean(&report.meshquake_version)))
-        ),
-        format!(
-            "{}  {}",
-            Tone::Faint.paint("again"),
-            clean(&report.reproduce)
-        ),
-    ]
+    let mut lines = vec![format!(
+        "{} {}  {}",
+        Tone::Faint.paint("digest"),
+        clean(digest),
+        Tone::Faint.paint(&format!("meshquake {}", clean(&report.meshquake_version)))
+    )];
+    if !report.reproduce.is_empty() {
+        let again = Tone::Faint.paint("again");
+        lines.push(format!("{again}  {}", clean(&report.reproduce)));
+    }
+    lines
 }

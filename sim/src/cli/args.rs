@@ -161,7 +161,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
-        _ => Err("write it as PATH=VALUE, for example traffic.shoppers.rate='poisson(80/s)'".into()),
+        _ => {
+            Err("write it as PATH=VALUE, for example traffic.shoppers.rate='poisson(80/s)'".into())
+        }
     }
 }
 

@@ -27,7 +27,10 @@ pub(crate) fn execute(args: &ExplainArgs) -> Exit {
     let explanation = explain(&snapshot, &request);
     let text = match args.json {
         true => serde_json::to_string_pretty(&explanation).unwrap_or_default() + "\n",
-        false => format!("from {} ({})\n{explanation}\n", caller.name, caller.namespace),
+        false => format!(
+            "from {} ({})\n{explanation}\n",
+            caller.name, caller.namespace
+        ),
     };
     match output::print(&text) {
         Ok(()) => Exit::Held,
@@ -44,10 +47,15 @@ fn invalid(why: &str) -> Exit {
 fn caller(plan: &Plan, name: Option<&str>) -> Option<Workload> {
     let Some(name) = name else {
         let first = plan.traffic.first().map(|traffic| &traffic.workload);
-        return first.or_else(|| plan.pods.first().map(|pod| &pod.workload)).cloned();
+        return first
+            .or_else(|| plan.pods.first().map(|pod| &pod.workload))
+            .cloned();
     };
     let traffic = plan.traffic.iter().find(|traffic| traffic.name == name);
-    let pod = plan.pods.iter().find(|pod| &*pod.workload.name == name || pod.service == name);
+    let pod = plan
+        .pods
+        .iter()
+        .find(|pod| &*pod.workload.name == name || pod.service == name);
     let traffic = traffic.map(|traffic| &traffic.workload);
     traffic.or(pod.map(|pod| &pod.workload)).cloned()
 }
@@ -59,7 +67,9 @@ fn unknown_caller(plan: &Plan, name: Option<&str>) -> String {
     let sources = plan.traffic.iter().map(|traffic| traffic.name.as_str());
     let services = plan.pods.iter().map(|pod| pod.service.as_str());
     match nearest(name, sources.chain(services)) {
-        Some(near) => format!("there is no service, pod or traffic source `{name}`; did you mean `{near}`?"),
+        Some(near) => {
+            format!("there is no service, pod or traffic source `{name}`; did you mean `{near}`?")
+        }
         None => format!("there is no service, pod or traffic source `{name}`"),
     }
 }
@@ -70,10 +80,14 @@ fn registry(plan: &Plan) -> Registry {
     let pods = plan.pods.iter().map(|pod| &pod.workload);
     let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
     for workload in pods.chain(clients) {
-        registry.workloads.insert(workload.name.clone(), workload.clone());
+        registry
+            .workloads
+            .insert(workload.name.clone(), workload.clone());
     }
     for service in &plan.services {
-        registry.services.insert(service.host.clone(), service.clone());
+        registry
+            .services
+            .insert(service.host.clone(), service.clone());
     }
     registry
 }

@@ -15,7 +15,9 @@ pub(crate) fn execute(args: &InitArgs) -> Exit {
     let path = PathBuf::from(format!("{name}.yaml"));
     if path.exists() {
         let path = path.display();
-        output::problem(&format!("{path} is there already; choose another name or remove it"));
+        output::problem(&format!(
+            "{path} is there already; choose another name or remove it"
+        ));
         return Exit::Invalid;
     }
     if let Err(error) = output::replace(&path, crate::scenario::starter(name).as_bytes()) {

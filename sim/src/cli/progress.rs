@@ -24,7 +24,10 @@ impl Progress {
     /// Virtual time has come to `at`.
     pub(crate) fn at(&self, at: Duration, requests: u64) {
         self.0.set_position(at.as_millis() as u64);
-        self.0.set_message(format!("{} of virtual time, {requests} requests", clock(at)));
+        self.0.set_message(format!(
+            "{} of virtual time, {requests} requests",
+            clock(at)
+        ));
     }
 
     /// The run is over.
@@ -37,6 +40,11 @@ fn clock(at: Duration) -> String {
     let seconds = at.as_secs();
     match seconds {
         0..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
-        _ => format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+        _ => format!(
+            "{}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ),
     }
 }

@@ -91,7 +91,11 @@ fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) ->
         }
     }
     write(args, &report, &files)?;
-    Ok(if report.held() { Exit::Held } else { Exit::Failed })
+    Ok(if report.held() {
+        Exit::Held
+    } else {
+        Exit::Failed
+    })
 }
 
 fn failed(error: &RunError) -> Exit {
@@ -113,6 +117,7 @@ fn run_once(
         reproduce: reproduce.to_owned(),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
+        ..RunOptions::default()
     };
     let report = world::run(plan, options);
     progress.finish();
@@ -146,7 +151,9 @@ impl Files {
         let mut summary = None;
         if let Some(dir) = &args.out {
             std::fs::create_dir_all(dir)?;
-            let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let stem = file
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
             let stem = stem.unwrap_or_else(|| plan.name.clone());
             json.get_or_insert(dir.join(format!("{stem}.json")));
             requests.get_or_insert(dir.join(format!("{stem}.requests.jsonl")));
@@ -189,14 +196,21 @@ fn write(args: &RunArgs, report: &RunReport, files: &Files) -> io::Result<()> {
 /// `held  bookinfo  6000 requests, 120 s in 1.1 s  digest 0123456789ab`
 fn one_line(report: &RunReport) -> String {
     let verdict = if report.held() { "held  " } else { "FAILED" };
-    let requests: u64 = report.traffic.values().map(|traffic| traffic.requests).sum();
+    let requests: u64 = report
+        .traffic
+        .values()
+        .map(|traffic| traffic.requests)
+        .sum();
     let digest = report.digest.get(..12).unwrap_or(&report.digest);
     let mut line = format!(
         "{verdict}  {}  {requests} requests, {} s in {:.2} s  digest {digest}\n",
         report.scenario, report.virtual_seconds, report.wall_seconds,
     );
     for failure in &report.failures {
-        line.push_str(&format!("        {} ({})\n", failure.message, failure.place));
+        line.push_str(&format!(
+            "        {} ({})\n",
+            failure.message, failure.place
+        ));
     }
     line
 }
@@ -210,7 +224,11 @@ fn width(terminal: bool) -> usize {
 
 /// The command that gives this very run again.
 fn reproduce(args: &RunArgs, file: &Path, plan: &Plan) -> String {
-    let mut command = format!("meshquake run {} --seed {}", quoted(&file.display().to_string()), plan.seed);
+    let mut command = format!(
+        "meshquake run {} --seed {}",
+        quoted(&file.display().to_string()),
+        plan.seed
+    );
     if let Some(duration) = args.overrides.duration {
         command.push_str(&format!(" --duration {}ms", duration.as_millis()));
     }

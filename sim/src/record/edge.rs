@@ -1,10 +1,10 @@
 //! Who called whom, as the callers' sidecars saw it.
 
 use indexmap::{IndexMap, IndexSet};
-use mesh_core::seam::Instant;
 use mesh_core::telemetry::{
     AttemptEvent, ConnectionEvent, Mechanism, RequestEvent, ResponseFlag, ResponseFlags, TlsState,
 };
+use meshquake_reports::record::seconds;
 use meshquake_reports::summary::unit::counted;
 use meshquake_reports::{Connections, EdgeReport, LatencyHistogram};
 
@@ -145,13 +145,13 @@ impl Edges {
         self.names.get_index(name as usize).map_or("", |name| name)
     }
 
-    /// The edges, callers and callees in the order of `ranks`, strangers last by name.
-    pub(super) fn report(&self, ranks: &IndexSet<String>, end: Instant) -> Vec<EdgeReport> {
-        let seconds = end.as_nanos() as f64 / 1e9;
+    /// The edges of a run of this length in nanoseconds, callers and callees in the order of `ranks`, strangers last
+    /// by name.
+    pub(super) fn report(&self, ranks: &IndexSet<String>, length: u64) -> Vec<EdgeReport> {
         let mut edges: Vec<EdgeReport> = self
             .edges
             .iter()
-            .map(|((from, to), edge)| edge.report(self.told(*from), self.told(*to), seconds, end))
+            .map(|((from, to), edge)| edge.report(self.told(*from), self.told(*to), length))
             .collect();
         let rank = |name: &str| ranks.get_index_of(name).unwrap_or(usize::MAX);
         edges.sort_by(|a, b| {
@@ -244,7 +244,7 @@ impl Edge {
         self.mechanisms.add(mechanism);
     }
 
-    fn report(&self, from: &str, to: &str, seconds: f64, end: Instant) -> EdgeReport {
+    fn report(&self, from: &str, to: &str, length: u64) -> EdgeReport {
         let mtls = (self.reached > 0).then(|| self.mutual as f64 / self.reached as f64);
         EdgeReport {
             from: from.into(),
@@ -254,14 +254,14 @@ impl Edge {
             attempts: self.attempts,
             retries: self.retries,
             mirrored: self.mirrored,
-            rps: rate(self.requests, seconds),
+            rps: rate(self.requests, seconds(length)),
             status: self.status.told(status),
             flags: self.flags.told(|flags| flags.to_string()),
             mtls,
             latency_ms: self.latency.summary(),
             connections: self.connections,
             mechanisms: self.mechanisms.told(mechanism::name),
-            series: self.windows.as_ref().map(|windows| windows.told(end)),
+            series: self.windows.as_ref().map(|windows| windows.told(length)),
         }
     }
 }

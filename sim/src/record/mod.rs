@@ -43,7 +43,6 @@ mod event;
 mod fault;
 mod mechanism;
 mod observe;
-mod rebase;
 mod report;
 mod request_log;
 mod series;
@@ -74,7 +73,6 @@ use meshquake_reports::RunReport;
 
 use crate::plan::Plan;
 use observe::PodObserver;
-use rebase::Origin;
 use state::State;
 
 /// How to record.
@@ -82,10 +80,11 @@ use state::State;
 pub struct RecordOptions {
     /// The seed of this run.
     pub seed: u64,
+    /// When the scenario's clock shows zero: a mesh has to come up first. Events carry the world's instants; reports
+    /// count from here.
+    pub origin: Instant,
     /// The command that makes this run again.
     pub reproduce: String,
-    /// When the scenario's clock shows zero; the record counts from there.
-    pub origin: Instant,
     /// Where the request log goes: one line of JSON per traffic request. `None` keeps none.
     pub requests: Option<Box<dyn Write>>,
 }
@@ -93,7 +92,7 @@ pub struct RecordOptions {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunEnd {
-    /// The instant of its end.
+    /// The instant of its end, on the world's clock.
     pub at: Instant,
     /// How long it took to simulate.
     pub wall: Duration,
@@ -104,14 +103,12 @@ pub struct RunEnd {
 /// The single consumer of a run's events.
 pub struct Recorder {
     state: RefCell<State>,
-    origin: Origin,
 }
 
 impl Recorder {
     /// An empty record of a run of `plan`.
     pub fn new(plan: &Plan, options: RecordOptions) -> Rc<Self> {
         Rc::new(Self {
-            origin: Origin(options.origin),
             state: RefCell::new(State::new(plan, options)),
         })
     }
@@ -126,24 +123,22 @@ impl Recorder {
 
     /// Takes an event of a traffic source, at its host's instant `at`.
     pub fn traffic(&self, at: Instant, event: &TrafficEvent<'_>) {
-        let (at, event) = (self.origin.local(at), self.origin.traffic(event));
-        self.state.borrow_mut().traffic(at, &event);
+        self.state.borrow_mut().traffic(at, event);
     }
 
     /// Takes an event of an app, at its host's instant `at`.
     pub fn app(&self, at: Instant, event: &AppEvent<'_>) {
-        let (at, event) = (self.origin.local(at), self.origin.app(event));
-        self.state.borrow_mut().app(at, &event);
+        self.state.borrow_mut().app(at, event);
     }
 
     /// Takes an event of a fault, at the world's instant `at`.
     pub fn fault(&self, at: Instant, event: &FaultEvent<'_>) {
-        self.state.borrow_mut().fault(self.origin.local(at), event);
+        self.state.borrow_mut().fault(at, event);
     }
 
     /// Takes an event of a pod, at the world's instant `at`.
     pub fn pod(&self, at: Instant, event: &PodEvent<'_>) {
-        self.state.borrow_mut().pod(self.origin.local(at), event);
+        self.state.borrow_mut().pod(at, event);
     }
 
     /// Requests of traffic sources that have ended so far.
@@ -159,8 +154,7 @@ impl Recorder {
     /// Ends the record and draws the report. The request log is written to its end; see
     /// [`close_requests`](Self::close_requests) for its errors. What comes later is dropped.
     pub fn finish(self: &Rc<Self>, end: RunEnd) -> RunReport {
-        let at = self.origin.local(end.at);
-        self.state.borrow_mut().finish(RunEnd { at, ..end })
+        self.state.borrow_mut().finish(end)
     }
 
     /// Whether the request log could be written, after [`finish`](Self::finish).

@@ -21,8 +21,6 @@ impl PodObserver {
 
 impl Observer for PodObserver {
     fn observe(&self, at: Instant, event: &Event<'_>) {
-        let origin = self.recorder.origin;
-        let (at, event) = (origin.local(at), origin.mesh(event));
-        self.recorder.state.borrow_mut().mesh(self.host, at, &event);
+        self.recorder.state.borrow_mut().mesh(self.host, at, event);
     }
 }

@@ -14,11 +14,12 @@ use super::state::State;
 use crate::verdict::judge;
 
 impl State {
-    pub(super) fn report(&self, end: &RunEnd) -> RunReport {
+    /// The report of a run of this length in nanoseconds.
+    pub(super) fn report(&self, end: &RunEnd, length: u64) -> RunReport {
         let plan = &self.plan;
         let sources = self.sources.iter();
         let traffic = sources
-            .map(|(name, source)| (name.to_owned(), source.report(end.at)))
+            .map(|(name, source)| (name.to_owned(), source.report(length)))
             .collect();
         let expectations = judge(plan, &self.ledger);
         let faults = self.faults.report(plan);
@@ -38,10 +39,10 @@ impl State {
                 Verdict::Failed
             },
             failures,
-            virtual_seconds: seconds(end.at.as_nanos()),
+            virtual_seconds: seconds(length),
             wall_seconds: end.wall.as_micros() as f64 / 1e6,
             reproduce: self.reproduce.clone(),
-            edges: self.edges.report(&self.ranks(), end.at),
+            edges: self.edges.report(&self.ranks(), length),
             services: self.services.report(),
             expectations,
             faults,

@@ -34,6 +34,8 @@ const BLOCK: usize = 64 * 1024;
 /// The log.
 pub(super) struct RequestLog {
     sink: Box<dyn Write>,
+    /// When the scenario's clock shows zero.
+    origin: Instant,
     error: Option<io::Error>,
     live: IndexMap<u128, Live>,
     waiting: VecDeque<u128>,
@@ -84,9 +86,10 @@ struct End {
 }
 
 impl RequestLog {
-    pub(super) fn new(sink: Box<dyn Write>) -> Self {
+    pub(super) fn new(sink: Box<dyn Write>, origin: Instant) -> Self {
         Self {
             sink,
+            origin,
             error: None,
             live: IndexMap::new(),
             waiting: VecDeque::new(),
@@ -282,7 +285,7 @@ impl RequestLog {
             traffic: sources.name(live.source),
             sequence: live.sequence,
             trace: &trace,
-            intended_ns: live.intended.as_nanos(),
+            intended_ns: nanos(live.intended.since(self.origin)),
             method: text(|passage| passage.method),
             authority: text(|passage| passage.authority),
             path: passage.map_or("", |passage| &passage.path),

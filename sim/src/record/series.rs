@@ -12,6 +12,7 @@ use std::time::Duration;
 use mesh_core::seam::Instant;
 use meshquake_reports::Series;
 use meshquake_reports::record::millis;
+use meshquake_reports::record::seconds;
 
 /// Most windows of a run.
 const WINDOWS_MAX: u64 = 600;
@@ -28,12 +29,14 @@ const OCTAVE_BITS: u32 = 6;
 /// How a run is cut into windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
+    /// When the scenario's clock shows zero.
+    origin: Instant,
     window_ns: u64,
 }
 
 impl Cut {
-    /// For a run of this length: windows of 1 s if that makes no more than 600, and if it makes no fewer than 60.
-    pub(super) fn of(run: Duration) -> Self {
+    /// For a run of this length from `origin` on: windows of 1 s if that makes no more than 600, and if it makes no fewer than 60.
+    pub(super) fn of(run: Duration, origin: Instant) -> Self {
         let run_ns = u64::try_from(run.as_nanos()).unwrap_or(u64::MAX).max(1);
         let lengths = LENGTHS_MS.iter().map(|ms| ms * 1_000_000);
         let few_enough = |ns: &u64| run_ns.div_ceil(*ns) <= WINDOWS_MAX;
@@ -47,19 +50,18 @@ impl Cut {
                 .last()
                 .unwrap_or(finest),
         };
-        Self { window_ns }
+        Self { origin, window_ns }
     }
 
-    /// The window of `at`; what lies beyond the last one belongs to it.
+    /// The window of `at`; what lies outside the run belongs to its first or last one.
     fn index(self, at: Instant) -> usize {
-        (at.as_nanos() / self.window_ns).min(WINDOWS_MAX - 1) as usize
+        let since = at.as_nanos().saturating_sub(self.origin.as_nanos());
+        (since / self.window_ns).min(WINDOWS_MAX - 1) as usize
     }
 
-    /// Windows begun before `end`.
-    fn windows(self, end: Instant) -> usize {
-        end.as_nanos()
-            .div_ceil(self.window_ns)
-            .clamp(1, WINDOWS_MAX) as usize
+    /// Windows begun in a run of this length in nanoseconds.
+    fn windows(self, length: u64) -> usize {
+        length.div_ceil(self.window_ns).clamp(1, WINDOWS_MAX) as usize
     }
 }
 
@@ -113,9 +115,9 @@ impl Windows {
         }
     }
 
-    /// As columns, one entry for every window begun before `end`.
-    pub(super) fn told(&self, end: Instant) -> Series {
-        let count = self.cut.windows(end).max(self.windows.len());
+    /// As columns, one entry for every window begun in a run of this length in nanoseconds.
+    pub(super) fn told(&self, length: u64) -> Series {
+        let count = self.cut.windows(length).max(self.windows.len());
         let idle = Window::default();
         let windows = || (0..count).map(|i| self.windows.get(i).unwrap_or(&idle));
         let mut attempts: Vec<u64> = windows().map(|w| w.attempts).collect();
@@ -124,7 +126,7 @@ impl Windows {
         }
         let quantile = |q| move |w: &Window| w.latency.quantile(q).map(millis);
         Series {
-            window_s: self.cut.window_ns as f64 / 1e9,
+            window_s: seconds(self.cut.window_ns),
             requests: windows().map(|w| w.requests).collect(),
             failed: windows().map(|w| w.failed).collect(),
             attempts,
@@ -181,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn window(seconds: f64) -> f64 {
-        Cut::of(Duration::from_secs_f64(seconds)).window_ns as f64 / 1e9
+        Cut::of(Duration::from_secs_f64(seconds), Instant::ZERO).window_ns as f64 / 1e9
     }
 
     #[test]
@@ -202,11 +204,12 @@ mod tests {
 
     #[test]
     fn a_request_belongs_to_the_window_of_its_start() {
-        let mut windows = Windows::new(Cut::of(Duration::from_secs(60)));
-        let start = Instant::from_nanos(1_500_000_000);
+        let origin = Instant::from_nanos(10_000_000_000);
+        let mut windows = Windows::new(Cut::of(Duration::from_secs(60), origin));
+        let start = Instant::from_nanos(11_500_000_000);
         windows.begun(start);
         windows.ended(start, true, Some(9_000_000_000));
-        let told = windows.told(Instant::from_nanos(4_000_000_000));
+        let told = windows.told(4_000_000_000);
         assert_eq!(told.requests, [0, 1, 0, 0]);
         assert_eq!(told.failed, [0, 1, 0, 0]);
         assert!(told.attempts.is_empty());
@@ -216,9 +219,9 @@ mod tests {
 
     #[test]
     fn what_comes_after_the_last_window_is_not_lost() {
-        let mut windows = Windows::new(Cut::of(Duration::from_secs(600)));
+        let mut windows = Windows::new(Cut::of(Duration::from_secs(600), Instant::ZERO));
         windows.begun(Instant::NEVER);
-        let told = windows.told(Instant::from_nanos(600_000_000_000));
+        let told = windows.told(600_000_000_000);
         assert_eq!(told.requests.len(), 600);
         assert_eq!(told.requests[599], 1);
     }

@@ -32,6 +32,8 @@ const VIOLATIONS_MAX: usize = 20;
 pub(super) struct State {
     pub(super) plan: Plan,
     pub(super) seed: u64,
+    /// When the scenario's clock shows zero.
+    origin: Instant,
     pub(super) reproduce: String,
     pub(super) digest: Digest,
     pub(super) sources: Sources,
@@ -65,11 +67,12 @@ struct Watched {
 
 impl State {
     pub(super) fn new(plan: &Plan, options: RecordOptions) -> Self {
-        let cut = Cut::of(plan.duration);
+        let cut = Cut::of(plan.duration, options.origin);
         let mut digest = Digest::new();
         let world = digest.host(WORLD);
         Self {
             seed: options.seed,
+            origin: options.origin,
             reproduce: options.reproduce,
             sources: Sources::new(plan, cut),
             services: Services::new(plan),
@@ -77,13 +80,15 @@ impl State {
             mechanisms: Mechanisms::default(),
             control: ControlPlane::default(),
             faults: Faults::new(plan),
-            timeline: Timeline::default(),
+            timeline: Timeline::new(options.origin),
             ledger: Ledger::new(plan),
             violations: Vec::new(),
             digest,
             world,
             watched: IndexMap::new(),
-            requests: options.requests.map(RequestLog::new),
+            requests: options
+                .requests
+                .map(|sink| RequestLog::new(sink, options.origin)),
             written: Ok(()),
             requests_ended: 0,
             closed: None,
@@ -222,14 +227,15 @@ impl State {
 
     fn ended(&mut self, index: usize, event: &RequestEnded<'_>) {
         let judged = Judged::of(event);
-        self.requests_ended += 1;
         let Some(source) = self.sources.get(index) else {
             return;
         };
         let kept = source.ended(event, judged);
+        self.requests_ended += u64::from(kept.is_ok());
         if kept.is_ok() {
+            let intended = local(self.origin, event.intended);
             self.ledger
-                .ended(index, event.intended, judged.succeeded, judged.latency);
+                .ended(index, intended, judged.succeeded, judged.latency);
             if let Some(log) = &mut self.requests {
                 log.ended(&self.sources, index, event, judged);
             }
@@ -276,28 +282,30 @@ impl State {
         self.timeline.pod(at, event);
     }
 
-    pub(super) fn requests_ended(&self) -> u64 {
-        self.requests_ended
-    }
-
     pub(super) fn digest(&self) -> String {
         self.closed.clone().unwrap_or_else(|| self.digest.hex())
+    }
+
+    pub(super) fn requests_ended(&self) -> u64 {
+        self.requests_ended
     }
 
     pub(super) fn finish(&mut self, end: RunEnd) -> RunReport {
         if self.closed.is_none() {
             self.close(&end);
         }
-        self.report(&end)
+        self.report(&end, local(self.origin, end.at).as_nanos())
     }
 
     fn close(&mut self, end: &RunEnd) {
         self.digest
             .append(end.at, self.world, Family::Fabric, &end.fabric);
         self.closed = Some(self.digest.hex());
+        let ended = local(self.origin, end.at);
         for (index, (_, source)) in self.sources.iter().enumerate() {
             for intended in source.in_flight() {
-                self.ledger.in_flight(index, intended, end.at);
+                let intended = local(self.origin, intended);
+                self.ledger.in_flight(index, intended, ended);
             }
         }
         self.violations.extend(self.edges.violations());
@@ -310,6 +318,11 @@ impl State {
     pub(super) fn close_requests(&mut self) -> io::Result<()> {
         std::mem::replace(&mut self.written, Ok(()))
     }
+}
+
+/// An instant of the world on the scenario's clock, which begins at `origin`.
+fn local(origin: Instant, at: Instant) -> Instant {
+    Instant::ZERO + at.since(origin)
 }
 
 /// Whether `subject` is a cluster of the outbound side.

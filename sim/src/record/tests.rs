@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
+use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AttemptEvent, Event, RequestEvent};
 use meshquake_reports::{FailureKind, RunReport, Verdict};
 use serde_json::Value;
@@ -45,6 +46,7 @@ impl Shared {
 fn options(sink: Option<Shared>) -> RecordOptions {
     RecordOptions {
         seed: 7,
+        origin: Instant::ZERO,
         reproduce: "meshquake run scenario.yaml --seed 7".into(),
         requests: sink.map(|sink| Box::new(sink) as Box<dyn Write>),
     }
@@ -260,6 +262,33 @@ fn edges_stand_in_plan_order_whoever_came_first() {
     let report = recorder.finish(end());
     let from: Vec<&str> = report.edges.iter().map(|e| e.from.as_str()).collect();
     assert_eq!(from, ["shoppers", "probe", "reviews"]);
+}
+
+/// The scenario's clock may begin late; then everything in a report and a log counts from there.
+#[test]
+fn reports_count_from_the_origin() {
+    let sink = Shared::default();
+    let mut options = options(Some(sink.clone()));
+    options.origin = at(1_000_000);
+    let mut plan = plan();
+    plan.expectations[0].window.to = Duration::from_secs(10);
+    let recorder = Recorder::new(&plan, options);
+    play(&recorder);
+    let report = recorder.finish(end());
+    assert_eq!(recorder.requests_ended(), 5);
+    assert_eq!(report.virtual_seconds, 59.0);
+    // Sent at 1, 11 and 20 s of the world; the window ends just before the second.
+    assert_eq!(report.expectations[0].requests, 1);
+    let begun = report.traffic["shoppers"].series.requests.iter();
+    let windows: Vec<usize> = begun
+        .enumerate()
+        .filter(|(_, n)| **n > 0)
+        .map(|(i, _)| i)
+        .collect();
+    assert_eq!(windows, [0, 10, 19, 58]);
+    assert_eq!(report.timeline[0].at_s, -0.99998);
+    assert_eq!(sink.lines()[0]["intended_ns"], 0);
+    assert_eq!(sink.lines()[0]["latency_ns"], 6_000_000);
 }
 
 #[test]

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{ConfigEvent, EjectionEvent, EjectionReason, IdentityEvent};
+use meshquake_reports::record::seconds;
 use meshquake_reports::{Happening, TimelineEntry};
 
 use super::count::Counts;
+use super::edge::nanos;
 use super::event::{FaultEvent, FaultPhase, PodChange, PodEvent};
 use super::mechanism::snake;
 
@@ -24,6 +26,8 @@ const CHORUS_DEPTH: usize = 64;
 /// The timeline of a run.
 #[derive(Default)]
 pub(super) struct Timeline {
+    /// When the scenario's clock shows zero.
+    origin: Instant,
     moments: Vec<Moment>,
     kinds: Counts<Happening>,
     omitted: u64,
@@ -41,6 +45,13 @@ struct Moment {
 }
 
 impl Timeline {
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, at: Instant, kind: Happening, subject: &str, what: String, by: &str) {
         let same = |moment: &&mut Moment| {
             moment.kind == kind
@@ -146,14 +157,17 @@ impl Timeline {
         let mut moments: Vec<&Moment> = self.moments.iter().collect();
         moments.sort_by_key(|moment| moment.at);
         (
-            moments.into_iter().map(Moment::told).collect(),
+            moments
+                .into_iter()
+                .map(|moment| moment.told(self.origin))
+                .collect(),
             self.omitted,
         )
     }
 }
 
 impl Moment {
-    fn told(&self) -> TimelineEntry {
+    fn told(&self, origin: Instant) -> TimelineEntry {
         let mut text = self.what.clone();
         if !self.by.is_empty() {
             text = format!("{text} {}", self.by);
@@ -162,7 +176,8 @@ impl Moment {
             text = format!("{text} and {} more", self.more);
         }
         TimelineEntry {
-            at_s: self.at.as_nanos() as f64 / 1e9,
+            // While the mesh comes up, the scenario's clock counts down to zero.
+            at_s: seconds(nanos(self.at.since(origin))) - seconds(nanos(origin.since(self.at))),
             kind: self.kind,
             subject: self.subject.clone(),
             text,
@@ -209,6 +224,17 @@ mod tests {
             ]
         );
         assert_eq!(omitted, 0);
+    }
+
+    #[test]
+    fn before_the_scenario_time_is_negative() {
+        let mut timeline = Timeline::new(Instant::from_nanos(10_000_000_000));
+        for at in [2_500_000_000, 12_500_000_000] {
+            timeline.ejection(Instant::from_nanos(at), "a-0", &ejection(None));
+        }
+        let (told, _) = timeline.report();
+        let at: Vec<f64> = told.iter().map(|entry| entry.at_s).collect();
+        assert_eq!(at, [-7.5, 2.5]);
     }
 
     #[test]

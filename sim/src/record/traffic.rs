@@ -192,7 +192,8 @@ impl Source {
         self.script.get_mut(usize::try_from(sequence).ok()?)
     }
 
-    pub(super) fn report(&self, end: Instant) -> TrafficReport {
+    /// The report of a run of this length in nanoseconds.
+    pub(super) fn report(&self, length: u64) -> TrafficReport {
         let flags = if self.logged_flags.is_empty() {
             let headers = self.header_flags.iter();
             headers.map(|(flags, n)| (flags.to_string(), *n)).collect()
@@ -204,12 +205,12 @@ impl Source {
             succeeded: self.succeeded,
             failed: self.failed,
             in_flight_at_end: self.in_flight.len() as u64,
-            rps: rate(self.requests, seconds(end.as_nanos())),
+            rps: rate(self.requests, seconds(length)),
             status: self.status.told(status),
             flags,
             unanswered: self.unanswered.told(str::to_owned),
             latency_ms: self.latency.summary(),
-            series: self.windows.told(end),
+            series: self.windows.told(length),
             scripted: self.script.iter().map(Scripted::told).collect(),
         }
     }

@@ -20,14 +20,14 @@ use mesh_core::seam::{Instant, Rng};
 use meshquake_reports::RunReport;
 use tokio::sync::mpsc;
 
+use super::RunError;
 use super::fault::FaultState;
 use super::pod::{PodContext, PodKind, PodSetup};
 use super::resolve::ServiceDns;
-use super::RunError;
 use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec};
 use crate::plan::Plan;
-use crate::traffic::FlagProbe;
 use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
+use crate::traffic::FlagProbe;
 
 /// Where the control plane lives.
 const CONTROL_IP: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -97,7 +97,9 @@ impl Cluster {
         let control = SocketAddr::new(CONTROL_IP.into(), CONTROL_PORT);
         let registry = registry(plan);
         let dns = Rc::new(ServiceDns::new(&registry, plan.seed));
-        let host = fabric.host(CONTROL_HOST).ok_or_else(|| setup("no host for the control plane"))?;
+        let host = fabric
+            .host(CONTROL_HOST)
+            .ok_or_else(|| setup("no host for the control plane"))?;
         let seams = fabric.seams(host, recorder.observer(CONTROL_HOST, CONTROL_HOST));
         let (plane, identity, trust) = control_plane(plan, seams, registry, epoch)?;
         let serving = plane.clone();
@@ -121,22 +123,29 @@ impl Cluster {
             pods: RefCell::default(),
             faults: RefCell::default(),
         });
-        let mut cluster = Self {
-            fabric,
-            shared,
-        };
+        let mut cluster = Self { fabric, shared };
         cluster.register_pods()?;
         Ok(cluster)
     }
 
     fn register_pods(&mut self) -> Result<(), RunError> {
         let plan = &self.shared.plan;
-        let pods = plan.pods.iter().map(|pod| (&pod.workload, pod.service.clone(), PodKind::App {
-            app: pod.app.clone(),
-            ports: pod.ports.clone(),
-        }));
+        let pods = plan.pods.iter().map(|pod| {
+            (
+                &pod.workload,
+                pod.service.clone(),
+                PodKind::App {
+                    app: pod.app.clone(),
+                    ports: pod.ports.clone(),
+                },
+            )
+        });
         let clients = plan.traffic.iter().enumerate().map(|(index, traffic)| {
-            (&traffic.workload, traffic.name.clone(), PodKind::Client { index })
+            (
+                &traffic.workload,
+                traffic.name.clone(),
+                PodKind::Client { index },
+            )
         });
         let mut setups = IndexMap::new();
         for (workload, service, kind) in pods.chain(clients) {
@@ -165,7 +174,11 @@ impl Cluster {
         let ready = self.shared.ready.borrow();
         let late = names.iter().filter(|name| !ready.contains(*name));
         let late: Vec<String> = late.map(ToString::to_string).collect();
-        if late.is_empty() { Ok(()) } else { Err(RunError::Boot(late)) }
+        if late.is_empty() {
+            Ok(())
+        } else {
+            Err(RunError::Boot(late))
+        }
     }
 
     /// The scenario's clock begins: faults are scheduled. (Clients wait for it by themselves.)
@@ -211,8 +224,14 @@ fn hosts(plan: &Plan) -> Vec<HostSpec> {
     let control = HostSpec {
         name: CONTROL_HOST.into(),
         ip: IpAddr::V4(CONTROL_IP),
-        region: plan.pods.first().map_or_else(|| "".into(), |pod| pod.workload.locality.region.clone()),
-        zone: plan.pods.first().map_or_else(|| "".into(), |pod| pod.workload.locality.zone.clone()),
+        region: plan
+            .pods
+            .first()
+            .map_or_else(|| "".into(), |pod| pod.workload.locality.region.clone()),
+        zone: plan
+            .pods
+            .first()
+            .map_or_else(|| "".into(), |pod| pod.workload.locality.zone.clone()),
     };
     let workloads = plan.pods.iter().map(|pod| &pod.workload);
     let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
@@ -238,7 +257,9 @@ fn registry(plan: &Plan) -> Registry {
         registry.workloads.insert(workload.name.clone(), waiting);
     }
     for service in &plan.services {
-        registry.services.insert(service.host.clone(), service.clone());
+        registry
+            .services
+            .insert(service.host.clone(), service.clone());
     }
     registry
 }
@@ -257,7 +278,8 @@ fn control_plane(
     let authority = CertificateAuthority::new(&domain, &mut rng, now, ROOT_LIFETIME)
         .map_err(|e| setup(&e.to_string()))?;
     let trust = TrustBundle::of(&authority);
-    let id = SpiffeId::parse(&control_plane_identity(&domain)).map_err(|e| setup(&e.to_string()))?;
+    let id =
+        SpiffeId::parse(&control_plane_identity(&domain)).map_err(|e| setup(&e.to_string()))?;
     let key = KeyPair::generate(&mut rng);
     let signed = authority
         .sign(&csr(&key, &id), &id, now, CONTROL_SVID_LIFETIME)
@@ -303,7 +325,9 @@ pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
         this_life
     };
     let change = PodChange::Started;
-    shared.recorder.pod(fabric.now(), &PodEvent { pod: name, change });
+    shared
+        .recorder
+        .pod(fabric.now(), &PodEvent { pod: name, change });
     let observer = shared.recorder.observer(name, &setup.service);
     // A client hears what its own sidecar says of its requests.
     let probe = matches!(setup.kind, PodKind::Client { .. })
@@ -315,6 +339,10 @@ pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
     let host = setup.host;
     let seams = fabric.seams(host, observer);
     let shared = shared.clone();
-    let context = PodContext { shared, setup, probe };
+    let context = PodContext {
+        shared,
+        setup,
+        probe,
+    };
     fabric.start(host, move || Box::pin(context.run(seams)));
 }

@@ -37,10 +37,14 @@ pub(super) fn schedule(cluster: &mut Cluster, origin: Instant) {
         let end = fault.duration.map(|span| begin + span);
         let fault = Rc::new(fault);
         let (starting, state) = (fault.clone(), shared.clone());
-        cluster.fabric.at(begin, move |fabric| apply(fabric, &state, index, &starting));
+        cluster
+            .fabric
+            .at(begin, move |fabric| apply(fabric, &state, index, &starting));
         if let Some(end) = end {
             let state = shared.clone();
-            cluster.fabric.at(end, move |fabric| heal(fabric, &state, index, &fault));
+            cluster
+                .fabric
+                .at(end, move |fabric| heal(fabric, &state, index, &fault));
         }
     }
 }
@@ -49,7 +53,12 @@ pub(super) fn schedule(cluster: &mut Cluster, origin: Instant) {
 pub(super) fn end(cluster: &mut Cluster) {
     let shared = cluster.shared.clone();
     for (index, fault) in shared.plan.faults.iter().enumerate() {
-        let state = shared.faults.borrow().get(index).copied().unwrap_or_default();
+        let state = shared
+            .faults
+            .borrow()
+            .get(index)
+            .copied()
+            .unwrap_or_default();
         if state.begun && !state.ended {
             tell(&cluster.fabric, &shared, index, fault, FaultPhase::Ended);
         }
@@ -76,13 +85,22 @@ fn apply(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPl
         }
     }
     if let Some(state) = shared.faults.borrow_mut().get_mut(index) {
-        *state = FaultState { rule, pods, begun: true, ended: false };
+        *state = FaultState {
+            rule,
+            pods,
+            begun: true,
+            ended: false,
+        };
     }
     tell(fabric, shared, index, fault, FaultPhase::Began);
 }
 
 fn heal(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPlan) {
-    let rule = shared.faults.borrow().get(index).and_then(|state| state.rule);
+    let rule = shared
+        .faults
+        .borrow()
+        .get(index)
+        .and_then(|state| state.rule);
     if let Some(rule) = rule {
         fabric.remove(rule);
     }
@@ -96,7 +114,12 @@ fn heal(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPla
 }
 
 fn tell(fabric: &Fabric, shared: &Shared, index: usize, fault: &FaultPlan, phase: FaultPhase) {
-    let state = shared.faults.borrow().get(index).copied().unwrap_or_default();
+    let state = shared
+        .faults
+        .borrow()
+        .get(index)
+        .copied()
+        .unwrap_or_default();
     let event = FaultEvent {
         index: u32::try_from(index).unwrap_or(u32::MAX),
         name: &fault.name,
@@ -119,7 +142,10 @@ fn crash(fabric: &mut Fabric, shared: &Rc<Shared>, selected: &PodSelector) -> u3
         fabric.crash(host);
         crashed += 1;
         shared.ready.borrow_mut().remove(name.as_str());
-        let event = PodEvent { pod: name, change: PodChange::Crashed };
+        let event = PodEvent {
+            pod: name,
+            change: PodChange::Crashed,
+        };
         shared.recorder.pod(fabric.now(), &event);
         let (shared, name) = (shared.clone(), Arc::from(name.as_str()));
         let noticed = fabric.now() + NOTICE;
@@ -133,7 +159,10 @@ fn notice(fabric: &mut Fabric, shared: &Shared, name: &Arc<str>) {
     if shared.ready.borrow().contains(name) {
         return;
     }
-    let event = PodEvent { pod: name, change: PodChange::NotReady };
+    let event = PodEvent {
+        pod: name,
+        change: PodChange::NotReady,
+    };
     shared.recorder.pod(fabric.now(), &event);
     let event = KubernetesEvent::Readiness(name.clone(), WorkloadState::NotReady);
     // A control plane that is down hears of it when it is back.
@@ -154,9 +183,17 @@ fn scope(shared: &Shared, edge: &EdgeSelector) -> PacketScope {
         Some(to) => PacketScope::new(HostSet::Only(from), HostSet::Only(hosts(shared, to))),
         None => PacketScope::new(HostSet::Only(from.clone()), HostSet::AllBut(from)),
     };
-    if edge.both_ways { scope.both_ways() } else { scope }
+    if edge.both_ways {
+        scope.both_ways()
+    } else {
+        scope
+    }
 }
 
 fn hosts(shared: &Shared, selector: &PodSelector) -> Vec<HostId> {
-    selector.pods.iter().filter_map(|name| shared.host(name)).collect()
+    selector
+        .pods
+        .iter()
+        .filter_map(|name| shared.host(name))
+        .collect()
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use mesh_core::seam::Instant;
 use meshquake_reports::RunReport;
 
-use crate::fabric::FabricError;
+use crate::fabric::{FabricError, Tap};
 use crate::plan::Plan;
 use cluster::Cluster;
 
@@ -42,16 +42,19 @@ pub struct RunOptions {
     pub stop: Arc<AtomicBool>,
     /// Told from time to time how far virtual time has come, and how many requests have ended.
     pub progress: Box<dyn Fn(Duration, u64)>,
+    /// Shown every packet put on a link, from the beginning of the boot on.
+    pub tap: Option<Tap>,
 }
 
 impl Default for RunOptions {
-    /// No request log, no interruption, no progress.
+    /// No request log, no interruption, no progress, no tap.
     fn default() -> Self {
         Self {
             requests: None,
             reproduce: String::new(),
             stop: Arc::default(),
             progress: Box::new(|_, _| {}),
+            tap: None,
         }
     }
 }
@@ -105,16 +108,19 @@ impl From<FabricError> for RunError {
 pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let began = std::time::Instant::now();
     let mut cluster = Cluster::build(plan, options.requests, options.reproduce)?;
+    if let Some(tap) = options.tap {
+        cluster.fabric.tap(tap);
+    }
     cluster.boot(ORIGIN)?;
     cluster.begin(ORIGIN);
     for slice in 1..=SLICES {
         if options.stop.load(Ordering::Relaxed) {
             break;
         }
-        let reached = match slice {
-            SLICES => plan.duration,
-            _ => plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES)),
-        };
+        let mut reached = plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES));
+        if slice == SLICES {
+            reached = plan.duration;
+        }
         cluster.run_until(ORIGIN + reached)?;
         (options.progress)(reached, cluster.requests_ended());
     }

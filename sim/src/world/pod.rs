@@ -81,7 +81,8 @@ impl PodContext {
         let workload = &self.setup.workload;
         let profile = &self.shared.profile;
         let domain = &profile.trust_domain;
-        let identity = SpiffeId::new(domain, &workload.namespace, &workload.service_account).ok()?;
+        let identity =
+            SpiffeId::new(domain, &workload.namespace, &workload.service_account).ok()?;
         let ports = match &self.setup.kind {
             PodKind::App { ports, .. } => ports.clone(),
             PodKind::Client { .. } => Vec::new(),
@@ -101,7 +102,11 @@ impl PodContext {
             trust: self.shared.trust.clone(),
             profile: profile.clone(),
         };
-        Some(Sidecar::start(seams.clone(), config, self.shared.cache.clone()))
+        Some(Sidecar::start(
+            seams.clone(),
+            config,
+            self.shared.cache.clone(),
+        ))
     }
 
     fn egress(&self) -> Egress {
@@ -119,7 +124,10 @@ impl PodContext {
         let pod = AppPod {
             name: self.setup.workload.name.clone(),
             service: self.setup.service.clone(),
-            listen: ports.iter().map(|port| SocketAddr::new(ip, *port)).collect(),
+            listen: ports
+                .iter()
+                .map(|port| SocketAddr::new(ip, *port))
+                .collect(),
             plan: plan.clone(),
             egress: self.egress(),
             incarnation: self.setup.incarnation,

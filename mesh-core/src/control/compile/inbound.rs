@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::index::Inputs;
 use crate::control::{InboundListener, Workload};
 use crate::policy::{
-    AuthorizationAction, AuthorizationPolicy, MeshPolicy, MtlsMode, PeerAuthentication, Sourced,
+    AuthorizationAction, AuthorizationPolicy, InboundRateLimit, LocalRateLimit, MeshPolicy,
+    MtlsMode, PeerAuthentication, Sourced,
 };
 
 /// One listener per port that a service sends to the workload, and per port of `ports`.
@@ -28,9 +29,25 @@ pub(super) fn listeners(
         mtls: mtls_mode(inputs.policy, &workload.namespace, &workload.labels, port),
         authorization: policies.clone(),
         retry: inputs.policy.profile.inbound_retry.clone(),
-        rate_limit: None,
+        rate_limit: rate_limit(inputs.policy, workload, port),
     };
     ports.into_iter().map(listener).collect()
+}
+
+/// The token bucket in front of a port. One for the port itself stands in for one of every port, as a route's own
+/// configuration does for its filter's in Envoy; of equals the first counts.
+fn rate_limit(policy: &MeshPolicy, workload: &Workload, port: u16) -> Option<LocalRateLimit> {
+    let selects = |limit: &&InboundRateLimit| {
+        limit
+            .selector
+            .selects(&workload.namespace, &workload.labels)
+    };
+    let of = |port: Option<u16>| {
+        let mut limits = policy.inbound_rate_limits.iter().filter(selects);
+        limits.find(|limit| limit.port == port)
+    };
+    let found = of(Some(port)).or_else(|| of(None));
+    found.map(|limit| limit.limit.value.clone())
 }
 
 /// The policies that select `workload`: those that deny, then those that allow, then those that only mark.

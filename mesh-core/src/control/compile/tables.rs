@@ -20,12 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::caller::Caller;
-use super::destination::{governing, specificity};
+use super::destination::specificity;
 use super::index::{Inputs, Known};
 use crate::control::{RouteTable, VirtualHost};
 use crate::policy::{
-    Destination, Forward, HeaderMutations, HostPattern, LoadBalancer, Origin, RequestMatch, Route,
-    RouteAction, RouteRule, ScopedRoute, WeightedDestination,
+    Destination, Forward, HeaderMutations, HostPattern, Origin, RequestMatch, Route, RouteAction,
+    RouteRule, ScopedRoute, WeightedDestination,
 };
 
 /// All tables for `caller`, by port.
@@ -166,10 +166,6 @@ impl<'a> Builder<'a> {
                 weighted.destination.port.get_or_insert(self.port);
             }
             if let [only] = forward.destinations.as_mut_slice() {
-                if self.hashes(&only.destination) {
-                    // Consistent hashing does not look for another endpoint (pilot retry.ConvertPolicy).
-                    route.retry.value.avoid_previous_endpoints = false;
-                }
                 let authority = forward.authority_rewrite.is_some();
                 absorb(
                     &mut route.request_headers,
@@ -184,20 +180,6 @@ impl<'a> Builder<'a> {
             }
         }
         route
-    }
-
-    /// Whether `destination` is balanced by consistent hashing.
-    fn hashes(&self, destination: &Destination) -> bool {
-        let policy = || {
-            let (_, known) = self.inputs.index.find(&destination.host)?;
-            let rules = governing(self.inputs, self.caller, known)?;
-            let subset = destination
-                .subset
-                .as_deref()
-                .and_then(|name| rules.subset(name));
-            rules.policy(destination.port?, subset).load_balancer
-        };
-        policy().is_some_and(|balancer| matches!(balancer.value, LoadBalancer::Hash { .. }))
     }
 
     fn default_route(&self, known: &Known) -> Arc<Route> {

@@ -1,16 +1,15 @@
 //! Filters of a rule or of a backend.
 
-use super::backend;
+use super::mirror;
 use super::path::{self, Change};
+use super::redirect::{self, Redirect};
 use super::rule::Scene;
-use super::spec::{
-    Filter, Header, HeaderModifier, Mirror as WrittenMirror, Redirect as WrittenRedirect,
-};
+use super::spec::{Filter, Header, HeaderModifier};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::header::Operations;
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{Fraction, Mirror, Origin, Position, RedirectPort};
+use crate::policy::Mirror;
 
 /// What the filters of a rule ask for.
 #[derive(Clone, Default)]
@@ -20,17 +19,6 @@ pub(super) struct Filters {
     pub(super) redirect: Option<Redirect>,
     pub(super) rewrite: Option<Rewrite>,
     pub(super) mirrors: Vec<Mirror>,
-}
-
-/// A redirect, its path still to be fitted to the match.
-#[derive(Clone)]
-pub(super) struct Redirect {
-    pub(super) scheme: Option<String>,
-    pub(super) authority: Option<String>,
-    pub(super) path: Option<Change>,
-    pub(super) port: RedirectPort,
-    pub(super) status: u16,
-    pub(super) at: Position,
 }
 
 /// A rewrite, its path still to be fitted to the match.
@@ -120,7 +108,7 @@ fn apply(
                 written,
                 findings,
             )?;
-            filters.redirect = Some(self::redirect(redirect, findings)?);
+            filters.redirect = Some(redirect::compile(redirect, findings)?);
         }
         Kind::Rewrite => {
             let rewrite = given(filter.url_rewrite.as_ref(), "urlRewrite", written, findings)?;
@@ -143,7 +131,7 @@ fn apply(
             let field = field.child("requestMirror");
             filters
                 .mirrors
-                .extend(self::mirror(mirror, &field, scene, findings)?);
+                .extend(mirror::compile(mirror, &field, scene, findings)?);
         }
         Kind::Other => {}
     }
@@ -169,87 +157,117 @@ fn operations(written: &HeaderModifier) -> Operations {
     Operations::new(pairs(&written.set), pairs(&written.add), &written.remove)
 }
 
-/// Without a port it is the scheme's, or without a scheme that of the request.
-fn redirect(written: &Spanned<WrittenRedirect>, findings: &mut Findings<'_>) -> Option<Redirect> {
-    let redirect = &written.value;
-    let port = match (&redirect.port, redirect.scheme.as_deref()) {
-        (Some(port), scheme) => match (quantity::port(port, findings)?, scheme) {
-            (80, None | Some("http")) | (443, Some("https")) => RedirectPort::FromScheme,
-            (port, _) => RedirectPort::Number(port),
-        },
-        (None, Some(_)) => RedirectPort::FromScheme,
-        (None, None) => RedirectPort::FromRequest,
-    };
-    let status = match &redirect.status_code {
-        Some(code) if ![301, 302, 303, 307, 308].contains(&code.value) => {
-            let message = format!(
-                "`{}` is not a redirect code: 301, 302, 303, 307 or 308",
-                code.value
-            );
-            findings.error(&code.at, message);
-            return None;
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{http_route, notes, refused, route};
+    use crate::policy::{Forward, NoteKind, PathRewrite, Route, RouteAction};
+
+    const BACKEND: &str = "backendRefs: [{name: b, port: 80}]";
+
+    fn yaml(path: &str, filters: &str) -> String {
+        http_route(&format!(
+            "  - {{matches: [{{path: {{value: {path}}}}}], filters: [{filters}], {BACKEND}}}"
+        ))
+    }
+
+    fn forward(route: Route) -> Forward {
+        match route.action {
+            RouteAction::Forward(forward) => forward,
+            other => panic!("{other:?}"),
         }
-        Some(code) => code.value as u16,
-        None => 302,
-    };
-    let path = match &redirect.path {
-        Some(path) => Some(path::compile(path, findings)?),
-        None => None,
-    };
-    Some(Redirect {
-        scheme: redirect.scheme.clone(),
-        authority: redirect.hostname.clone(),
-        path,
-        port,
-        status,
-        at: written.at.clone(),
-    })
-}
+    }
 
-fn mirror(
-    written: &Spanned<WrittenMirror>,
-    field: &Field,
-    scene: &Scene<'_, '_>,
-    findings: &mut Findings<'_>,
-) -> Option<Option<Mirror>> {
-    let Some(reference) = &written.value.backend_ref else {
-        findings.error(&written.at, "this mirror has no `backendRef`");
-        return None;
-    };
-    let destination = backend::destination(reference, &field.child("backendRef"), scene, findings)?;
-    let fraction = share(&written.value, findings)?;
-    Some((fraction != Fraction::ZERO).then(|| Mirror {
-        destination,
-        fraction,
-        origin: Origin::Written(written.at.clone()),
-    }))
-}
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect()
+    }
 
-fn share(written: &WrittenMirror, findings: &mut Findings<'_>) -> Option<Fraction> {
-    let Some(fraction) = &written.fraction else {
-        return match &written.percent {
-            Some(percent) => {
-                let percent = quantity::whole_percent(percent, findings)?;
-                Some(Fraction::from_ppm(percent * 10_000))
-            }
-            None => Some(Fraction::ONE),
+    #[test]
+    fn header_filters_of_a_rule_and_of_its_only_backend() {
+        let route = route(&http_route(
+            "  - filters:\n    - type: RequestHeaderModifier\n      requestHeaderModifier: {set: [{name: X-A, value: '1'}], add: [{name: X-B, value: '2'}], remove: [X-C]}\n    - {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: X-D, value: '3'}]}}\n    backendRefs:\n    - {name: b, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-A, value: own}]}}]}",
+        ));
+        assert_eq!(route.request_headers.set, pairs(&[("x-a", "own")]));
+        assert_eq!(route.request_headers.add, pairs(&[("x-b", "2")]));
+        assert_eq!(route.request_headers.remove, ["x-c"]);
+        assert_eq!(route.response_headers.add, pairs(&[("x-d", "3")]));
+        assert!(forward(route).destinations[0].request_headers.is_empty());
+    }
+
+    #[test]
+    fn rewrites() {
+        let rewrite = |path: &str, fields: &str| {
+            forward(route(&yaml(
+                path,
+                &format!("{{type: URLRewrite, urlRewrite: {{{fields}}}}}"),
+            )))
         };
-    };
-    if let Some(second) = &written.percent {
-        findings.error(
-            &second.at,
-            "only one of `percent` and `fraction` can be given",
+        let host = rewrite("/a", "hostname: x.example");
+        assert_eq!(
+            (host.authority_rewrite.as_deref(), host.path_rewrite),
+            (Some("x.example"), None)
         );
-        return None;
+        let prefix = |path: &str, with: &str| {
+            rewrite(
+                path,
+                &format!("path: {{type: ReplacePrefixMatch, replacePrefixMatch: {with}}}"),
+            )
+            .path_rewrite
+        };
+        assert_eq!(prefix("/a", "/b/"), Some(PathRewrite::Matched("/b".into())));
+        assert_eq!(prefix("/", "/b"), Some(PathRewrite::Matched("/b/".into())));
+        assert_eq!(prefix("/", "/"), None);
+        let Some(PathRewrite::Regex {
+            pattern,
+            substitution,
+        }) = prefix("/a.b", "/")
+        else {
+            panic!("a prefix is removed by an expression");
+        };
+        assert_eq!(pattern.as_str(), r"^/a\.b(/?)(.*)");
+        assert_eq!(substitution, r"/\2");
+        let full = rewrite("/a", "path: {type: ReplaceFullPath, replaceFullPath: /x}").path_rewrite;
+        assert_eq!(full, Some(PathRewrite::Full("/x".into())));
     }
-    let (numerator, denominator) = (
-        fraction.value.numerator,
-        fraction.value.denominator.unwrap_or(100),
-    );
-    if denominator < 1 || !(0..=denominator).contains(&numerator) {
-        let message = format!("{numerator}/{denominator} is not a fraction from 0 to 1");
-        findings.error(&fraction.at, message);
-        return None;
+
+    #[test]
+    fn what_is_not_simulated_is_noted() {
+        let cors = yaml("/", "{type: CORS, cors: {allowOrigins: ['*']}}");
+        assert_eq!(
+            notes(&cors, NoteKind::NotHonoured),
+            [
+                "8:60 spec.rules[0].filters[0].cors: cross-origin rules are not simulated: nothing here is a browser"
+            ]
+        );
+        let session = http_route(&format!("  - {{sessionPersistence: {{}}, {BACKEND}}}"));
+        assert_eq!(notes(&session, NoteKind::NotHonoured).len(), 1);
     }
-    Fraction::from_percent(100.0 * numerator as f64 / denominator as f64)
+
+    #[test]
+    fn wrong_filters_are_refused() {
+        let message = |path: &str, filters: &str| refused(&yaml(path, filters)).join("|");
+        assert_eq!(
+            message("/", "{type: URLRewrite}"),
+            "8:47 a filter of this type needs `urlRewrite`"
+        );
+        assert_eq!(
+            message("/", "{type: UrlRewrite}"),
+            "8:54 unknown value `UrlRewrite`"
+        );
+        assert_eq!(
+            message(
+                "/",
+                "{type: RequestRedirect, requestRedirect: {scheme: https}}"
+            ),
+            "8:88 a rule cannot have both RequestRedirect and `backendRefs`"
+        );
+        assert_eq!(
+            refused(&http_route(&format!(
+                "  - {{matches: [{{path: {{type: Exact, value: /a}}}}], filters: [{{type: URLRewrite, urlRewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /b}}}}}}], {BACKEND}}}"
+            ))),
+            ["8:99 `ReplacePrefixMatch` needs a match of type PathPrefix"]
+        );
+    }
 }

@@ -149,3 +149,106 @@ fn named(written: &Spanned<Value>, findings: &mut Findings<'_>) -> Option<(Strin
     };
     Some((name.value.clone(), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{http_route, notes, refused, routes};
+    use crate::policy::{NoteKind, PathMatch, Pattern, StringMatch};
+
+    /// A rule with one match and a backend named as the match should be found.
+    fn rule(name: &str, fields: &str) -> String {
+        format!(
+            "  - {{name: {name}, matches: [{{{fields}}}], backendRefs: [{{name: b, port: 80}}]}}\n"
+        )
+    }
+
+    #[test]
+    fn the_more_specific_match_comes_first() {
+        let yaml = http_route(
+            &[
+                rule("regex", "path: {type: RegularExpression, value: '/a/.*/very/long/expression'}"),
+                rule("root", ""),
+                rule("short", "path: {value: /a}"),
+                rule("query", "path: {value: /a/b}, queryParams: [{name: q, value: '1'}, {name: r, value: '1'}]"),
+                rule("headers", "path: {value: /a/b}, headers: [{name: h, value: '1'}]"),
+                rule("method", "path: {value: /a/b}, method: GET"),
+                rule("long", "path: {value: /a/b}"),
+                rule("exact", "path: {type: Exact, value: /}"),
+            ]
+            .concat(),
+        );
+        let names: Vec<String> = routes(&yaml).into_iter().map(|route| route.name).collect();
+        assert_eq!(
+            names,
+            [
+                "r/exact",
+                "r/method",
+                "r/headers",
+                "r/query",
+                "r/long",
+                "r/short",
+                "r/root",
+                "r/regex"
+            ]
+        );
+        // Istio ranks a prefix before an expression, so nothing is left for the expression.
+        assert_eq!(notes(&yaml, NoteKind::NoEffect).len(), 1);
+    }
+
+    #[test]
+    fn path_prefixes_end_at_slashes() {
+        let path = |fields: &str| {
+            routes(&http_route(&rule("x", fields)))
+                .remove(0)
+                .matcher
+                .path
+        };
+        assert_eq!(
+            path("path: {type: PathPrefix, value: /a/}"),
+            PathMatch::PathPrefix("/a".into())
+        );
+        assert_eq!(path("path: {value: /}"), PathMatch::Prefix("/".into()));
+        assert_eq!(path("path: {}"), PathMatch::Prefix("/".into()));
+        assert_eq!(path(""), PathMatch::Prefix("/".into()));
+        assert_eq!(
+            path("path: {type: Exact, value: /a/}"),
+            PathMatch::Exact("/a/".into())
+        );
+        assert_eq!(
+            path("path: {type: RegularExpression, value: '/[a-z]'}"),
+            PathMatch::Regex(Pattern::new("/[a-z]").unwrap())
+        );
+    }
+
+    #[test]
+    fn headers_and_parameters_are_exact_or_expressions_and_the_first_of_a_name_counts() {
+        let fields = "headers: [{name: X-A, value: one}, {name: x-a, value: two}, {type: RegularExpression, name: X-B, value: 't.*'}], queryParams: [{name: Q, value: '1'}], method: POST";
+        let matcher = routes(&http_route(&rule("x", fields))).remove(0).matcher;
+        assert_eq!(matcher.headers.len(), 2);
+        assert_eq!(matcher.headers[0].name, "x-a");
+        assert_eq!(matcher.headers[0].value, StringMatch::Exact("one".into()));
+        assert!(
+            matches!(&matcher.headers[1].value, StringMatch::Regex(pattern) if pattern.as_str() == "t.*")
+        );
+        assert_eq!(matcher.query[0].name, "Q");
+        assert_eq!(matcher.method, Some(StringMatch::Exact("POST".into())));
+    }
+
+    #[test]
+    fn wrong_matches_are_refused() {
+        let message = |fields: &str| refused(&http_route(&rule("x", fields))).join("|");
+        assert_eq!(
+            message("path: {value: a}"),
+            "8:40 `a` is not a path: it must begin with `/`"
+        );
+        assert_eq!(
+            message("path: {type: Prefix, value: /a}"),
+            "8:39 unknown value `Prefix`"
+        );
+        assert_eq!(message("method: get"), "8:34 unknown value `get`");
+        assert_eq!(
+            message("headers: [{name: a}]"),
+            "8:36 this match needs `name` and `value`"
+        );
+    }
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::spec::{Retry, Rule, Timeouts};
 use crate::dialect::findings::Findings;
 use crate::dialect::quantity;
+use crate::dialect::retry::default_policy;
 use crate::document::Spanned;
 use crate::policy::{Origin, Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
 
@@ -24,6 +25,7 @@ pub(super) struct Patience {
 /// Compiles timeouts and retries; `None` when they are wrong.
 pub(super) fn compile(
     rule: &Rule,
+    hashed: bool,
     profile: &Profile,
     findings: &mut Findings<'_>,
 ) -> Option<Patience> {
@@ -44,8 +46,8 @@ pub(super) fn compile(
         return None;
     }
     let mut retry = match &rule.retry {
-        Some(written) => stanza(written, profile, findings)?,
-        None => profile.retry.clone(),
+        Some(written) => stanza(written, hashed, profile, findings)?,
+        None => default_policy(hashed, profile),
     };
     // Zero switches a bound off.
     let bound = if rule.retry.is_some() {
@@ -109,6 +111,7 @@ fn is_gep_2257(text: &str) -> bool {
 
 fn stanza(
     written: &Spanned<Retry>,
+    hashed: bool,
     profile: &Profile,
     findings: &mut Findings<'_>,
 ) -> Option<Sourced<RetryPolicy>> {
@@ -129,7 +132,7 @@ fn stanza(
             on.statuses.push(code);
         }
     }
-    let mut policy = profile.retry.value.clone();
+    let mut policy = default_policy(hashed, profile).value;
     policy.retries = attempts;
     policy.on = on;
     if let Some(base) = duration(written.value.backoff.as_ref(), findings)? {
@@ -146,7 +149,76 @@ fn stanza(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::is_gep_2257;
+    use crate::dialect::testing::{http_route, refused, route};
+    use crate::policy::{Profile, RetryPolicy, Route};
+
+    fn yaml(fields: &str) -> String {
+        http_route(&format!(
+            "  - {{{fields}, backendRefs: [{{name: b, port: 80}}]}}"
+        ))
+    }
+
+    fn compiled(fields: &str) -> Route {
+        route(&yaml(fields))
+    }
+
+    #[test]
+    fn without_a_stanza_both_bounds_are_of_the_request() {
+        let both = compiled("timeouts: {request: 10s, backendRequest: 2s}");
+        assert_eq!(both.timeout.value, Some(Duration::from_secs(2)));
+        assert_eq!(both.timeout.origin.to_string(), "mesh.yaml:8:47");
+        assert_eq!(both.retry, Profile::istio().retry);
+        assert_eq!(
+            compiled("timeouts: {request: 10s}").timeout.value,
+            Some(Duration::from_secs(10))
+        );
+        let off = compiled("timeouts: {request: 0s}");
+        assert_eq!(off.timeout.value, None);
+        assert_eq!(off.timeout.origin.to_string(), "mesh.yaml:8:26");
+        assert_eq!(compiled("timeouts: {}").timeout, Profile::istio().timeout);
+    }
+
+    #[test]
+    fn a_stanza_bounds_each_attempt() {
+        let route = compiled(
+            "timeouts: {request: 10s, backendRequest: 2s}, retry: {attempts: 4, codes: [500, 503, 500], backoff: 100ms}",
+        );
+        assert_eq!(route.timeout.value, Some(Duration::from_secs(10)));
+        let retry = route.retry.value;
+        assert_eq!(
+            (retry.retries, retry.per_try_timeout),
+            (4, Some(Duration::from_secs(2)))
+        );
+        assert_eq!(retry.on.statuses, [500, 503]);
+        assert!(retry.on.connect_failure && retry.on.refused_stream);
+        assert_eq!(retry.on.grpc, [14, 1]);
+        assert_eq!(retry.backoff.base, Duration::from_millis(100));
+        assert!(retry.avoid_previous_endpoints);
+        assert_eq!(compiled("retry: {}").retry.value.retries, 2);
+        let none = compiled("retry: {attempts: 0}, timeouts: {backendRequest: 2s}");
+        assert_eq!(none.retry.value, RetryPolicy::none());
+        assert_eq!(none.timeout.value, None);
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        let message = |fields: &str| refused(&yaml(fields)).join("|");
+        assert_eq!(
+            message("timeouts: {request: 1.5s}"),
+            "8:26 `1.5s` is not a duration of the Gateway API"
+        );
+        assert_eq!(
+            message("timeouts: {request: 1s, backendRequest: 2s}"),
+            "8:46 `backendRequest` cannot be longer than `request`"
+        );
+        assert_eq!(
+            message("retry: {codes: [200]}"),
+            "8:22 `200` is not between 400 and 599"
+        );
+    }
 
     #[test]
     fn the_examples_of_gep_2257() {

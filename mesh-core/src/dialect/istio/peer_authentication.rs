@@ -148,3 +148,78 @@ fn mode(written: &Mtls, findings: &mut Findings<'_>) -> Option<Option<Sourced<Mt
     )?;
     Some(mode.map(|mode| Sourced::new(mode, Origin::Written(name.at.clone()))))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{notes, policy, refused};
+    use crate::policy::{MtlsMode, NoteKind, PeerAuthentication};
+
+    fn yaml(namespace: &str, spec: &str) -> String {
+        format!(
+            "apiVersion: security.istio.io/v1beta1\nkind: PeerAuthentication\nmetadata: {{name: p, namespace: {namespace}}}\nspec: {{{spec}}}\n"
+        )
+    }
+
+    fn compiled(namespace: &str, spec: &str) -> PeerAuthentication {
+        policy(&yaml(namespace, spec)).peer_authentication.remove(0)
+    }
+
+    #[test]
+    fn mesh_namespace_and_workload() {
+        let mesh = compiled("istio-system", "mtls: {mode: STRICT}");
+        assert_eq!(mesh.selector.namespace, None);
+        let mode = mesh.mode.unwrap();
+        assert_eq!(mode.value, MtlsMode::Strict);
+        assert_eq!(mode.origin.to_string(), "mesh.yaml:4:21");
+        let namespace = compiled("shop", "mtls: {mode: UNSET}");
+        assert_eq!(namespace.selector.namespace.as_deref(), Some("shop"));
+        assert_eq!(namespace.mode, None);
+        let workload = compiled(
+            "shop",
+            "selector: {matchLabels: {app: web}}, portLevelMtls: {8080: {mode: DISABLE}, '9090': {mode: PERMISSIVE}, 7070: {}}",
+        );
+        assert_eq!(workload.selector.labels["app"], "web");
+        let modes: Vec<_> = workload
+            .ports
+            .iter()
+            .map(|(port, mode)| (*port, mode.as_ref().map(|mode| mode.value)))
+            .collect();
+        assert_eq!(
+            modes,
+            [
+                (7070, None),
+                (8080, Some(MtlsMode::Disable)),
+                (9090, Some(MtlsMode::Permissive))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_selector_in_the_root_namespace_selects_nothing() {
+        let yaml = yaml(
+            "istio-system",
+            "selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}",
+        );
+        assert!(policy(&yaml).peer_authentication.is_empty());
+        assert_eq!(notes(&yaml, NoteKind::NoEffect).len(), 1);
+    }
+
+    #[test]
+    fn wrong_policies_are_refused() {
+        assert_eq!(
+            refused(&yaml("shop", "portLevelMtls: {80: {mode: STRICT}}")),
+            ["4:23 `portLevelMtls` needs a `selector`: ports belong to workloads"]
+        );
+        assert_eq!(
+            refused(&yaml(
+                "shop",
+                "selector: {matchLabels: {a: b}}, portLevelMtls: {http: {mode: STRICT}}"
+            )),
+            ["4:63 `http` is not a port from 1 to 65535"]
+        );
+        assert_eq!(
+            refused(&yaml("shop", "mtls: {mode: STRIKT}")),
+            ["4:21 unknown value `STRIKT`"]
+        );
+    }
+}

@@ -255,3 +255,102 @@ fn endpoint(written: &Spanned<Endpoint>, findings: &mut Findings<'_>) -> Option<
         weight,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{notes, policy, refused};
+    use crate::policy::{ExternalEndpoint, ExternalPort, ExternalService, NoteKind};
+
+    fn yaml(spec: &str) -> String {
+        format!(
+            "apiVersion: networking.istio.io/v1alpha3\nkind: ServiceEntry\nmetadata: {{name: s}}\nspec: {{{spec}}}\n"
+        )
+    }
+
+    fn service(spec: &str) -> ExternalService {
+        policy(&yaml(spec)).external.remove(0)
+    }
+
+    #[test]
+    fn hosts_ports_and_endpoints() {
+        let service = service(
+            "hosts: [API.example.com, '*.example.org'], location: MESH_INTERNAL, resolution: STATIC, \
+             ports: [{number: 80, name: http, protocol: http, targetPort: 8080}, {number: 443, protocol: TLS}], \
+             endpoints: [{address: 10.0.0.1, ports: {http: 9090}, labels: {v: a}, locality: r/z, weight: 3}, {address: 10.0.0.2}]",
+        );
+        assert_eq!(service.hosts, ["api.example.com", "*.example.org"]);
+        assert!(service.in_mesh);
+        assert_eq!(
+            service.ports,
+            [
+                ExternalPort {
+                    number: 80,
+                    name: "http".into(),
+                    protocol: "HTTP".into(),
+                    target: Some(8080)
+                },
+                ExternalPort {
+                    number: 443,
+                    name: String::new(),
+                    protocol: "TLS".into(),
+                    target: None
+                },
+            ]
+        );
+        assert_eq!(
+            service.endpoints[0],
+            ExternalEndpoint {
+                address: "10.0.0.1".into(),
+                ports: [("http".to_owned(), 9090)].into(),
+                labels: [("v".to_owned(), "a".to_owned())].into(),
+                locality: Some("r/z".into()),
+                weight: 3,
+            }
+        );
+        assert_eq!(service.endpoints[1].weight, 1);
+    }
+
+    #[test]
+    fn by_default_a_service_is_outside_the_mesh() {
+        let service =
+            service("hosts: [a.example], ports: [{number: 80, name: http, protocol: HTTP}]");
+        assert!(!service.in_mesh);
+        assert_eq!(service.workload_selector, None);
+    }
+
+    #[test]
+    fn what_is_not_simulated_is_noted() {
+        let yaml =
+            yaml("hosts: [a.example], addresses: [1.2.3.4], resolution: DYNAMIC_DNS, endpoint: []");
+        assert_eq!(notes(&yaml, NoteKind::NotHonoured).len(), 2);
+        assert_eq!(
+            notes(&yaml, NoteKind::UnknownField),
+            ["4:75 spec.endpoint: Istio has no field `endpoint` here; did you mean `endpoints`?"]
+        );
+    }
+
+    #[test]
+    fn wrong_entries_are_refused() {
+        let message = |spec: &str| refused(&yaml(&format!("hosts: [a], {spec}"))).join("|");
+        assert_eq!(
+            message("resolution: STATIC"),
+            "4:32 resolution STATIC needs `endpoints` or a `workloadSelector`"
+        );
+        assert_eq!(
+            message("endpoints: [{address: a}]"),
+            "1:1 with resolution NONE there can be no `endpoints`"
+        );
+        assert_eq!(
+            message("ports: [{number: 80, protocol: HTP}]"),
+            "4:51 unknown value `HTP`"
+        );
+        assert_eq!(
+            message("ports: [{number: 0, protocol: HTTP}]"),
+            "4:37 `0` is not a port: ports go from 1 to 65535"
+        );
+        assert_eq!(
+            refused(&yaml("")),
+            ["1:1 this ServiceEntry has no `spec.hosts`"]
+        );
+    }
+}

@@ -208,11 +208,6 @@ fn a_single_destination_is_folded_into_its_route() {
     scoped.route.request_headers.set = vec![pair("x", "route"), pair("host", "route")];
     let mut policy = policy();
     policy.routes = vec![rule("r", &[reviews()], vec![scoped])];
-    let hash = LoadBalancer::Hash {
-        key: HashKey::SourceIp,
-        algorithm: HashAlgorithm::Ring { size_min: 1024 },
-    };
-    policy.destinations = vec![destination_rule("default", reviews(), balancing(hash, "h"))];
     let snapshot = snapshot(&policy, &bookinfo());
     let host = &table(&snapshot, 9080)
         .hosts
@@ -230,10 +225,6 @@ fn a_single_destination_is_folded_into_its_route() {
         ]
     );
     assert_eq!(route.request_headers.remove, ["gone"]);
-    assert!(
-        !route.retry.value.avoid_previous_endpoints,
-        "hashing sticks to its endpoint"
-    );
 }
 
 #[test]

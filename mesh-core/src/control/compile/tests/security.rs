@@ -1,6 +1,9 @@
 //! Mutual TLS and inbound listeners.
 
+use std::time::Duration;
+
 use super::*;
+use crate::policy::{InboundRateLimit, LocalRateLimit};
 
 fn peer(
     name: &str,
@@ -144,4 +147,40 @@ fn inbound_listens_where_services_send() {
         .collect();
     assert_eq!(names, ["deny", "allow"]);
     assert_eq!(snapshot.inbound[0].retry, Profile::istio().inbound_retry);
+}
+
+#[test]
+fn a_ports_own_rate_limit_stands_in_for_the_general_one() {
+    let limit = |tokens_max, pairs: &[(&str, &str)], port| InboundRateLimit {
+        name: "limit".into(),
+        selector: WorkloadSelector {
+            namespace: Some("default".into()),
+            labels: labels(pairs),
+        },
+        port,
+        limit: sourced(
+            LocalRateLimit {
+                tokens_max,
+                tokens_per_fill: 1,
+                fill_interval: Duration::from_secs(1),
+                status: 429,
+            },
+            "limit",
+        ),
+    };
+    let mut policy = policy();
+    policy.inbound_rate_limits = vec![
+        limit(1, &[("app", "ratings")], None),
+        limit(2, &[("app", "reviews")], None),
+        limit(3, &[("app", "reviews")], Some(9090)),
+    ];
+    let registry = bookinfo();
+    let caller = &registry.workloads["reviews-v1-0"];
+    let snapshot = Compiler::default().compile(&policy, &registry, caller, &[9090], 1);
+    let limits: Vec<_> = snapshot
+        .inbound
+        .iter()
+        .map(|l| (l.port, l.rate_limit.as_ref().map(|limit| limit.tokens_max)))
+        .collect();
+    assert_eq!(limits, [(8080, Some(2)), (9090, Some(3))]);
 }

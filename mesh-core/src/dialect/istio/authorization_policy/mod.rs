@@ -11,9 +11,13 @@
 //! and it matters that a demand is not simply dropped: a rule without it
 //! would allow, or deny, more than its author wrote.
 
+mod condition;
+mod operation;
 mod rule;
+mod source;
 mod spec;
 mod text;
+mod token;
 
 use crate::dialect::findings::Findings;
 use crate::dialect::object::Object;
@@ -105,5 +109,74 @@ fn action(
             ],
             findings,
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{notes, policy};
+    use crate::policy::{AuthorizationAction, AuthorizationPolicy, AuthorizationRule, NoteKind};
+
+    fn yaml(metadata: &str, spec: &str) -> String {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: a, {metadata}}}\nspec: {spec}\n"
+        )
+    }
+
+    fn compiled(metadata: &str, spec: &str) -> AuthorizationPolicy {
+        policy(&yaml(metadata, spec)).authorization.remove(0)
+    }
+
+    #[test]
+    fn no_rules_match_nothing_and_an_empty_rule_everything() {
+        for spec in ["{}", "", "{rules: []}"] {
+            let nothing = compiled("namespace: shop", spec);
+            assert_eq!(nothing.action, AuthorizationAction::Allow);
+            assert_eq!(nothing.selector.namespace.as_deref(), Some("shop"));
+            assert!(nothing.rules.is_empty());
+        }
+        let everything = compiled("namespace: istio-system", "{action: DENY, rules: [{}]}");
+        assert_eq!(everything.action, AuthorizationAction::Deny);
+        assert_eq!(everything.selector.namespace, None);
+        assert_eq!(everything.rules, [AuthorizationRule::default()]);
+    }
+
+    #[test]
+    fn actions_and_selectors() {
+        let audit = compiled(
+            "namespace: shop",
+            "{action: AUDIT, selector: {matchLabels: {app: web}}}",
+        );
+        assert_eq!(audit.action, AuthorizationAction::Audit);
+        assert_eq!(audit.selector.labels["app"], "web");
+        let deny = yaml("namespace: shop", "{action: DENY}");
+        assert_eq!(notes(&deny, NoteKind::NoEffect).len(), 1);
+    }
+
+    #[test]
+    fn policies_that_are_not_simulated_are_left_out() {
+        for (yaml, count) in [
+            (
+                yaml(
+                    "namespace: a",
+                    "{action: CUSTOM, provider: {name: x}, rules: [{}]}",
+                ),
+                2,
+            ),
+            (
+                yaml(
+                    "namespace: a",
+                    "{targetRefs: [{kind: Gateway, name: g}], rules: [{}]}",
+                ),
+                1,
+            ),
+            (
+                yaml("annotations: {istio.io/dry-run: 'true'}", "{rules: [{}]}"),
+                1,
+            ),
+        ] {
+            assert!(policy(&yaml).authorization.is_empty());
+            assert_eq!(notes(&yaml, NoteKind::NotHonoured).len(), count, "{yaml}");
+        }
     }
 }

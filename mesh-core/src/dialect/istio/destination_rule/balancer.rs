@@ -150,3 +150,92 @@ fn full_warmup(written: &Spanned<WrittenWarmup>, findings: &mut Findings<'_>) ->
         aggression_milli,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{destination_rule, notes, policy, refused};
+    use crate::policy::{DestinationPolicy, Fraction, LoadBalancer, NoteKind, Profile, Warmup};
+    use std::time::Duration;
+
+    fn yaml(fields: &str) -> String {
+        destination_rule(&format!("  trafficPolicy: {{loadBalancer: {{{fields}}}}}"))
+    }
+
+    fn compiled(fields: &str) -> DestinationPolicy {
+        policy(&yaml(fields)).destinations.remove(0).policy
+    }
+
+    #[test]
+    fn every_simple_algorithm() {
+        let algorithm = |name: &str| {
+            compiled(&format!("simple: {name}"))
+                .load_balancer
+                .unwrap()
+                .value
+        };
+        let least_request = LoadBalancer::LeastRequest { choices: 2 };
+        assert_eq!(algorithm("LEAST_REQUEST"), least_request);
+        assert_eq!(algorithm("LEAST_CONN"), least_request);
+        assert_eq!(algorithm("ROUND_ROBIN"), LoadBalancer::RoundRobin);
+        assert_eq!(algorithm("RANDOM"), LoadBalancer::Random);
+        assert_eq!(algorithm("PASSTHROUGH"), LoadBalancer::PassThrough);
+        assert_eq!(
+            compiled("simple: UNSPECIFIED").load_balancer.unwrap(),
+            Profile::istio().load_balancer
+        );
+        assert_eq!(
+            refused(&yaml("simple: LEAST_REQUST")),
+            ["7:42 unknown value `LEAST_REQUST`"]
+        );
+        assert_eq!(
+            refused(&yaml("simple: RANDOM, consistentHash: {useSourceIp: true}")),
+            ["7:66 only one of `simple` and `consistentHash` can be given"]
+        );
+    }
+
+    #[test]
+    fn warmup_in_its_new_and_old_form() {
+        let warmup = |fields: &str| compiled(fields).warmup.unwrap().value;
+        let seconds = |seconds, percent: u32, aggression_milli| Warmup {
+            duration: Duration::from_secs(seconds),
+            weight_min: Fraction::from_ppm(percent * 10_000),
+            aggression_milli,
+        };
+        assert_eq!(warmup("warmup: {duration: 30s}"), seconds(30, 10, 1000));
+        assert_eq!(
+            warmup(
+                "simple: ROUND_ROBIN, warmup: {duration: 60s, minimumPercent: 20, aggression: 1.5}"
+            ),
+            seconds(60, 20, 1500)
+        );
+        assert_eq!(warmup("warmupDurationSecs: 45s"), seconds(45, 10, 1000));
+        assert_eq!(
+            notes(
+                &yaml("simple: RANDOM, warmup: {duration: 30s}"),
+                NoteKind::NoEffect
+            )
+            .len(),
+            1
+        );
+        assert_eq!(
+            refused(&yaml("warmup: {}")),
+            ["7:42 `warmup` has no `duration`"]
+        );
+        assert_eq!(
+            refused(&yaml("warmup: {duration: 1s, aggression: 0.5}")),
+            ["7:69 `0.5` is not an aggression: it is at least 1"]
+        );
+    }
+
+    #[test]
+    fn a_subsets_balancer_replaces_the_hosts_as_a_whole() {
+        let yaml = destination_rule(
+            "  trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {duration: 30s}, localityLbSetting: {enabled: false}}}\n  subsets: [{name: v1, trafficPolicy: {loadBalancer: {}}}]",
+        );
+        let rule = policy(&yaml).destinations.remove(0);
+        let merged = rule.subsets[0].policy.over(&rule.policy);
+        assert_eq!(merged.load_balancer, Some(Profile::istio().load_balancer));
+        assert_eq!(merged.warmup.unwrap().value.duration, Duration::ZERO);
+        assert!(merged.locality.unwrap().value.enabled);
+    }
+}

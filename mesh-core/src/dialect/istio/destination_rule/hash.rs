@@ -116,3 +116,110 @@ fn slots(size: &Spanned<i64>, findings: &mut Findings<'_>) -> Option<u32> {
     }
     Some(slots)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::dialect::testing::{destination_rule, notes, policy, refused};
+    use crate::policy::{HashAlgorithm, HashKey, LoadBalancer, NoteKind};
+
+    fn yaml(fields: &str) -> String {
+        destination_rule(&format!(
+            "  trafficPolicy: {{loadBalancer: {{consistentHash: {{{fields}}}}}}}"
+        ))
+    }
+
+    fn hash(fields: &str) -> (HashKey, HashAlgorithm) {
+        let rule = policy(&yaml(fields)).destinations.remove(0);
+        match rule.policy.load_balancer.unwrap().value {
+            LoadBalancer::Hash { key, algorithm } => (key, algorithm),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_key() {
+        assert_eq!(
+            hash("httpHeaderName: X-User").0,
+            HashKey::Header("x-user".into())
+        );
+        assert_eq!(hash("useSourceIp: true").0, HashKey::SourceIp);
+        assert_eq!(
+            hash("httpQueryParameterName: q").0,
+            HashKey::QueryParameter("q".into())
+        );
+        let cookie = |path: Option<&str>, ttl| HashKey::Cookie {
+            name: "c".into(),
+            path: path.map(str::to_owned),
+            ttl,
+        };
+        assert_eq!(
+            hash("httpCookie: {name: c, ttl: 0s}").0,
+            cookie(None, Some(Duration::ZERO))
+        );
+        assert_eq!(
+            hash("httpCookie: {name: c, path: /a}").0,
+            cookie(Some("/a"), None)
+        );
+    }
+
+    #[test]
+    fn every_algorithm() {
+        let algorithm = |fields: &str| hash(&format!("useSourceIp: true{fields}")).1;
+        assert_eq!(algorithm(""), HashAlgorithm::Ring { size_min: 1024 });
+        assert_eq!(
+            algorithm(", minimumRingSize: 64"),
+            HashAlgorithm::Ring { size_min: 64 }
+        );
+        assert_eq!(
+            algorithm(", ringHash: {minimumRingSize: 2048}"),
+            HashAlgorithm::Ring { size_min: 2048 }
+        );
+        assert_eq!(
+            algorithm(", ringHash: {minimumRingSize: 0}"),
+            HashAlgorithm::Ring { size_min: 1024 }
+        );
+        assert_eq!(
+            algorithm(", maglev: {}"),
+            HashAlgorithm::Maglev { table_size: 65_537 }
+        );
+        assert_eq!(
+            algorithm(", maglev: {tableSize: 101}"),
+            HashAlgorithm::Maglev { table_size: 101 }
+        );
+    }
+
+    #[test]
+    fn without_a_key_endpoints_are_random() {
+        for fields in ["ringHash: {}", "useSourceIp: false"] {
+            let rule = policy(&yaml(fields)).destinations.remove(0);
+            assert_eq!(
+                rule.policy.load_balancer.unwrap().value,
+                LoadBalancer::Random
+            );
+            assert_eq!(notes(&yaml(fields), NoteKind::Suspicious).len(), 1);
+        }
+    }
+
+    #[test]
+    fn wrong_hashes_are_refused() {
+        let message = |fields: &str| refused(&yaml(fields)).join("|");
+        assert_eq!(
+            message("useSourceIp: true, httpHeaderName: a"),
+            "7:64 only one thing can be hashed"
+        );
+        assert_eq!(
+            message("httpCookie: {ttl: 1s}"),
+            "7:63 `httpCookie` has no `name`"
+        );
+        assert_eq!(
+            message("useSourceIp: true, maglev: {tableSize: 100}"),
+            "7:90 `100` is not prime, as the size of a Maglev table must be"
+        );
+        assert_eq!(
+            message("useSourceIp: true, ringHash: {}, maglev: {}"),
+            "7:92 only one of `ringHash` and `maglev` can be given"
+        );
+    }
+}

@@ -65,3 +65,74 @@ fn shares(
     }
     Some((written.value.from.clone(), shares))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{destination_rule, policy, refused};
+    use crate::policy::{LocalityFailover, LocalityPolicy};
+
+    fn yaml(fields: &str) -> String {
+        destination_rule(&format!(
+            "  trafficPolicy: {{outlierDetection: {{}}, loadBalancer: {{localityLbSetting: {{{fields}}}}}}}"
+        ))
+    }
+
+    fn locality(fields: &str) -> LocalityPolicy {
+        policy(&yaml(fields))
+            .destinations
+            .remove(0)
+            .policy
+            .locality
+            .unwrap()
+            .value
+    }
+
+    #[test]
+    fn distribution_failover_and_priority() {
+        assert_eq!(
+            locality("distribute: [{from: 'r/*', to: {r/A: 70, r/B: 20, r/C: 10}}]").distribute,
+            [(
+                "r/*".to_owned(),
+                vec![
+                    ("r/A".to_owned(), 70),
+                    ("r/B".to_owned(), 20),
+                    ("r/C".to_owned(), 10)
+                ]
+            )]
+        );
+        let failover = locality(
+            "failover: [{from: r1, to: r2}], failoverPriority: [topology.istio.io/network]",
+        );
+        assert_eq!(
+            failover.failover,
+            [LocalityFailover {
+                from: "r1".into(),
+                to: "r2".into()
+            }]
+        );
+        assert_eq!(failover.failover_priority, ["topology.istio.io/network"]);
+        assert!(failover.enabled);
+        assert!(!locality("enabled: false").enabled);
+    }
+
+    #[test]
+    fn what_istio_refuses() {
+        let message = |fields: &str| refused(&yaml(fields)).join("|");
+        assert_eq!(
+            message("distribute: [{from: a, to: {b: 50, c: 40}}]"),
+            "7:89 the shares of `a` add up to 90, not to 100"
+        );
+        assert_eq!(
+            message("distribute: [{from: a, to: {b: 100, c: 0}}]"),
+            "7:115 `0` is not a share from 1 to 100"
+        );
+        assert_eq!(
+            message("distribute: [{from: a, to: {b: 100}}], failover: [{from: a, to: b}]"),
+            "7:89 `distribute` cannot be given together with `failover` or `failoverPriority`"
+        );
+        assert_eq!(
+            message("failover: [{from: a, to: a}]"),
+            "7:87 `from` and `to` are the same region"
+        );
+    }
+}

@@ -105,3 +105,108 @@ fn percent(written: &Option<Spanned<i64>>, findings: &mut Findings<'_>) -> Optio
         None => Some(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::dialect::testing::{destination_rule, notes, policy, refused};
+    use crate::policy::{NoteKind, OutlierDetection};
+
+    fn yaml(fields: &str) -> String {
+        destination_rule(&format!(
+            "  trafficPolicy: {{outlierDetection: {{{fields}}}}}"
+        ))
+    }
+
+    fn outlier(fields: &str) -> OutlierDetection {
+        policy(&yaml(fields))
+            .destinations
+            .remove(0)
+            .policy
+            .outlier
+            .unwrap()
+            .value
+    }
+
+    #[test]
+    fn an_empty_one_has_envoys_defaults() {
+        assert_eq!(
+            outlier(""),
+            OutlierDetection {
+                consecutive_5xx: Some(5),
+                consecutive_gateway: None,
+                split_local_origin: false,
+                consecutive_local: None,
+                interval: Duration::from_secs(10),
+                ejection_base: Duration::from_secs(30),
+                ejection_max: Duration::from_secs(300),
+                ejected_percent_max: 10,
+                healthy_percent_min: 0,
+                success_rate: None,
+                failure_percentage: None,
+                always_eject_one: false,
+            }
+        );
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let outlier = outlier(
+            "consecutive5xxErrors: 3, consecutiveGatewayErrors: 2, interval: 200ms, baseEjectionTime: 10m, maxEjectionPercent: 100, minHealthPercent: 40, splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 7",
+        );
+        assert_eq!(outlier.consecutive_5xx, Some(3));
+        assert_eq!(outlier.consecutive_gateway, Some(2));
+        assert_eq!(outlier.interval, Duration::from_millis(200));
+        assert_eq!(outlier.ejection_base, Duration::from_secs(600));
+        assert_eq!(outlier.ejection_max, Duration::from_secs(600));
+        assert_eq!(outlier.ejected_percent_max, 100);
+        assert_eq!(outlier.healthy_percent_min, 40);
+        assert_eq!(outlier.consecutive_local, Some(7));
+    }
+
+    #[test]
+    fn a_zero_threshold_is_off_and_a_zero_percentage_the_default() {
+        let off = "consecutive5xxErrors: 0, maxEjectionPercent: 0";
+        assert_eq!(outlier(off).consecutive_5xx, None);
+        assert_eq!(outlier(off).ejected_percent_max, 10);
+        assert_eq!(notes(&yaml(off), NoteKind::NoEffect).len(), 1);
+        assert_eq!(
+            outlier("splitExternalLocalOriginErrors: true").consecutive_local,
+            Some(5)
+        );
+        assert_eq!(
+            outlier("splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 0")
+                .consecutive_local,
+            Some(5)
+        );
+    }
+
+    #[test]
+    fn wrong_and_old_fields() {
+        assert_eq!(
+            refused(&yaml("consecutiveLocalOriginFailures: 3")),
+            ["7:70 `consecutiveLocalOriginFailures` needs `splitExternalLocalOriginErrors: true`"]
+        );
+        assert_eq!(
+            refused(&yaml("maxEjectionPercent: 101")),
+            ["7:58 `101` is not a percentage from 0 to 100"]
+        );
+        assert_eq!(
+            refused(&yaml("interval: 0s")),
+            ["7:48 `0s` must be at least 1ms"]
+        );
+        assert_eq!(
+            notes(&yaml("consecutiveErrors: 7"), NoteKind::NotHonoured),
+            [
+                "7:38 spec.trafficPolicy.outlierDetection.consecutiveErrors: Istio has not acted on `consecutiveErrors` since 1.7: use `consecutive5xxErrors`"
+            ]
+        );
+        assert_eq!(
+            notes(&yaml("consecutive5xxError: 7"), NoteKind::UnknownField),
+            [
+                "7:38 spec.trafficPolicy.outlierDetection.consecutive5xxError: Istio has no field `consecutive5xxError` here; did you mean `consecutive5xxErrors`?"
+            ]
+        );
+    }
+}

@@ -126,3 +126,73 @@ fn budget(
     };
     Some(Sourced::new(budget, Origin::Written(written.at.clone())))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{destination_rule, notes, policy, refused};
+    use crate::policy::{DestinationRule, NoteKind, RetryBudget};
+
+    fn rule(fields: &str) -> DestinationRule {
+        let yaml = destination_rule(&format!("  trafficPolicy: {{{fields}}}"));
+        policy(&yaml).destinations.remove(0)
+    }
+
+    #[test]
+    fn a_retry_budget_has_envoys_defaults_and_holds_for_ports_too() {
+        let budget =
+            |rule: &DestinationRule| rule.policy.retry_budget.as_ref().map(|budget| budget.value);
+        let default = rule(
+            "retryBudget: {}, portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]",
+        );
+        let RetryBudget {
+            fraction,
+            retries_min,
+        } = budget(&default).unwrap();
+        assert_eq!((fraction.ppm(), retries_min), (200_000, 3));
+        assert_eq!(default.ports[&80].retry_budget, default.policy.retry_budget);
+        let RetryBudget {
+            fraction,
+            retries_min,
+        } = budget(&rule(
+            "retryBudget: {percent: 12.5, minRetryConcurrency: 10}",
+        ))
+        .unwrap();
+        assert_eq!((fraction.ppm(), retries_min), (125_000, 10));
+    }
+
+    #[test]
+    fn failover_without_ejection_is_noted() {
+        let policy = |fields: &str| destination_rule(&format!("  trafficPolicy: {{{fields}}}"));
+        let failover = "loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}]}}";
+        assert_eq!(
+            notes(&policy(failover), NoteKind::NoEffect),
+            [
+                "7:53 spec.trafficPolicy.loadBalancer.localityLbSetting: without `outlierDetection` traffic never fails over to another locality"
+            ]
+        );
+        assert!(
+            notes(
+                &policy(&format!("{failover}, outlierDetection: {{}}")),
+                NoteKind::NoEffect
+            )
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn ports_are_named_by_number_once() {
+        let ports = |settings: &str| {
+            refused(&destination_rule(&format!(
+                "  trafficPolicy: {{portLevelSettings: [{settings}]}}"
+            )))
+        };
+        assert_eq!(
+            ports("{tls: {mode: DISABLE}}"),
+            ["7:39 these settings have no `port.number`"]
+        );
+        assert_eq!(
+            ports("{port: {number: 80}}, {port: {number: 80}}"),
+            ["7:77 port 80 has settings already"]
+        );
+    }
+}

@@ -125,3 +125,85 @@ fn limit(
 fn never_if_zero(timeout: Duration) -> Option<Duration> {
     Some(timeout).filter(|timeout| !timeout.is_zero())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::dialect::testing::{destination_rule, notes, policy, refused};
+    use crate::policy::{ConnectionPool, NoteKind, Profile};
+
+    fn yaml(fields: &str) -> String {
+        destination_rule(&format!(
+            "  trafficPolicy: {{connectionPool: {{{fields}}}}}"
+        ))
+    }
+
+    fn pool(fields: &str) -> ConnectionPool {
+        policy(&yaml(fields))
+            .destinations
+            .remove(0)
+            .policy
+            .pool
+            .unwrap()
+            .value
+    }
+
+    #[test]
+    fn every_field_is_read_over_the_default() {
+        assert_eq!(pool(""), Profile::istio().pool.value);
+        assert_eq!(
+            pool(
+                "tcp: {maxConnections: 2, connectTimeout: 300ms, maxConnectionDuration: 1h, idleTimeout: 5s}, \
+                 http: {http1MaxPendingRequests: 1, http2MaxRequests: 3, maxRequestsPerConnection: 4, maxRetries: 5, idleTimeout: 6s, h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 7}"
+            ),
+            ConnectionPool {
+                connections_max: 2,
+                pending_max: 1,
+                requests_max: 3,
+                retries_max: 5,
+                requests_per_connection_max: 4,
+                streams_max: 7,
+                connect_timeout: Duration::from_millis(300),
+                idle_timeout: Some(Duration::from_secs(6)),
+                connection_age_max: Some(Duration::from_secs(3600)),
+                http2_upgrade: true,
+            }
+        );
+    }
+
+    #[test]
+    fn zero_means_the_default_and_never_for_idle_timeouts() {
+        let zero =
+            "http: {http2MaxRequests: 0, maxRequestsPerConnection: 0}, tcp: {idleTimeout: 0s}";
+        assert_eq!(pool(zero).requests_max, u32::MAX);
+        assert_eq!(pool(zero).idle_timeout, None);
+        assert_eq!(notes(&yaml(zero), NoteKind::NoEffect).len(), 1);
+        assert_eq!(
+            pool("tcp: {idleTimeout: 9s}").idle_timeout,
+            Some(Duration::from_secs(9))
+        );
+    }
+
+    #[test]
+    fn wrong_and_unsimulated_fields() {
+        assert_eq!(
+            refused(&yaml("http: {maxRetries: -1}")),
+            ["7:55 `-1` is negative"]
+        );
+        assert_eq!(
+            refused(&yaml("http: {h2UpgradePolicy: UPGRAD}")),
+            ["7:60 unknown value `UPGRAD`"]
+        );
+        assert_eq!(
+            notes(
+                &yaml("tcp: {tcpKeepalive: {time: 1s}}, http: {useClientProtocol: true}"),
+                NoteKind::NotHonoured
+            ),
+            [
+                "7:42 spec.trafficPolicy.connectionPool.tcp.tcpKeepalive: TCP keep-alive is not simulated",
+                "7:76 spec.trafficPolicy.connectionPool.http.useClientProtocol: sidecars speak HTTP/2 to each other whatever the client speaks",
+            ]
+        );
+    }
+}

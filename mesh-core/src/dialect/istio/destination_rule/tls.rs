@@ -55,3 +55,51 @@ pub(super) fn compile(
     };
     Some(Sourced::new(value, Origin::Written(written.at.clone())))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::testing::{destination_rule, notes, policy, refused};
+    use crate::policy::{NoteKind, UpstreamTls};
+
+    fn yaml(fields: &str) -> String {
+        destination_rule(&format!("  trafficPolicy: {{tls: {{{fields}}}}}"))
+    }
+
+    fn tls(fields: &str) -> UpstreamTls {
+        policy(&yaml(fields))
+            .destinations
+            .remove(0)
+            .policy
+            .tls
+            .unwrap()
+            .value
+    }
+
+    #[test]
+    fn every_mode() {
+        assert_eq!(tls(""), UpstreamTls::Disable);
+        assert_eq!(tls("mode: DISABLE"), UpstreamTls::Disable);
+        assert_eq!(
+            tls("mode: ISTIO_MUTUAL, subjectAltNames: [spiffe://a]"),
+            UpstreamTls::MeshMutual {
+                subject_alt_names: vec!["spiffe://a".into()]
+            }
+        );
+        let simple = UpstreamTls::Simple {
+            sni: Some("a.example".into()),
+            subject_alt_names: vec![],
+            insecure: true,
+        };
+        assert_eq!(
+            tls("mode: SIMPLE, sni: a.example, insecureSkipVerify: true"),
+            simple
+        );
+        let mutual = "mode: MUTUAL, sni: a.example, insecureSkipVerify: true, clientCertificate: /c, privateKey: /k";
+        assert_eq!(tls(mutual), simple);
+        assert_eq!(notes(&yaml(mutual), NoteKind::NotHonoured).len(), 3);
+        assert_eq!(
+            refused(&yaml("mode: ISTIO_MUTAL")),
+            ["7:31 unknown value `ISTIO_MUTAL`"]
+        );
+    }
+}

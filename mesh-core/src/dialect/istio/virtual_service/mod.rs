@@ -13,12 +13,15 @@
 mod action;
 mod body;
 mod delegate;
+mod destination;
 mod fault;
 mod headers;
 mod matching;
 mod mirror;
+mod overlap;
 mod redirect;
 mod retry;
+mod rewrite;
 mod route;
 mod spec;
 
@@ -103,6 +106,11 @@ fn draft(
             return None;
         }
     };
+    for name in &spec.hosts {
+        scene
+            .namespaces
+            .note_half_name(name, &field.child("hosts"), findings);
+    }
     let (hosts, places): (Vec<HostPattern>, Vec<Position>) = spec
         .hosts
         .iter()
@@ -197,12 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_its_namespace_alone_is_suspicious() {
+        let yaml = service(
+            "{name: v, namespace: shop}",
+            "hosts: [reviews.shop, example.com]",
+        )
+        .replace("host: v", "host: ratings.default");
+        assert_eq!(
+            notes(&yaml, NoteKind::Suspicious),
+            [
+                "5:16 spec.hosts: `reviews.shop` is taken as a full name, because it has a dot; the Service is called `reviews.shop.svc.cluster.local`",
+                "5:81 spec.http[0].route[0].destination.host: `ratings.default` is taken as a full name, because it has a dot; the Service is called `ratings.default.svc.cluster.local`",
+            ]
+        );
+    }
+
+    #[test]
     fn rules_for_gateways_alone_are_noted() {
         let yaml = service("{name: v}", "hosts: [v], gateways: [front]");
         assert!(policy(&yaml).routes.is_empty());
         assert_eq!(
             notes(&yaml, NoteKind::NotHonoured),
-            ["5:31 spec.gateways: these rules are for gateways, not for sidecars: the list lacks `mesh`"]
+            [
+                "5:31 spec.gateways: these rules are for gateways, not for sidecars: the list lacks `mesh`"
+            ]
         );
         let both = service("{name: v}", "hosts: [v], gateways: [front, mesh]");
         assert_eq!(policy(&both).routes.len(), 1);
@@ -217,7 +243,10 @@ mod tests {
         };
         assert_eq!(visible("[]"), Some(vec![]));
         assert_eq!(visible("['*']"), Some(vec![]));
-        assert_eq!(visible("['.', web]"), Some(vec!["shop".to_owned(), "web".to_owned()]));
+        assert_eq!(
+            visible("['.', web]"),
+            Some(vec!["shop".to_owned(), "web".to_owned()])
+        );
         assert_eq!(visible("['~']"), None);
     }
 
@@ -225,11 +254,21 @@ mod tests {
     fn for_one_host_the_older_rule_wins() {
         let yaml = service("{name: b}", "hosts: [v]")
             + &service("{name: a}", "hosts: [v, w]")
-            + &service("{name: old, creationTimestamp: '2024-05-01T00:00:00Z'}", "hosts: [v]")
+            + &service(
+                "{name: old, creationTimestamp: '2024-05-01T00:00:00Z'}",
+                "hosts: [v]",
+            )
             + &service("{name: own}", "hosts: [v], exportTo: ['.']");
-        let names: Vec<String> = policy(&yaml).routes.into_iter().map(|rule| rule.name).collect();
+        let names: Vec<String> = policy(&yaml)
+            .routes
+            .into_iter()
+            .map(|rule| rule.name)
+            .collect();
         // What only this namespace sees comes first; then by age, files in the order read.
-        assert_eq!(names, ["default/own", "default/old", "default/b", "default/a"]);
+        assert_eq!(
+            names,
+            ["default/own", "default/old", "default/b", "default/a"]
+        );
         assert_eq!(
             notes(&yaml, NoteKind::NoEffect),
             [
@@ -270,11 +309,17 @@ spec: {host: v, subsets: [{name: v1, labels: {version: v1}}]}
 ";
         assert_eq!(
             notes(yaml, NoteKind::Suspicious),
-            ["8:31 spec.http[0].mirror.subset: DestinationRule default/d at mesh.yaml:10:1 defines no subset `v2` of `v.default.svc.cluster.local`: requests sent here get 503"]
+            [
+                "8:31 spec.http[0].mirror.subset: DestinationRule default/d at mesh.yaml:10:1 defines no subset `v2` of `v.default.svc.cluster.local`: requests sent here get 503"
+            ]
         );
         let alone = yaml.split("---").next().unwrap();
         let notes = notes(alone, NoteKind::Suspicious);
         assert_eq!(notes.len(), 2);
-        assert!(notes[0].starts_with("7:43 spec.http[0].route[0].destination.subset: no DestinationRule for"));
+        assert!(
+            notes[0].starts_with(
+                "7:45 spec.http[0].route[0].destination.subset: no DestinationRule for"
+            )
+        );
     }
 }

@@ -165,14 +165,17 @@ mod tests {
         assert_eq!(names, ["v/api#0", "v/api#second", "v/1", "v/2"]);
         assert_eq!(routes[0].action, routes[1].action);
         assert_eq!(routes[0].timeout, routes[1].timeout);
-        assert_eq!(routes[1].origin.to_string(), "mesh.yaml:9:34");
+        assert_eq!(routes[1].origin.to_string(), "mesh.yaml:9:33");
         assert_eq!(routes[2].origin.to_string(), "mesh.yaml:12:5");
     }
 
     #[test]
     fn a_timeout_of_zero_is_none_and_so_is_the_default() {
         let timeout = |fields: &str| route(&with(fields)).timeout;
-        assert_eq!(timeout("timeout: 1.5s").value, Some(Duration::from_millis(1500)));
+        assert_eq!(
+            timeout("timeout: 1.5s").value,
+            Some(Duration::from_millis(1500))
+        );
         let zero = timeout("timeout: 0s");
         assert_eq!(zero.value, None);
         assert_eq!(zero.origin.to_string(), "mesh.yaml:8:50");
@@ -180,7 +183,10 @@ mod tests {
         assert_eq!(absent.value, None);
         assert!(matches!(absent.origin, Origin::Default(_)));
         assert_eq!(refused(&with("timeout: -1s")), ["8:50 `-1s` is negative"]);
-        assert_eq!(refused(&with("timeout: 5")), ["8:50 expected text, found the number 5"]);
+        assert_eq!(
+            refused(&with("timeout: 5")),
+            ["8:50 expected text, found the number 5"]
+        );
     }
 
     #[test]
@@ -188,9 +194,17 @@ mod tests {
         let yaml = with("timeout: 1s, retries: {attempts: 2, perTryTimeout: 2s}");
         assert_eq!(
             notes(&yaml, NoteKind::Suspicious),
-            ["8:92 spec.http[0].retries.perTryTimeout: an attempt may take 2s, and the whole request only 1s: the first slow attempt uses up the time of all"]
+            [
+                "8:92 spec.http[0].retries.perTryTimeout: an attempt may take 2s, and the whole request only 1s: the first slow attempt uses up the time of all"
+            ]
         );
-        assert!(notes(&with("timeout: 2s, retries: {attempts: 2, perTryTimeout: 2s}"), NoteKind::Suspicious).is_empty());
+        assert!(
+            notes(
+                &with("timeout: 2s, retries: {attempts: 2, perTryTimeout: 2s}"),
+                NoteKind::Suspicious
+            )
+            .is_empty()
+        );
     }
 
     #[test]

@@ -1,10 +1,4 @@
-//! EnvoyFilter → local rate limits; every other patch is noted.
-//!
-//! An EnvoyFilter patches what pilot generates. One use is common enough to be
-//! understood: Istio's local rate limit, a token bucket in front of the app.
-//! It comes in two forms (istio.io, tasks/policy-enforcement/rate-limit): the
-//! HTTP filter itself with a bucket, for every inbound port; or the filter
-//! without one, and a bucket on the inbound virtual host of one port.
+//! The token bucket of Envoy's local rate limit.
 
 use std::time::Duration;
 
@@ -14,11 +8,7 @@ use crate::dialect::findings::{Field, Findings};
 use crate::dialect::object::Object;
 use crate::dialect::quantity;
 use crate::document::{Node, Spanned, read_lenient};
-use crate::policy::{
-    InboundRateLimit, LocalRateLimit, NoteKind, Origin, Profile, Sourced, WorkloadSelector,
-};
-
-const FILTER: &str = "envoy.filters.http.local_ratelimit";
+use crate::policy::{LocalRateLimit, NoteKind, Origin, Sourced};
 
 /// Envoy's LocalRateLimit (extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto), as far as it is simulated.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,128 +54,8 @@ struct Status {
     code: Option<Spanned<i64>>,
 }
 
-/// Compiles all EnvoyFilters, the older first.
+/// Compiles a rate limit; `None` when it is wrong or limits nothing.
 pub(super) fn compile(
-    objects: &[Object<'_>],
-    profile: &Profile,
-    findings: &mut Findings<'_>,
-) -> Vec<InboundRateLimit> {
-    let mut limits = Vec::new();
-    for object in objects {
-        let patches = object
-            .spec_node()
-            .and_then(|spec| spec.get("configPatches"));
-        for (index, patch) in patches
-            .map(Node::items)
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-        {
-            let field = object.spec().child_item("configPatches", index);
-            limits.extend(inbound(object, patch, &field, profile, findings));
-        }
-    }
-    limits
-}
-
-/// The text at a path of keys.
-fn text<'n>(node: &'n Node, path: &[&str]) -> Option<&'n str> {
-    path.iter()
-        .try_fold(node, |node, key| node.get(key))
-        .and_then(Node::as_str)
-}
-
-fn inbound(
-    object: &Object<'_>,
-    patch: &Node,
-    field: &Field,
-    profile: &Profile,
-    findings: &mut Findings<'_>,
-) -> Option<InboundRateLimit> {
-    let at = object.position(patch);
-    let mut not_honoured = |why: &str| {
-        findings.note(NoteKind::NotHonoured, field, &at, why);
-        None
-    };
-    let Some((config, port)) = bucket_of(patch) else {
-        return match text(patch, &["patch", "value", "name"]) {
-            // The filter alone limits nothing; it waits for a bucket elsewhere.
-            Some(FILTER) => None,
-            _ => not_honoured(
-                "raw patches of Envoy's configuration are not simulated, local rate limits apart",
-            ),
-        };
-    };
-    match text(patch, &["match", "context"]) {
-        Some("SIDECAR_INBOUND") => {}
-        None | Some("ANY") => {
-            not_honoured("the limit is simulated for inbound requests only");
-        }
-        Some(_) => {
-            return not_honoured(
-                "local rate limits are simulated for inbound requests of sidecars only",
-            );
-        }
-    }
-    let limit = limit(object, config, field, findings)?;
-    Some(InboundRateLimit {
-        name: object.reference(),
-        selector: WorkloadSelector {
-            namespace: Some(object.namespace.clone())
-                .filter(|namespace| *namespace != profile.root_namespace),
-            labels: object
-                .spec_node()
-                .and_then(|spec| spec.get("workloadSelector")?.get("labels"))
-                .map(Node::entries)
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|(name, value)| {
-                    Some((name.as_str()?.to_owned(), value.as_str()?.to_owned()))
-                })
-                .collect(),
-        },
-        port,
-        limit,
-    })
-}
-
-/// The configuration that holds a bucket, and the inbound port it is for.
-fn bucket_of(patch: &Node) -> Option<(&Node, Option<u16>)> {
-    let value = patch.get("patch")?.get("value")?;
-    let (config, port) = match text(patch, &["applyTo"])? {
-        "HTTP_FILTER" if value.get("name")?.as_str()? == FILTER => {
-            let listener = patch.get("match").and_then(|one| one.get("listener"));
-            let number = listener.and_then(|listener| listener.get("portNumber"));
-            let port = number
-                .and_then(Node::as_i64)
-                .and_then(|port| u16::try_from(port).ok());
-            (
-                value.get("typed_config").or(value.get("typedConfig"))?,
-                port,
-            )
-        }
-        "VIRTUAL_HOST" | "HTTP_ROUTE" => {
-            let configs = value
-                .get("typed_per_filter_config")
-                .or(value.get("typedPerFilterConfig"))?;
-            let name = text(patch, &["match", "routeConfiguration", "vhost", "name"]);
-            let port = name
-                .and_then(|name| name.strip_prefix("inbound|http|"))
-                .and_then(|port| port.parse().ok());
-            (configs.get(FILTER)?, port)
-        }
-        _ => return None,
-    };
-    // A TypedStruct wraps the message.
-    let message = match config.get("value") {
-        Some(value) if value.is_mapping() => value,
-        _ => config,
-    };
-    message.get("token_bucket").or(message.get("tokenBucket"))?;
-    Some((message, port))
-}
-
-fn limit(
     object: &Object<'_>,
     config: &Node,
     field: &Field,
