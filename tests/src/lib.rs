@@ -1,4 +1,9 @@
-//! What the end-to-end tests have in common: finding and running the built binary.
+//! What the end-to-end tests have in common: finding and running the built
+//! binary, meshes built by program, and the queueing theory they are held against.
+
+pub mod chaos;
+pub mod mesh;
+pub mod theory;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -10,7 +10,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .manifest_path(meshquake_tests::root().join("Cargo.toml"))
         .no_deps()
         .exec()
-        .unwrap();
+        .expect("cargo describes the workspace");
     let edges = metadata.workspace_packages().into_iter().map(|package| {
         let normal = package.dependencies.iter();
         let normal = normal.filter(|d| d.kind == DependencyKind::Normal);

@@ -222,6 +222,7 @@ impl HostPool {
     }
 
     fn connect_if_needed(&self) {
+        self.forget_gone();
         let waiting = self.waiting.borrow().len() as u64;
         let per_connection = match self.secure.borrow().http2() {
             true => u64::from(self.settings.borrow().limits.streams_max.max(1)),
@@ -241,6 +242,14 @@ impl HostPool {
                 return;
             };
             self.seams.spawn(async move { pool.connect(permit).await });
+        }
+    }
+
+    /// Takes those out of line who have given up, as far as they stand in front.
+    fn forget_gone(&self) {
+        let mut waiting = self.waiting.borrow_mut();
+        while waiting.front().is_some_and(oneshot::Sender::is_closed) {
+            waiting.pop_front();
         }
     }
 
@@ -338,16 +347,7 @@ impl HostPool {
             }
             LeaseKind::H1(connection) => self.idle.borrow_mut().push(connection),
         }
-        while !self.waiting.borrow().is_empty() {
-            let Some(lease) = self.ready() else {
-                break;
-            };
-            let Some(waiter) = self.waiting.borrow_mut().pop_front() else {
-                break;
-            };
-            // A waiter that has gone away gives the lease back by dropping it.
-            let _returned = waiter.send(Ok(lease));
-        }
+        while self.serve_next() {}
         self.connect_if_needed();
         self.watch_idle();
     }
@@ -357,8 +357,8 @@ impl HostPool {
         match kind {
             LeaseKind::H2(connection) => {
                 connection.idle_since.set(self.seams.now());
-                if !self.waiting.borrow().is_empty() && !connection.draining.get() {
-                    self.wake_one();
+                if !connection.draining.get() {
+                    self.serve_next();
                 }
             }
             LeaseKind::H1(mut connection) => {
@@ -375,12 +375,28 @@ impl HostPool {
         }
     }
 
-    fn wake_one(&self) {
-        if let Some(lease) = self.ready()
-            && let Some(waiter) = self.waiting.borrow_mut().pop_front()
-        {
-            let _returned = waiter.send(Ok(lease));
+    /// Hands a free connection to whoever has waited longest; false when there is no such thing or nobody.
+    fn serve_next(&self) -> bool {
+        let Some(waiter) = self.next_waiting() else {
+            return false;
+        };
+        match self.ready() {
+            Some(lease) => {
+                // A waiter that goes away before it looks gives the lease back by dropping it.
+                let _returned = waiter.send(Ok(lease));
+                true
+            }
+            None => {
+                self.waiting.borrow_mut().push_front(waiter);
+                false
+            }
         }
+    }
+
+    /// Who has waited longest and still waits: those who gave up stay in line until it is their turn.
+    fn next_waiting(&self) -> Option<oneshot::Sender<Result<Lease, ConnectFailure>>> {
+        self.forget_gone();
+        self.waiting.borrow_mut().pop_front()
     }
 
     /// Makes sure that somebody closes idle connections when their time is up.
@@ -511,12 +527,17 @@ impl OpenConnection {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        if let Some(refusal) = self.verdict.refusal() {
-            pool.handshake_failed(&refusal);
-            return pool.observe("close", &refusal, self.start, self.tls);
-        }
-        let why = error.map_or_else(String::new, |e| super::failure::root_cause(&e));
+        let why = match self.verdict.refusal() {
+            Some(refusal) => {
+                pool.handshake_failed(&refusal);
+                refusal
+            }
+            None => error.map_or_else(String::new, |e| super::failure::root_cause(&e)).into(),
+        };
         pool.observe("close", &why, self.start, self.tls);
+        drop(self);
+        // Those whom the breaker kept from connecting may do so now.
+        pool.connect_if_needed();
     }
 }
 
