@@ -4,6 +4,8 @@
 //! name with a dot is taken as it is (Istio: pilot/pkg/model/conversion.go,
 //! `ResolveShortnameToFQDN`). `reviews.prod` is therefore *not* completed.
 
+use std::collections::BTreeSet;
+
 use super::findings::{Field, Findings};
 use crate::document::Spanned;
 use crate::policy::{HostPattern, NoteKind, Position};
@@ -22,6 +24,36 @@ pub(super) fn resolve(host: &str, namespace: &str, cluster_domain: &str) -> Stri
 /// The full name of a Kubernetes Service.
 pub(super) fn service(name: &str, namespace: &str, cluster_domain: &str) -> String {
     format!("{name}.{namespace}.svc.{cluster_domain}").to_ascii_lowercase()
+}
+
+/// The namespaces there are, to recognise them in names.
+pub(super) struct Namespaces<'a> {
+    /// Every namespace an object of the documents is in.
+    pub(super) known: BTreeSet<String>,
+    /// DNS suffix of Services.
+    pub(super) cluster_domain: &'a str,
+}
+
+impl Namespaces<'_> {
+    /// Notes a host such as `reviews.prod`, whose second part is a namespace: nothing
+    /// completes it, so it names no Service.
+    pub(super) fn note_half_name(
+        &self,
+        host: &Spanned<String>,
+        field: &Field,
+        findings: &mut Findings<'_>,
+    ) {
+        let Some((name, namespace)) = host.value.split_once('.') else {
+            return;
+        };
+        if !name.is_empty() && name != "*" && self.known.contains(namespace) {
+            let message = format!(
+                "`{0}` is taken as a full name, because it has a dot; the Service is called `{0}.svc.{1}`",
+                host.value, self.cluster_domain
+            );
+            findings.note(NoteKind::Suspicious, field, &host.at, message);
+        }
+    }
 }
 
 /// Reads a resolved host as a pattern: a name, `*.suffix` or `*`.

@@ -21,6 +21,7 @@ mod header;
 mod host;
 mod object;
 mod quantity;
+mod retry;
 mod review;
 mod schema;
 

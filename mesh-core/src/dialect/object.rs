@@ -1,6 +1,6 @@
 //! The Kubernetes envelope: which objects the documents hold, under which names, in which order of age.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -230,6 +230,24 @@ fn gather<'a>(
         document,
         node,
     });
+}
+
+/// Every namespace an object of the documents is in, ordinary objects included.
+pub(super) fn namespaces(documents: &[Document]) -> BTreeSet<String> {
+    fn gather(node: &Node, found: &mut BTreeSet<String>) {
+        match items(node) {
+            Some(items) => items.iter().for_each(|item| gather(item, found)),
+            None => {
+                let written = node.get("metadata").and_then(|m| m.get("namespace"));
+                found.extend(written.and_then(Node::as_str).map(str::to_owned));
+            }
+        }
+    }
+    let mut found = BTreeSet::from(["default".to_owned()]);
+    for document in documents {
+        gather(&document.root, &mut found);
+    }
+    found
 }
 
 /// The items of a `List`, `VirtualServiceList`, ….

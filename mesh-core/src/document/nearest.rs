@@ -5,7 +5,7 @@ const CHARS_MAX: usize = 64;
 
 /// The known name closest to `wanted` by edit distance (Damerau–Levenshtein:
 /// insertion, deletion, substitution, and swap of neighbours, case ignored),
-/// if it is close enough to be what was meant: a third of the letters may differ.
+/// if it is close enough to be what was meant: a third of the letters may differ, but not all of them.
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = wanted.chars().count();
     if length > CHARS_MAX {
@@ -19,7 +19,8 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
             continue;
         }
         let distance = strsim::damerau_levenshtein(&wanted, &name.to_lowercase());
-        let close = distance <= length.max(name_length).max(3) / 3;
+        let longer = length.max(name_length);
+        let close = distance < longer && distance <= longer.max(3) / 3;
         if close && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, name));
         }
@@ -45,7 +46,8 @@ mod tests {
         assert_eq!(nearest("reveiws", known), Some("reviews"));
         assert_eq!(nearest("Ratings", known), Some("ratings"));
         assert_eq!(nearest("payments", known), None);
-        assert_eq!(nearest("x", ["y"]), Some("y"));
+        assert_eq!(nearest("v2", ["v1"]), Some("v1"));
+        assert_eq!(nearest("x", ["y"]), None);
         assert_eq!(nearest("ab", ["cd"]), None);
     }
 }

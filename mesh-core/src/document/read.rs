@@ -450,6 +450,7 @@ impl<'a> Deserializer<'a> for KeyReader<'a> {
         let reader = Reader::new(self.key, self.context, &Trail::Root);
         match name {
             SPANNED => reader.spanned(visitor),
+            RECOVER => reader.recover(visitor),
             _ => visitor.visit_newtype_struct(self),
         }
     }

@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, ready};
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Shared {
     }
 
     /// Notes that a task of `host` panicked; the first one counts.
-    pub(super) fn fail(&self, failure: Failure) {
+    fn fail(&self, failure: Failure) {
         lock(&self.failure).get_or_insert(failure);
     }
 
@@ -80,6 +80,7 @@ pub(super) struct HostWaker {
     shared: Arc<Shared>,
     host: u32,
     queued: AtomicBool,
+    tasks: AtomicU32,
 }
 
 impl HostWaker {
@@ -89,7 +90,29 @@ impl HostWaker {
             shared,
             host,
             queued: AtomicBool::new(false),
+            tasks: AtomicU32::new(0),
         }
+    }
+
+    /// One task more.
+    pub(super) fn enter(&self) {
+        self.tasks.fetch_add(1, Relaxed);
+    }
+
+    /// One task less.
+    pub(super) fn leave(&self) {
+        self.tasks.fetch_sub(1, Relaxed);
+    }
+
+    /// How many tasks the host has.
+    pub(super) fn tasks(&self) -> u32 {
+        self.tasks.load(Relaxed)
+    }
+
+    /// Notes that a task of this host panicked.
+    pub(super) fn fail(&self, message: String) {
+        let host = self.host;
+        self.shared.fail(Failure { host, message });
     }
 
     /// The host is about to be polled: wakes from now on count again.

@@ -1,39 +1,31 @@
 //! What the fabric knows about each TCP connection.
 //!
 //! The kernels keep the protocol's state and do not show it. The fabric keeps
-//! just enough of its own, read off the packets that pass, to do what a kernel
-//! with a clock would: delivery in order per direction, a round-trip estimate
-//! for retransmission timeouts, segments waiting for a retransmission, and the
-//! notes that let a late sweep date every segment back to the instant it was
-//! written. A connection is forgotten once both ends have let go of it.
+//! what it needs of its own: delivery in order per direction, a round-trip
+//! estimate for retransmission timeouts, segments waiting for a retransmission,
+//! the bytes that travel [past the kernels](super::direct), and notes of what a
+//! kernel has made and no sweep has taken yet. A connection is forgotten once
+//! both ends have let go of it.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
+use std::task::Waker;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
 use turmoil_net::Packet;
 
 use super::HostId;
 
-/// Bytes a host wrote on a connection and no sweep has taken yet.
+/// A packet that a kernel makes and no sweep has taken yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WriteNote {
+pub(super) struct Note {
     pub(super) round: u64,
     pub(super) at: u64,
-    pub(super) bytes: usize,
-    /// What the segment acknowledges.
-    pub(super) ack: u32,
-}
-
-/// An acknowledgement a kernel has made and no sweep has taken yet.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AckNote {
-    pub(super) round: u64,
-    pub(super) at: u64,
-    /// The sender's next sequence number at that time.
-    pub(super) seq: u32,
+    pub(super) ordinal: u64,
+    /// Sequence and acknowledgement number on the wire, unless they are the kernel's own.
+    pub(super) numbers: Option<(u32, u32)>,
 }
 
 /// Where the retransmission of a direction stands.
@@ -46,27 +38,47 @@ pub(super) struct Backoff {
 }
 
 /// One direction: what end `i` sends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Direction {
     pub(super) link: Option<u32>,
     /// The sender may send data: its side of the handshake is done.
     pub(super) open: bool,
-    /// The next sequence number to send, counting bytes that no sweep has taken yet.
+    /// The sequence number of the SYN.
+    pub(super) isn: u32,
+    /// The next sequence number to send; the first that is not acknowledged.
     pub(super) snd_nxt: u32,
+    pub(super) snd_una: u32,
     /// The next sequence number the receiver expects.
     pub(super) rcv_nxt: u32,
-    pub(super) writes: VecDeque<WriteNote>,
-    pub(super) acks: VecDeque<AckNote>,
-    /// Bytes taken by the current sweep and not cut into segments yet.
-    pub(super) swept: VecDeque<Bytes>,
-    pub(super) swept_bytes: usize,
+    /// Bytes written in this round.
+    pub(super) outgoing: BytesMut,
+    /// Something was written in this round.
+    pub(super) fresh: bool,
+    /// Bytes that went past the kernels, modulo 2^32.
+    pub(super) carried: u32,
+    /// Bytes delivered and not read yet.
+    pub(super) incoming: VecDeque<Bytes>,
+    pub(super) unread: usize,
+    /// An acknowledgement waits until enough of them are read.
+    pub(super) withheld: bool,
+    /// The FIN was delivered.
+    pub(super) ended: bool,
+    /// The receiver, waiting to read.
+    pub(super) reader: Option<Waker>,
+    /// The sender, waiting to write.
+    pub(super) writer: Option<Waker>,
+    /// What the sender's kernel makes, the FIN apart (it follows the data).
+    pub(super) notes: VecDeque<Note>,
+    pub(super) fin_note: Option<Note>,
+    /// The sender has shut its side, and where the FIN is once it was sent.
+    pub(super) shut: bool,
+    pub(super) fin: Option<u32>,
+    pub(super) fin_acked: bool,
     /// Packets on the way.
     pub(super) in_flight: u32,
     pub(super) last_arrival: u64,
     /// How long the last packet took.
     pub(super) delay: Option<u64>,
-    pub(super) fin: Option<u32>,
-    pub(super) fin_acked: bool,
     /// Segments that did not get through, and all sent after them.
     pub(super) parked: VecDeque<Packet>,
     /// When the first of them is sent again.
@@ -79,36 +91,38 @@ impl Direction {
     fn new(link: Option<u32>) -> Self {
         Self {
             link,
-            open: false,
-            snd_nxt: 0,
-            rcv_nxt: 0,
-            writes: VecDeque::new(),
-            acks: VecDeque::new(),
-            swept: VecDeque::new(),
-            swept_bytes: 0,
-            in_flight: 0,
-            last_arrival: 0,
-            delay: None,
-            fin: None,
-            fin_acked: false,
-            parked: VecDeque::new(),
-            retry_at: None,
-            backoff: None,
+            ..Self::default()
         }
     }
 
     /// Forgets everything that waits to be sent or sent again.
     pub(super) fn discard(&mut self) {
-        self.writes.clear();
-        self.acks.clear();
+        self.outgoing.clear();
+        self.notes.clear();
+        self.fin_note = None;
         self.parked.clear();
         self.retry_at = None;
         self.backoff = None;
     }
 
-    /// Whether something waits for a sweep.
-    pub(super) fn noted(&self) -> bool {
-        !self.writes.is_empty() || !self.acks.is_empty()
+    /// `ack` has arrived: who waits to write may go on.
+    pub(super) fn acknowledge(&mut self, ack: u32) {
+        if (ack.wrapping_sub(self.snd_una) as i32) > 0 {
+            self.snd_una = ack;
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+
+    /// The sequence number of the first byte written and not cut into a segment yet.
+    pub(super) fn carried_seq(&self) -> u32 {
+        self.isn.wrapping_add(1).wrapping_add(self.carried)
+    }
+
+    /// Bytes that were written and not acknowledged (a FIN counts for one).
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.snd_nxt.wrapping_sub(self.snd_una) as usize
     }
 }
 
@@ -122,8 +136,35 @@ pub(super) struct End {
     pub(super) held: bool,
     /// Its socket is gone without a FIN: reset, or its host died.
     pub(super) dead: bool,
+    /// A reset reached it.
+    pub(super) reset: bool,
     /// It gave up waiting, so its socket reports a timeout rather than a reset.
     pub(super) timed_out: bool,
+    /// The stream object that held it was dropped.
+    pub(super) released: bool,
+    /// When its socket was made: orders the packets of one host in one round.
+    pub(super) birth: u64,
+}
+
+impl End {
+    /// An end at `addr`, which `host` has.
+    pub(super) fn new(addr: SocketAddr, host: Option<HostId>) -> Self {
+        Self {
+            addr,
+            host,
+            held: false,
+            dead: false,
+            reset: false,
+            timed_out: false,
+            released: false,
+            birth: 0,
+        }
+    }
+
+    /// Whether its socket still takes part.
+    pub(super) fn alive(&self) -> bool {
+        !self.dead && !self.reset
+    }
 }
 
 /// A connection; end 0 opened it.
@@ -132,9 +173,9 @@ pub(super) struct Conn {
     generation: u32,
     pub(super) ends: [End; 2],
     pub(super) dirs: [Direction; 2],
-    /// A FIN or RST was sent, or is about to be: every event is swept at once.
+    /// A FIN or RST was sent, or is about to be.
     pub(super) closing: bool,
-    /// A receiver advertised less than a full window: same.
+    /// A receiver advertised less than a full window.
     pub(super) narrow: bool,
     /// A reset reached an end.
     pub(super) reset: bool,
@@ -146,14 +187,23 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    /// Whether what `side` sends may be swept late.
+    /// Whether a pure acknowledgement to `side` can make its kernel say nothing.
     pub(super) fn plain(&self, side: usize) -> bool {
         self.dirs[side].open && !self.closing && !self.narrow
     }
 
+    /// The direction to `side`, and the one from it.
+    pub(super) fn around(&mut self, side: usize) -> (&mut Direction, &mut Direction) {
+        let [a, b] = &mut self.dirs;
+        if side == 0 { (b, a) } else { (a, b) }
+    }
+
     /// Whether nobody will ever hear of it again.
     fn is_over(&self) -> bool {
-        let idle = |d: &Direction| d.in_flight == 0 && d.parked.is_empty() && !d.noted();
+        let idle = |d: &Direction| {
+            let unsent = d.fin_note.is_some() || !d.notes.is_empty() || !d.outgoing.is_empty();
+            d.in_flight == 0 && d.parked.is_empty() && !unsent
+        };
         let over = self.reset
             || self.dirs.iter().all(|d| d.fin_acked)
             || self.ends.iter().all(|e| e.dead || e.host.is_none());

@@ -113,7 +113,7 @@ impl Core {
         reason = "this is what seam::Spawn is made of"
     )]
     pub(super) fn spawn(&self, host: HostId, task: LocalBoxFuture<'static, ()>) {
-        let task = Guarded::new(task, self.shared.clone(), host.index() as u32);
+        let task = Guarded::new(task, self.host(host).wake.clone());
         if self.is_polling(host) {
             tokio::task::spawn_local(task);
             return;

@@ -9,7 +9,7 @@
 //!
 //! * [`run`]: the loop. [`queue`]: the events. [`clock`]: time as each host sees it.
 //! * [`tcp`], [`pipe`], [`loopback`], [`network`]: sockets as the mesh sees them.
-//! * [`sweep`]: getting packets out of the kernels, late and back-dated.
+//! * [`direct`]: data, past the kernels. [`sweep`]: getting the rest out of them.
 //! * [`link`], [`rule`], [`transit`]: what happens to them then.
 //! * [`connection`]: what must be remembered for that.
 //! * [`power`]: crashes, freezes, skewed clocks, partitions.
@@ -20,6 +20,7 @@
 mod clock;
 mod connection;
 mod core;
+mod direct;
 mod link;
 mod loopback;
 mod network;
@@ -59,15 +60,16 @@ use self::rule::Rules;
 use self::wire::{Slab, Wire};
 use crate::plan::LinkPlan;
 
-/// A kernel's receive buffer. turmoil-net advertises room again only after one
-/// read of half of it, so a small one stalls for ever once it has been full;
-/// this one is never full (back-pressure is HTTP/2's business).
+/// Bytes that may wait to be read before a receiver stops acknowledging, and a
+/// kernel's receive buffer. turmoil-net advertises room again only after one
+/// read of half of it, so a small one stalls for ever once it has been full.
 const RECEIVE_BUFFER: usize = 64 * 1024 * 1024;
 
-/// A kernel's send buffer: one byte less than the window a receiver with room
-/// advertises (65 535; the field has 16 bits and no scaling), less one for the
-/// FIN. So whatever is written fits into the window and leaves at once. It also
-/// bounds one connection's throughput to 64 KiB per round trip.
+/// Bytes that may be on their way on one connection, and a kernel's send
+/// buffer: one byte less than the window a receiver with room advertises
+/// (65 535; the field has 16 bits and no scaling), so that even the FIN fits.
+/// Whatever is written leaves at once, and one connection carries at most this
+/// per round trip.
 const SEND_BUFFER: usize = 65_534;
 
 /// A host's number in its world: the position of its [`HostSpec`].
@@ -249,11 +251,14 @@ impl Fabric {
             stats: FabricStats::default(),
             tap: None,
             round: 0,
-            noted: false,
+            ordinal: 0,
+            writers: Vec::new(),
+            noted: Vec::new(),
             touched: false,
             due: u64::MAX,
             egress: Vec::new(),
             staged: Vec::new(),
+            held: 0,
             unanswered: Vec::new(),
         };
         Ok(Self {
@@ -350,8 +355,7 @@ impl Drop for Fabric {
     fn drop(&mut self) {
         for (position, host) in (0..).zip(&self.core.hosts) {
             let tasks = host.tasks.borrow_mut().take();
-            let shared = &self.core.shared;
-            panic::guarded(shared, position, || {
+            panic::guarded(&host.wake, || {
                 self.core.on(HostId(position), || drop(tasks));
             });
             drop(host.loopback.borrow_mut().close_all());

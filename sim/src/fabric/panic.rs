@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use mesh_core::seam::LocalBoxFuture;
 
-use super::clock::Shared;
+use super::clock::HostWaker;
 
 /// A panic inside a host's task.
 #[derive(Debug)]
@@ -59,18 +59,16 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Runs `step` as part of a task of `host`; `None` when it panicked, which `shared` then knows.
-pub(super) fn guarded<T>(shared: &Shared, host: u32, step: impl FnOnce() -> T) -> Option<T> {
+/// Runs `step` as part of a task of `host`; `None` when it panicked, which `host` then knows.
+pub(super) fn guarded<T>(host: &HostWaker, step: impl FnOnce() -> T) -> Option<T> {
     let outer = IN_TASK.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(step));
     IN_TASK.set(outer);
     match result {
         Ok(value) => Some(value),
         Err(payload) => {
-            let message = LAST
-                .with_borrow_mut(Option::take)
-                .unwrap_or_else(|| message(&*payload).to_owned());
-            shared.fail(Failure { host, message });
+            let said = LAST.with_borrow_mut(Option::take);
+            host.fail(said.unwrap_or_else(|| message(&*payload).to_owned()));
             None
         }
     }
@@ -79,14 +77,20 @@ pub(super) fn guarded<T>(shared: &Shared, host: u32, step: impl FnOnce() -> T) -
 /// A task whose panics are caught.
 pub(super) struct Guarded {
     task: LocalBoxFuture<'static, ()>,
-    shared: Arc<Shared>,
-    host: u32,
+    host: Arc<HostWaker>,
 }
 
 impl Guarded {
     /// `task` as a task of `host`.
-    pub(super) fn new(task: LocalBoxFuture<'static, ()>, shared: Arc<Shared>, host: u32) -> Self {
-        Self { task, shared, host }
+    pub(super) fn new(task: LocalBoxFuture<'static, ()>, host: Arc<HostWaker>) -> Self {
+        host.enter();
+        Self { task, host }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.host.leave();
     }
 }
 
@@ -95,6 +99,6 @@ impl Future for Guarded {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        guarded(&this.shared, this.host, || this.task.as_mut().poll(cx)).unwrap_or(Poll::Ready(()))
+        guarded(&this.host, || this.task.as_mut().poll(cx)).unwrap_or(Poll::Ready(()))
     }
 }

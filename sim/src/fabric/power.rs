@@ -7,6 +7,7 @@ use mesh_core::seam::{Instant, LocalBoxFuture};
 use tokio::task::LocalSet;
 use turmoil_net::{NetstatState, Packet, netstat};
 
+use super::connection::EndRef;
 use super::rule::{Effect, PacketScope, RuleId};
 use super::transit::{RST, control_packet};
 use super::wire::Wire;
@@ -48,9 +49,11 @@ impl Fabric {
 
     fn die(&mut self, host: HostId, kernel_lives: bool) {
         let entry = self.core.host(host);
-        self.core.wire(|wire| {
+        let orphans = self.core.wire(|wire| {
             wire.flush();
+            let orphans = wire.disown(host);
             wire.reset_sockets(host, entry.spec.ip);
+            orphans
         });
         let tasks = entry.tasks.borrow_mut().take();
         self.core.on(host, || drop(tasks));
@@ -60,7 +63,7 @@ impl Fabric {
         entry.missed_wake.set(false);
         self.core.wire(|wire| {
             wire.powered[host.index()] = kernel_lives;
-            wire.bury(host, kernel_lives);
+            wire.bury(host, orphans.unwrap_or_default(), kernel_lives);
         });
     }
 
@@ -136,6 +139,22 @@ impl Fabric {
 }
 
 impl Wire {
+    /// Takes every connection from the host's process; those whose peer has not been told.
+    fn disown(&mut self, host: HostId) -> Vec<EndRef> {
+        let mut ends = self.conns.of_host(host);
+        ends.retain(|end| {
+            self.conns.get(end.conn).is_some_and(|conn| {
+                let own = &mut conn.ends[end.side];
+                let orphan = own.alive();
+                own.dead = true;
+                conn.closing = true;
+                conn.dirs[end.side].discard();
+                orphan
+            })
+        });
+        ends
+    }
+
     /// Resets every connection in the host's own kernel, so that closing it
     /// says nothing. Half-open children stay: only their listener can remove them.
     fn reset_sockets(&mut self, host: HostId, ip: std::net::IpAddr) {
@@ -154,26 +173,21 @@ impl Wire {
 
     /// The host's process is gone: what its kernel still says is replaced by
     /// a reset of every connection, or by silence.
-    fn bury(&mut self, host: HostId, kernel_lives: bool) {
+    fn bury(&mut self, host: HostId, orphans: Vec<EndRef>, kernel_lives: bool) {
         let mut egress: Vec<Packet> = Vec::new();
         self.guard.egress_all(&mut egress);
         egress.retain(|packet| self.host_of(packet.src) != Some(host));
         debug_assert!(egress.is_empty(), "everything was flushed before");
+        if kernel_lives {
+            for end in orphans {
+                self.send_reset(end);
+            }
+        }
         for end in self.conns.of_host(host) {
             if let Some(conn) = self.conns.get(end.conn) {
-                conn.dirs[end.side].discard();
-                conn.closing = true;
-                conn.ends[end.side].held = false;
-                let told = conn.reset || conn.ends[end.side].dead;
-                if kernel_lives && !told {
-                    self.send_reset(end);
-                }
-            }
-            if let Some(conn) = self.conns.get(end.conn) {
-                conn.ends[end.side].dead = true;
+                conn.ends[end.side].held &= !conn.ends[end.side].dead;
             }
             self.conns.forget_if_over(end.conn);
         }
-        self.touched = true;
     }
 }

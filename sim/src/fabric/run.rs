@@ -17,9 +17,10 @@ use super::queue::Due;
 use super::wire::Sweeping;
 use super::{Fabric, FabricError, HostId};
 
-/// Polls of one host at one instant before it counts as a livelock. Each runs
-/// up to 61 tasks; a healthy burst of ten thousand requests needs hundreds.
-const POLLS_MAX: u32 = 10_000;
+/// Polls of a host at one instant, on top of one per task, before it counts as
+/// a livelock. A poll runs up to 61 tasks, so each task may run some sixty
+/// times, and a host of few tasks some hundred thousand times.
+const POLLS_MAX: u32 = 2000;
 
 impl Fabric {
     /// Runs until `until` on the global clock, everything due at that instant included.
@@ -76,7 +77,7 @@ impl Fabric {
         let (at, polls) = entry.polls.get();
         let polls = if at == now { polls + 1 } else { 1 };
         entry.polls.set((now, polls));
-        if polls > POLLS_MAX {
+        if polls > POLLS_MAX.saturating_add(entry.wake.tasks()) {
             return Err(FabricError::Livelock {
                 host: entry.spec.name.clone(),
                 at: Instant::from_nanos(now),

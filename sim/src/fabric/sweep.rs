@@ -1,45 +1,31 @@
 //! Sweeping packets out of the kernels: rarely, and as if at once.
 //!
-//! `egress_all` walks every socket of every host, so a sweep costs more than
-//! all the rest of a request when there are many. It need not happen when
-//! nothing can have been made, and it need not happen *yet* when nothing made
-//! can arrive yet. A segment that host A writes at `t` over a link whose next
+//! `egress_all` walks every socket of every host, so with many sockets a sweep
+//! costs more than all the rest of a request. It need not happen when nothing
+//! can have been made, and it need not happen *yet* when nothing made can
+//! arrive yet. A packet that host A makes at `t` for a link whose next
 //! latency draw is `d` cannot be noticed before `t + d`: any sweep up to then
-//! will do, if it dates the segment back to `t`. This is the lookahead of
+//! will do, if it dates the packet back to `t`. This is the lookahead of
 //! conservative parallel simulation (Chandy and Misra, 1979), used to batch
 //! rather than to parallelise.
 //!
-//! What makes it exact is that on an open connection every byte written leaves
-//! at once. The kernel's send buffer is smaller than the one window it ever
-//! advertises (see [`super::SEND_BUFFER`]), so nothing waits for an
-//! acknowledgement, and everything a kernel makes is either
-//!
-//! * the segments of a write, which our stream saw happen, or
-//! * the acknowledgement of a segment, which we delivered.
-//!
-//! Both leave a note (instant, round, the numbers the header must carry); the
-//! sweep cuts the bytes it gets along the notes, restores the headers, and
-//! sorts by round and position. The result is the packet sequence of a sweep in
-//! every round, equal in every field, and so in every latency drawn and
-//! every digest. Whatever is not of these two kinds (handshakes, FIN, RST, a
-//! receiver with less than a full window) is swept in its own round.
+//! Data does not take part in it at all: it goes [past the kernels](super::direct).
+//! What is left are the packets of a handshake and of a close, and for each of
+//! them we know the event that makes the kernel make it: a connect, a shutdown,
+//! the delivery of a SYN, a SYN-ACK or a FIN. That event leaves a note (round,
+//! instant, the numbers the header must carry). A sweep matches packets with
+//! notes; whatever was sent meanwhile, past the kernels too, waits with them.
+//! Then all leave in the order of their rounds, and within a round by host,
+//! socket and place. So the packet sequence is that of a sweep in every round,
+//! in every field, and with it every latency drawn and every digest.
+//! Packets without a note (the resets of a dying listener, answers to strays)
+//! come from events that are swept in their own round.
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
-
-use bytes::{Bytes, BytesMut};
 use turmoil_net::{Packet, TcpFlags, Transport};
 
-use super::connection::{AckNote, EndRef, WriteNote};
-use super::wire::{Staged, Sweeping, Wire, addresses, segment};
-
-/// Bytes of TCP payload in a full segment: the kernel's 1500 bytes less the headers.
-fn segment_max(ip: IpAddr) -> usize {
-    match ip {
-        IpAddr::V4(_) => 1460,
-        IpAddr::V6(_) => 1440,
-    }
-}
+use super::connection::{EndRef, Note};
+use super::transit::control_packet;
+use super::wire::{Order, Place, Staged, Wire, addresses, segment};
 
 impl Wire {
     /// Something may have been made that has no note: sweep at the end of this round.
@@ -47,155 +33,170 @@ impl Wire {
         self.touched = true;
     }
 
-    /// `bytes` were written at `end`.
-    pub(super) fn wrote(&mut self, end: EndRef, bytes: usize) {
-        let (now, round) = (self.shared.now(), self.round);
-        let plain = self.conns.get(end.conn).filter(|conn| conn.plain(end.side));
-        let Some(conn) = plain else {
-            self.touched = true;
-            return;
-        };
-        let ack = conn.dirs[end.side ^ 1].rcv_nxt;
-        let segments = bytes.div_ceil(segment_max(conn.ends[end.side].addr.ip()));
-        let dir = &mut conn.dirs[end.side];
-        dir.snd_nxt = dir.snd_nxt.wrapping_add(bytes as u32);
-        match dir.writes.back_mut() {
-            Some(last) if last.round == round => last.bytes += bytes,
-            _ => dir.writes.push_back(WriteNote {
-                round,
-                at: now,
-                bytes,
-                ack,
-            }),
-        }
-        let link = dir.link;
-        self.defer(link, segments, now);
-    }
-
-    /// The kernel at `end` has acknowledged something.
-    pub(super) fn acknowledged(&mut self, end: EndRef) {
-        let (now, round) = (self.shared.now(), self.round);
+    /// The kernel at `end` makes a packet now, with these numbers on the wire.
+    pub(super) fn note(&mut self, end: EndRef, numbers: Option<(u32, u32)>) {
+        let note = self.new_note(numbers);
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
-        let dir = &mut conn.dirs[end.side];
-        dir.acks.push_back(AckNote {
-            round,
-            at: now,
-            seq: dir.snd_nxt,
-        });
-        let link = dir.link;
-        self.defer(link, 1, now);
+        conn.dirs[end.side].notes.push_back(note);
+        let link = conn.dirs[end.side].link;
+        self.defer(end, link);
     }
 
-    fn defer(&mut self, link: Option<u32>, segments: usize, now: u64) {
-        self.noted = true;
-        let ahead = link.map_or(0, |link| self.links.expect(link, segments));
+    /// The kernel at `end` has made its SYN.
+    pub(super) fn opened(&mut self, end: EndRef) {
+        if self.is_direct() {
+            self.note(end, None);
+        } else {
+            self.touched = true;
+        }
+    }
+
+    /// The kernel at `end` makes its FIN now.
+    pub(super) fn note_fin(&mut self, end: EndRef) {
+        let note = self.new_note(None);
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        let (to, from) = conn.around(end.side);
+        let numbers = Some((from.snd_nxt, to.rcv_nxt));
+        from.fin_note = Some(Note { numbers, ..note });
+        from.snd_nxt = from.snd_nxt.wrapping_add(1);
+        let link = from.link;
+        self.defer(end, link);
+    }
+
+    fn new_note(&mut self, numbers: Option<(u32, u32)>) -> Note {
+        Note {
+            round: self.round,
+            at: self.shared.now(),
+            ordinal: self.next_ordinal(),
+            numbers,
+        }
+    }
+
+    fn defer(&mut self, end: EndRef, link: Option<u32>) {
+        self.noted.push(end);
+        self.wait_at_most(link);
+    }
+
+    /// A packet for `link` waits for a sweep, which must come before it can arrive.
+    fn wait_at_most(&mut self, link: Option<u32>) {
+        let now = self.shared.now();
+        let ahead = link.map_or(0, |link| self.links.expect(link));
         // A lost segment is first sent again after the retransmission timeout.
-        let ahead = ahead.min(self.timeouts.min.as_nanos() as u64);
+        let ahead = ahead.min(super::rule::nanos(self.timeouts.min));
         self.due = self.due.min(now.saturating_add(ahead));
-        self.touched |= self.sweeping != Sweeping::Late;
     }
 
-    /// All hosts are quiet: what they made belongs together, and is swept now or later.
+    /// All hosts are quiet: what they made belongs together, and leaves now or later.
     pub(super) fn end_round(&mut self) {
+        self.cut();
         if self.touched || self.due <= self.shared.now() {
             self.sweep();
-        } else if std::mem::take(&mut self.noted) {
-            self.round += 1;
+        } else if self.noted.is_empty() {
+            self.dispatch();
+        } else {
+            self.hold();
         }
     }
 
-    /// Takes out everything made so far, before the rules of the world change.
+    /// What was made in this round waits for a sweep behind what was made before.
+    fn hold(&mut self) {
+        for position in self.held..self.staged.len() {
+            let end = self.staged[position].end;
+            let conn = end.and_then(|end| Some((end.side, self.conns.get(end.conn)?)));
+            let link = conn.and_then(|(side, conn)| conn.dirs[side].link);
+            self.wait_at_most(link);
+        }
+        self.held = self.staged.len();
+        self.round += 1;
+    }
+
+    /// Sends everything made so far, before the rules of the world change.
     pub(super) fn flush(&mut self) {
-        if self.touched || self.due != u64::MAX {
+        self.cut();
+        if self.touched || !self.noted.is_empty() {
             self.sweep();
+        } else {
+            self.dispatch();
         }
     }
 
-    /// Takes every packet out of every kernel and sends it.
+    /// Takes every packet out of every kernel, and sends all there is.
     pub(super) fn sweep(&mut self) {
         self.stats.sweeps += 1;
         self.touched = false;
-        self.noted = false;
-        self.due = u64::MAX;
         let mut egress = std::mem::take(&mut self.egress);
         self.guard.egress_all(&mut egress);
-        for (position, packet) in egress.drain(..).enumerate() {
-            self.stage(packet, position as u32);
+        for packet in egress.drain(..) {
+            self.stage_made(packet);
         }
         self.egress = egress;
+        // A note without a packet: the kernel has dropped a SYN.
+        for end in std::mem::take(&mut self.noted) {
+            if let Some(conn) = self.conns.get(end.conn) {
+                conn.dirs[end.side].notes.clear();
+                conn.dirs[end.side].fin_note = None;
+            }
+        }
+        self.dispatch();
+        self.links.expect_none();
+        self.chase_unanswered();
+    }
+
+    /// Sends what waits, in order.
+    fn dispatch(&mut self) {
         self.round += 1;
+        self.due = u64::MAX;
+        self.held = 0;
         let mut staged = std::mem::take(&mut self.staged);
-        if !staged.is_sorted_by_key(|s| (s.round, s.position)) {
-            staged.sort_by_key(|s| (s.round, s.position));
+        if !staged.is_sorted_by_key(|next| next.order) {
+            staged.sort_by_key(|next| next.order);
         }
         for next in staged.drain(..) {
             self.send(next.packet, next.end, next.at);
         }
         self.staged = staged;
-        self.links.expect_none();
-        self.chase_unanswered();
     }
 
-    /// Finds out which round and instant a packet belongs to.
-    fn stage(&mut self, mut packet: Packet, position: u32) {
-        let (now, round) = (self.shared.now(), self.round);
+    /// Finds out when a packet out of a kernel was made.
+    fn stage_made(&mut self, mut packet: Packet) {
         let (src, dst) = addresses(&packet);
         let end = self.conns.find(src, dst);
-        let mut staged = |round, at, packet| {
-            self.staged.push(Staged {
-                round,
-                position,
-                at,
-                end,
-                packet,
-            });
+        let ordinal = self.next_ordinal();
+        let host = self.host_of(packet.src);
+        let mut at = self.shared.now();
+        let mut order = Order {
+            round: self.round,
+            host,
+            birth: u64::MAX,
+            class: place(&packet),
+            ordinal,
         };
         let conn = end.and_then(|end| Some((end.side, self.conns.get(end.conn)?)));
-        let (Some((side, conn)), Transport::Tcp(tcp)) = (conn, &mut packet.payload) else {
-            return staged(round, now, packet);
-        };
-        let dir = &mut conn.dirs[side];
-        if tcp.flags.syn || tcp.flags.fin || tcp.flags.rst {
-            return staged(round, now, packet);
-        }
-        if tcp.payload.is_empty() {
-            let Some(note) = dir.acks.pop_front() else {
-                return staged(round, now, packet);
+        if let (Some((side, conn)), Transport::Tcp(tcp)) = (conn, &mut packet.payload) {
+            order.birth = conn.ends[side].birth;
+            let dir = &mut conn.dirs[side];
+            let note = match order.class {
+                Place::Fin => dir.fin_note.take(),
+                Place::Answer => dir.notes.pop_front(),
+                Place::Data => None,
             };
-            tcp.seq = note.seq;
-            return staged(note.round, note.at, packet);
-        }
-        let Some(note) = dir.writes.front().copied() else {
-            return staged(round, now, packet);
-        };
-        if dir.swept.is_empty() && note.bytes == tcp.payload.len() {
-            dir.writes.pop_front();
-            tcp.ack = note.ack;
-            return staged(note.round, note.at, packet);
-        }
-        // The kernel cuts what it has; a sweep per round would have cut per round.
-        let first = tcp
-            .seq
-            .wrapping_sub(u32::try_from(dir.swept_bytes).unwrap_or(0));
-        let mut cut = Cut {
-            seq: first,
-            max: segment_max(packet.src),
-            swept: &mut dir.swept,
-            swept_bytes: &mut dir.swept_bytes,
-            writes: &mut dir.writes,
-        };
-        cut.push(std::mem::take(&mut tcp.payload));
-        while let Some((note, seq, payload)) = cut.next() {
-            let mut packet = packet.clone();
-            if let Transport::Tcp(tcp) = &mut packet.payload {
-                tcp.seq = seq;
-                tcp.ack = note.ack;
-                tcp.payload = payload;
+            if let Some(note) = note {
+                order.round = note.round;
+                order.ordinal = note.ordinal;
+                at = note.at;
+                (tcp.seq, tcp.ack) = note.numbers.unwrap_or((tcp.seq, tcp.ack));
             }
-            staged(note.round, note.at, packet);
         }
+        self.staged.push(Staged {
+            order,
+            at,
+            end,
+            packet,
+        });
     }
 
     /// SYNs that a kernel dropped because its backlog was full are sent again.
@@ -218,77 +219,27 @@ impl Wire {
         let conn = self.conns.get(end.conn)?;
         let ack = conn.syn_ack?.wrapping_add(1);
         let [client, server] = conn.ends.map(|end| end.addr);
-        Some(super::transit::control_packet(
-            client,
-            server,
-            conn.dirs[0].snd_nxt,
-            ack,
-            TcpFlags {
-                ack: true,
-                ..TcpFlags::default()
-            },
-        ))
+        let seq = conn.dirs[0].snd_nxt;
+        Some(control_packet(client, server, seq, ack, ACK))
     }
 }
 
-/// Cuts swept bytes into the segments their notes call for.
-struct Cut<'a> {
-    seq: u32,
-    max: usize,
-    swept: &'a mut VecDeque<Bytes>,
-    swept_bytes: &'a mut usize,
-    writes: &'a mut VecDeque<WriteNote>,
-}
+/// The flags of an acknowledgement.
+pub(super) const ACK: TcpFlags = TcpFlags {
+    syn: false,
+    ack: true,
+    fin: false,
+    rst: false,
+    psh: false,
+    urg: false,
+};
 
-impl Cut<'_> {
-    fn push(&mut self, bytes: Bytes) {
-        *self.swept_bytes += bytes.len();
-        self.swept.push_back(bytes);
+fn place(packet: &Packet) -> Place {
+    match segment(packet) {
+        Some(tcp) if tcp.flags.fin => Place::Fin,
+        Some(tcp) if !tcp.payload.is_empty() => Place::Data,
+        _ => Place::Answer,
     }
-
-    /// The next whole segment, if its bytes are all there.
-    fn next(&mut self) -> Option<(WriteNote, u32, Bytes)> {
-        let note = self.writes.front_mut()?;
-        let bytes = note.bytes.min(self.max);
-        if *self.swept_bytes < bytes {
-            return None;
-        }
-        note.bytes -= bytes;
-        let of = *note;
-        if of.bytes == 0 {
-            self.writes.pop_front();
-        }
-        let seq = self.seq;
-        self.seq = seq.wrapping_add(bytes as u32);
-        *self.swept_bytes -= bytes;
-        Some((of, seq, take(self.swept, bytes)))
-    }
-}
-
-/// The first `n` bytes of `from`, copied only when they span several pieces.
-fn take(from: &mut VecDeque<Bytes>, n: usize) -> Bytes {
-    let whole = match from.front_mut() {
-        Some(first) if first.len() > n => return first.split_to(n),
-        Some(first) => first.len() == n,
-        None => return Bytes::new(),
-    };
-    if whole {
-        return from.pop_front().unwrap_or_default();
-    }
-    let mut joined = BytesMut::with_capacity(n);
-    while joined.len() < n {
-        let Some(mut piece) = from.pop_front() else {
-            break;
-        };
-        let left = n - joined.len();
-        if piece.len() > left {
-            joined.extend_from_slice(&piece.split_to(left));
-            from.push_front(piece);
-        } else {
-            joined.extend_from_slice(&piece);
-        }
-    }
-    joined.freeze()
 }
 
 /// Whether a packet only acknowledges.
@@ -296,48 +247,4 @@ pub(super) fn is_pure_ack(packet: &Packet) -> bool {
     segment(packet).is_some_and(|tcp| {
         tcp.payload.is_empty() && !(tcp.flags.syn || tcp.flags.fin || tcp.flags.rst)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest::proptest! {
-        /// Whatever the kernel's segments and the writes, the cut segments
-        /// are the writes' bytes, in order, none longer than a segment or across two writes.
-        #[test]
-        fn cutting_follows_the_notes(
-            writes in proptest::collection::vec(1usize..5000, 1..20),
-        ) {
-            let total: usize = writes.iter().sum();
-            let data: Vec<u8> = (0..total).map(|i| (i % 251) as u8).collect();
-            let mut notes: VecDeque<WriteNote> = writes
-                .iter()
-                .enumerate()
-                .map(|(i, &bytes)| WriteNote { round: i as u64, at: 0, bytes, ack: 0 })
-                .collect();
-            let (mut swept, mut swept_bytes) = (VecDeque::new(), 0);
-            let mut out: Vec<(u64, Bytes)> = Vec::new();
-            let mut seq = 7u32;
-            for piece in data.chunks(1460) {
-                let first = seq.wrapping_sub(swept_bytes as u32);
-                let mut cut = Cut { seq: first, max: 1460, swept: &mut swept, swept_bytes: &mut swept_bytes, writes: &mut notes };
-                cut.push(Bytes::copy_from_slice(piece));
-                while let Some((note, at, bytes)) = cut.next() {
-                    let before: usize = out.iter().map(|(_, b)| b.len()).sum();
-                    proptest::prop_assert_eq!(at, 7 + before as u32);
-                    out.push((note.round, bytes));
-                }
-                seq += piece.len() as u32;
-            }
-            proptest::prop_assert_eq!(swept_bytes, 0);
-            let joined: Vec<u8> = out.iter().flat_map(|(_, b)| b.iter().copied()).collect();
-            proptest::prop_assert_eq!(joined, data);
-            for (round, &bytes) in writes.iter().enumerate() {
-                let own: Vec<usize> = out.iter().filter(|(r, _)| *r == round as u64).map(|(_, b)| b.len()).collect();
-                proptest::prop_assert_eq!(own.iter().sum::<usize>(), bytes);
-                proptest::prop_assert_eq!(own.len(), bytes.div_ceil(1460));
-            }
-        }
-    }
 }

@@ -51,6 +51,8 @@ impl<T> Held<T> {
 struct TcpIo {
     stream: Held<TcpStream>,
     end: EndRef,
+    /// Data goes past the kernel.
+    direct: bool,
 }
 
 impl TcpIo {
@@ -61,10 +63,6 @@ impl TcpIo {
     /// A reset that the fabric made because the connection gave up is a timeout.
     fn explain(&self, error: io::Error) -> io::Error {
         explain(&self.stream.core, self.end, error)
-    }
-
-    fn wrote(&self, bytes: usize) {
-        self.wire(|wire| wire.wrote(self.end, bytes));
     }
 }
 
@@ -99,6 +97,12 @@ impl AsyncRead for TcpIo {
     ) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
         let this = self.get_mut();
+        if this.direct {
+            let read = this.wire(|wire| wire.poll_read(this.end, cx, buf));
+            let read = ready!(read.unwrap_or_else(gone));
+            coop.made_progress();
+            return Poll::Ready(read);
+        }
         let before = buf.filled().len();
         let read = ready!(Pin::new(this.stream.get()?).poll_read(cx, buf));
         coop.made_progress();
@@ -116,14 +120,7 @@ impl AsyncWrite for TcpIo {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let coop = ready!(poll_proceed(cx));
-        let this = self.get_mut();
-        let written = ready!(Pin::new(this.stream.get()?).poll_write(cx, buf));
-        coop.made_progress();
-        if let Ok(bytes @ 1..) = written {
-            this.wrote(bytes);
-        }
-        Poll::Ready(written.map_err(|error| this.explain(error)))
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -133,25 +130,15 @@ impl AsyncWrite for TcpIo {
     ) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
         let this = self.get_mut();
-        let mut total = 0;
-        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
-            match Pin::new(this.stream.get()?).poll_write(cx, buf) {
-                Poll::Ready(Ok(bytes)) => {
-                    total += bytes;
-                    if bytes < buf.len() {
-                        break;
-                    }
-                }
-                _ if total > 0 => break,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(this.explain(error))),
-                Poll::Pending => return Poll::Pending,
+        let written = match this.direct {
+            true => {
+                let written = this.wire(|wire| wire.poll_write(this.end, cx, bufs));
+                ready!(written.unwrap_or_else(gone))
             }
-        }
+            false => ready!(this.poll_write_kernel(cx, bufs)),
+        };
         coop.made_progress();
-        if total > 0 {
-            this.wrote(total);
-        }
-        Poll::Ready(Ok(total))
+        Poll::Ready(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -165,10 +152,40 @@ impl AsyncWrite for TcpIo {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let end = this.end;
-        this.wire(|wire| wire.shut(end));
         let done = ready!(Pin::new(this.stream.get()?).poll_shutdown(cx));
+        this.wire(|wire| wire.shut(end));
         Poll::Ready(done.map_err(|error| this.explain(error)))
     }
+}
+
+impl TcpIo {
+    fn poll_write_kernel(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut total = 0;
+        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+            match Pin::new(self.stream.get()?).poll_write(cx, buf) {
+                Poll::Ready(Ok(bytes)) => {
+                    total += bytes;
+                    if bytes < buf.len() {
+                        break;
+                    }
+                }
+                _ if total > 0 => break,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.explain(error))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.wire(|wire| wire.wrote(self.end, total));
+        Poll::Ready(Ok(total))
+    }
+}
+
+/// The world has ended.
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
 
 /// A connect in progress. Dropping it gives it up.
@@ -192,10 +209,7 @@ impl Connecting {
             let (local, peer) = (own.local, self.peer);
             self.end = core.wire(|wire| {
                 let end = wire.open(local, peer);
-                if let Some(conn) = wire.conns.get(end.conn) {
-                    conn.ends[0].held = true;
-                }
-                wire.touch();
+                wire.opened(end);
                 end
             });
         }
@@ -258,6 +272,7 @@ fn wrap(
                 host,
             },
             end,
+            direct: core.wire(|wire| wire.is_direct()) == Some(true),
         }),
         local,
         peer,

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
 
 use super::HostId;
-use super::connection::{Backoff, ConnRef, EndRef};
+use super::connection::{Backoff, EndRef};
 use super::link::Passage;
 use super::rule::nanos;
 use super::sweep::is_pure_ack;
@@ -44,7 +44,9 @@ impl Wire {
             conn.ends[end.side].dead = true;
             dir.discard();
         } else if tcp.flags.syn {
+            dir.isn = tcp.seq;
             dir.snd_nxt = tcp.seq.wrapping_add(1);
+            dir.snd_una = dir.snd_nxt;
             if tcp.flags.ack {
                 conn.syn_ack = Some(tcp.seq);
             }
@@ -283,60 +285,59 @@ impl Wire {
         }
     }
 
-    /// Delivers a packet of a known connection to a live kernel.
+    /// Delivers a packet of a known connection to a live host.
     fn deliver_to(&mut self, packet: Packet, end: EndRef, sent: u64) {
         let Some(tcp) = segment(&packet) else { return };
         if tcp.flags.rst {
-            self.guard_reset(end.peer());
+            self.before_reset(end.peer());
             self.guard.deliver(packet);
             return self.conns.forget_if_over(end.conn);
         }
-        if tcp.window < FULL_WINDOW {
-            self.narrow(end.conn);
-        }
+        let birth = self.next_ordinal();
+        let direct = self.is_direct();
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
-        let (data, fin, syn) = (tcp.payload.len(), tcp.flags.fin, tcp.flags.syn);
-        let (dir, reverse) = match (&mut conn.dirs, end.side) {
-            ([a, b], 0) => (a, b),
-            ([a, b], _) => (b, a),
-        };
-        let next = tcp.seq.wrapping_add(data as u32);
-        dir.rcv_nxt = next.wrapping_add(u32::from(fin || syn));
+        let receiver = &mut conn.ends[end.side ^ 1];
+        let alive = receiver.alive();
+        let (dir, reverse) = conn.around(end.side ^ 1);
+        let length =
+            (tcp.payload.len() as u32).wrapping_add(u32::from(tcp.flags.fin || tcp.flags.syn));
+        dir.rcv_nxt = tcp.seq.wrapping_add(length);
         if reverse
             .fin
             .is_some_and(|fin| tcp.ack == fin.wrapping_add(1))
         {
             reverse.fin_acked = true;
         }
-        if syn && !tcp.flags.ack {
+        if tcp.flags.syn && !tcp.flags.ack {
+            conn.ends[end.side ^ 1].birth = birth;
             self.unanswered.push((end, packet.clone(), sent));
-            self.touched = true;
         } else {
             dir.backoff = None;
-            // The SYN-ACK lets the client speak, the ACK of it the server.
-            reverse.open = true;
-            if !conn.plain(end.side ^ 1) || fin || syn {
-                self.touched = true;
-            } else if data > 0 {
-                self.acknowledged(end.peer());
-            }
         }
-        self.touched |= self.sweeping == Sweeping::Always;
-        self.guard.deliver(packet);
+        if direct && alive {
+            self.receive(packet, end);
+        } else {
+            self.receive_by_kernel(packet, end);
+        }
         self.conns.forget_if_over(end.conn);
     }
 
-    /// A receiver has less than a full window left: bytes may wait for an
-    /// acknowledgement, and nothing can be dated back any more.
-    fn narrow(&mut self, conn: ConnRef) {
-        if self.conns.get(conn).is_some_and(|conn| !conn.narrow) {
-            self.flush();
-        }
-        if let Some(conn) = self.conns.get(conn) {
-            conn.narrow = true;
-        }
+    /// Lets the kernel take in what arrived.
+    fn receive_by_kernel(&mut self, packet: Packet, from: EndRef) {
+        let quiet = match (self.conns.get(from.conn), segment(&packet)) {
+            (Some(conn), Some(tcp)) => {
+                conn.narrow |= tcp.window < FULL_WINDOW;
+                let reverse = &mut conn.dirs[from.side ^ 1];
+                // The SYN-ACK lets the client speak, the ACK of it the server.
+                reverse.open |= !tcp.flags.syn || tcp.flags.ack;
+                is_pure_ack(&packet) && conn.plain(from.side ^ 1)
+            }
+            _ => false,
+        };
+        self.touched |= !quiet || self.sweeping == Sweeping::Always;
+        self.guard.deliver(packet);
     }
 
     /// Resets the socket at `end`, as if its peer had.
@@ -349,7 +350,7 @@ impl Wire {
         if to.dead || !self.is_powered(to.host) {
             return;
         }
-        self.guard_reset(end);
+        self.before_reset(end);
         self.guard
             .deliver(control_packet(from.addr, to.addr, 0, 0, RST));
         self.conns.forget_if_over(end.conn);
@@ -361,21 +362,19 @@ impl Wire {
     /// A reset that finds a half-open child of a listener would leave it in the
     /// kernel's table for ever, and its port could not be bound again. So the
     /// handshake is completed first, and the listener passes over the stillborn connection.
-    fn guard_reset(&mut self, end: EndRef) {
+    fn before_reset(&mut self, end: EndRef) {
         self.flush();
         self.touched = true;
-        let half_open = match self.conns.get(end.conn) {
-            Some(conn) => {
-                conn.closing = true;
-                conn.reset = true;
-                conn.dirs[end.side].discard();
-                let half_open = end.side == 1 && !conn.dirs[1].open && conn.syn_ack.is_some();
-                conn.stillborn |= half_open;
-                conn.dirs[1].open |= half_open;
-                half_open
-            }
-            None => false,
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
         };
+        conn.closing = true;
+        conn.reset = true;
+        conn.fail(end.side);
+        conn.dirs[end.side].discard();
+        let half_open = end.side == 1 && !conn.dirs[1].open && conn.syn_ack.is_some();
+        conn.stillborn |= half_open;
+        conn.dirs[1].open |= half_open;
         if half_open && let Some(ack) = self.completing_ack(end) {
             self.guard.deliver(ack);
         }
@@ -392,34 +391,73 @@ impl Wire {
         self.send(control_packet(from, to, seq, ack, RST), Some(end), now);
     }
 
-    /// The stream at `end` is about to shut its writing side down.
+    /// The stream at `end` shuts its writing side down.
     pub(super) fn shut(&mut self, end: EndRef) {
-        self.touched = true;
-        if let Some(conn) = self.conns.get(end.conn) {
-            conn.closing = true;
+        let direct = self.is_direct();
+        self.touched |= !direct;
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        conn.closing = true;
+        let alive = conn.ends[end.side].alive();
+        let dir = &mut conn.dirs[end.side];
+        if alive && dir.open && !std::mem::replace(&mut dir.shut, true) {
+            match direct {
+                true => self.note_fin(end),
+                false => dir.snd_nxt = dir.snd_nxt.wrapping_add(1),
+            }
         }
     }
 
     /// The stream object of `end` is about to close its socket.
+    ///
+    /// Closing with unread bytes resets, and would lose what was written in
+    /// this round: a kernel sends that first.
     pub(super) fn close(&mut self, end: EndRef) {
-        if let Some(conn) = self.conns.get(end.conn) {
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        let dir = &conn.dirs[end.side];
+        if dir.fresh || (dir.shut && dir.fin.is_none()) {
+            self.flush();
+        }
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        let unread = !conn.around(end.side).0.incoming.is_empty();
+        if unread && conn.ends[end.side].alive() {
             conn.closing = true;
-            // Closing with unread bytes resets, and would lose what waits for a sweep.
-            if !conn.dirs[end.side].writes.is_empty() {
-                self.flush();
-            }
+            self.abort(end);
+        } else {
+            self.shut(end);
         }
     }
 
     /// The stream object of `end` has closed its socket, or its connect was given up.
     pub(super) fn release(&mut self, end: EndRef) {
-        self.touched = true;
+        self.touched |= !self.is_direct();
+        let opening = self
+            .conns
+            .get(end.conn)
+            .is_some_and(|conn| !conn.dirs[end.side].open);
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        if opening && conn.ends[end.side].alive() {
+            // The SYN leaves before it is known to be in vain.
+            self.touched = true;
+            self.flush();
+        }
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
         conn.closing = true;
         conn.ends[end.side].held = false;
-        if !conn.dirs[end.side].open {
+        conn.ends[end.side].released = true;
+        let (inward, _) = conn.around(end.side);
+        inward.incoming.clear();
+        inward.unread = 0;
+        if opening {
             conn.dirs[end.side].discard();
             // A SYN that is still on its way will be answered, and the answer reset.
             conn.reset |= conn.dirs[end.side].in_flight == 0 && conn.syn_ack.is_none();

@@ -44,16 +44,17 @@ impl Default for TcpTimeouts {
     }
 }
 
-/// When packets are taken out of the kernels. All give the same packets at the
-/// same instants; they differ in speed alone, and the slower ones are there to
-/// prove it.
+/// How data travels and when packets are taken out of the kernels. All give the
+/// same packets at the same instants; they differ in speed alone, and the slower
+/// ones are there to prove it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sweeping {
-    /// After every poll and every delivery.
+    /// The kernels carry everything and are swept after every poll and every delivery.
     Always,
-    /// Only after something that can have made a packet.
+    /// The kernels carry everything and are swept after something that can have made a packet.
     Touched,
-    /// As late as the first of the packets could arrive, each dated back to its own instant.
+    /// Data goes past the kernels. The handshakes and closes they make are
+    /// taken out as late as the first could arrive, each dated back to its own instant.
     #[default]
     Late,
 }
@@ -94,14 +95,36 @@ pub(super) enum Flight {
     Retry(EndRef),
 }
 
-/// A packet out of a kernel, with the round and the instant it belongs to.
+/// A packet that waits for the end of its round, or for a sweep.
 pub(super) struct Staged {
-    pub(super) round: u64,
-    /// Position in the sweep: by host, acknowledgements before data.
-    pub(super) position: u32,
+    pub(super) order: Order,
     pub(super) at: u64,
     pub(super) end: Option<EndRef>,
     pub(super) packet: Packet,
+}
+
+/// Packets leave in this order: it depends on what made them and when, but not
+/// on when they were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Order {
+    pub(super) round: u64,
+    pub(super) host: Option<HostId>,
+    /// When the socket was made.
+    pub(super) birth: u64,
+    pub(super) class: Place,
+    pub(super) ordinal: u64,
+}
+
+/// Where in its connection's share of a round a packet goes: a kernel makes its
+/// answers when it is asked, and cuts data when it is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// Handshakes, acknowledgements, resets.
+    Answer,
+    /// Data.
+    Data,
+    /// The FIN.
+    Fin,
 }
 
 /// The network between the kernels.
@@ -122,14 +145,20 @@ pub(super) struct Wire {
 
     /// Counts the quiet points between polls; what is written between two of them leaves together.
     pub(super) round: u64,
-    /// Something was noted in this round.
-    pub(super) noted: bool,
+    /// Counts what is made.
+    pub(super) ordinal: u64,
+    /// Ends that have written in this round.
+    pub(super) writers: Vec<EndRef>,
+    /// Ends whose kernel has made something that has a note.
+    pub(super) noted: Vec<EndRef>,
     /// Something may have been made that has no note.
     pub(super) touched: bool,
     /// A sweep may not wait longer than this.
     pub(super) due: u64,
     pub(super) egress: Vec<Packet>,
     pub(super) staged: Vec<Staged>,
+    /// How many of `staged` were made before this round.
+    pub(super) held: usize,
     /// SYNs delivered since the last sweep: full backlogs drop them in silence.
     pub(super) unanswered: Vec<(EndRef, Packet, u64)>,
 }
@@ -184,14 +213,9 @@ impl Wire {
 
     /// A connection that the host at `local` opens to `peer`.
     pub(super) fn open(&mut self, local: SocketAddr, peer: SocketAddr) -> EndRef {
-        let end = |addr: SocketAddr| End {
-            addr,
-            host: self.host_of(addr.ip()),
-            held: false,
-            dead: false,
-            timed_out: false,
-        };
-        let ends = [end(local), end(peer)];
+        let mut ends = [local, peer].map(|addr| End::new(addr, self.host_of(addr.ip())));
+        ends[0].held = true;
+        ends[0].birth = self.next_ordinal();
         let links = match (ends[0].host, ends[1].host) {
             (Some(a), Some(b)) => [
                 Some(self.links.between(a, b)),
@@ -200,6 +224,17 @@ impl Wire {
             _ => [None, None],
         };
         self.conns.open(ends, links)
+    }
+
+    /// The next position in the order of what is made.
+    pub(super) fn next_ordinal(&mut self) -> u64 {
+        self.ordinal += 1;
+        self.ordinal
+    }
+
+    /// Whether data goes past the kernels.
+    pub(super) fn is_direct(&self) -> bool {
+        self.sweeping == Sweeping::Late
     }
 
     /// Whether the host of an address is there to receive.

@@ -34,7 +34,9 @@ pub(super) fn files(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, Str
         entries: 0,
         found: Vec::new(),
     };
-    walk.visit(&literal_prefix(pattern), 0)?;
+    let prefix = literal_prefix(pattern);
+    let levels = levels(pattern, prefix.components().count());
+    walk.visit(&prefix, levels)?;
     walk.found.sort();
     if walk.found.is_empty() {
         return Err(format!("`{pattern}` matches no file"));
@@ -49,6 +51,17 @@ fn literal_prefix(pattern: &str) -> PathBuf {
     PathBuf::from(&pattern[..end])
 }
 
+/// How many directories below the first ones a match can lie.
+fn levels(pattern: &str, prefix: usize) -> usize {
+    let free = pattern.contains("**") || pattern.contains('{');
+    if free {
+        return DEPTH_MAX;
+    }
+    (pattern.split('/').count() - 1)
+        .saturating_sub(prefix)
+        .min(DEPTH_MAX)
+}
+
 struct Walk<'a> {
     directory: &'a Path,
     matcher: GlobMatcher,
@@ -57,9 +70,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn visit(&mut self, relative: &Path, depth: usize) -> Result<(), String> {
+    fn visit(&mut self, relative: &Path, levels: usize) -> Result<(), String> {
         let here = self.directory.join(relative);
-        let here = if here.as_os_str().is_empty() { Path::new(".") } else { &here };
+        let here = if here.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &here
+        };
         // A directory that cannot be read holds no file we could read.
         let Ok(entries) = fs::read_dir(here) else {
             return Ok(());
@@ -67,13 +84,17 @@ impl Walk<'_> {
         for entry in entries.flatten() {
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
-                return Err(format!("the pattern searches more than {ENTRIES_MAX} files"));
+                return Err(format!(
+                    "the pattern searches more than {ENTRIES_MAX} files"
+                ));
             }
             let path = relative.join(entry.file_name());
-            let Ok(kind) = entry.file_type() else { continue };
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             // Links are followed to files only: a link to a directory may lead round in circles.
-            if kind.is_dir() && depth < DEPTH_MAX {
-                self.visit(&path, depth + 1)?;
+            if kind.is_dir() && levels > 0 {
+                self.visit(&path, levels - 1)?;
             } else if self.matcher.is_match(&path) && self.directory.join(&path).is_file() {
                 self.found.push(path);
             }
@@ -102,11 +123,19 @@ mod tests {
                 .collect()
         };
         assert_eq!(names("*.yaml"), ["a.yaml", "b.yaml"]);
-        assert_eq!(names("**/*.yaml"), ["a.yaml", "b.yaml", "x/d.yaml", "x/y/e.yaml"]);
+        assert_eq!(
+            names("**/*.yaml"),
+            ["a.yaml", "b.yaml", "x/d.yaml", "x/y/e.yaml"]
+        );
         assert_eq!(names("x/*.yaml"), ["x/d.yaml"]);
-        assert_eq!(names("../*/a.yaml").len(), 1);
+        assert_eq!(names("*/y/e.yaml"), ["x/y/e.yaml"]);
+        let beside: Vec<_> = files(&root.join("x"), "../*.yaml").unwrap();
+        assert_eq!(beside.len(), 2);
         assert_eq!(names("not-there.yaml"), ["not-there.yaml"]);
-        assert_eq!(files(root, "*.json").unwrap_err(), "`*.json` matches no file");
+        assert_eq!(
+            files(root, "*.json").unwrap_err(),
+            "`*.json` matches no file"
+        );
         assert!(files(root, "[").is_err());
         assert!(files(root, "").is_err());
     }

@@ -114,7 +114,12 @@ impl InputReader<'_> {
         }
     }
 
-    fn file(&mut self, file: &Path, name: &str, pattern: &Placed<String>) -> Result<(), Diagnostic> {
+    fn file(
+        &mut self,
+        file: &Path,
+        name: &str,
+        pattern: &Placed<String>,
+    ) -> Result<(), Diagnostic> {
         let path = self.directory.join(file);
         let source = Source::read(&path).map_err(|diagnostic| {
             let diagnostic = self.problems.also(diagnostic, pattern.at(), "named here");
@@ -146,7 +151,12 @@ impl InputReader<'_> {
     fn sort(&mut self, document: Document, pattern: &Placed<String>) {
         match content(&document.root) {
             Content::Kubernetes if is_list(&document.root) => {
-                for item in document.root.get("items").map(Node::items).unwrap_or_default() {
+                for item in document
+                    .root
+                    .get("items")
+                    .map(Node::items)
+                    .unwrap_or_default()
+                {
                     self.sort(document.part(item), pattern);
                 }
             }
@@ -154,8 +164,10 @@ impl InputReader<'_> {
             Content::Kubernetes => self.inputs.kubernetes.push(document),
             Content::Isotope => self.inputs.isotope.push(document),
             Content::Scenario => {
-                let error = document
-                    .error(document.root.place(), "this is a scenario, and scenarios cannot be imported");
+                let error = document.error(
+                    document.root.place(),
+                    "this is a scenario, and scenarios cannot be imported",
+                );
                 let error = self.problems.also(error, pattern.at(), "named here");
                 self.problems.push(error);
             }
@@ -173,7 +185,9 @@ impl InputReader<'_> {
 /// A file of the same directory whose name is close.
 fn similar_file(path: &Path) -> Option<String> {
     let wanted = path.file_name()?.to_string_lossy().into_owned();
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let mut names: Vec<String> = std::fs::read_dir(directory.unwrap_or(Path::new(".")))
         .ok()?
         .flatten()
@@ -228,10 +242,19 @@ mod tests {
     fn documents_are_told_by_their_content() {
         let of = |yaml: &str| content(&parse(&Source::new("t", yaml)).unwrap()[0].root);
         assert_eq!(of("{apiVersion: v1, kind: Service}"), Content::Kubernetes);
-        assert_eq!(of("{apiVersion: networking.istio.io/v1, kind: VirtualService}"), Content::Mesh);
-        assert_eq!(of("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute}"), Content::Mesh);
+        assert_eq!(
+            of("{apiVersion: networking.istio.io/v1, kind: VirtualService}"),
+            Content::Mesh
+        );
+        assert_eq!(
+            of("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute}"),
+            Content::Mesh
+        );
         assert_eq!(of("{services: [{name: a}]}"), Content::Isotope);
-        assert_eq!(of("{apiVersion: v1alpha1, kind: MockServiceGraph}"), Content::Isotope);
+        assert_eq!(
+            of("{apiVersion: v1alpha1, kind: MockServiceGraph}"),
+            Content::Isotope
+        );
         assert_eq!(of("{meshquake: v1, services: {}}"), Content::Scenario);
         assert_eq!(of("{services: {}}"), Content::Unknown);
         assert_eq!(of("[1]"), Content::Unknown);

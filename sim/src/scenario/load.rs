@@ -68,7 +68,10 @@ pub(super) fn load_source(
         return Err(problems.conclude().err().unwrap_or_default());
     }
     let frame = Frame {
-        name: scenario.name.clone().unwrap_or_else(|| default_name.to_owned()),
+        name: scenario
+            .name
+            .clone()
+            .unwrap_or_else(|| default_name.to_owned()),
         duration: overrides.duration.unwrap_or(scenario.duration.0),
         duration_overridden: overrides.duration.is_some(),
         fingerprint: fingerprint.finish(),
@@ -92,7 +95,10 @@ fn document(
     }
     if let [_, second, ..] = documents.as_slice() {
         return Err(second
-            .error(second.root.place(), "a scenario is one document, and here a second one begins")
+            .error(
+                second.root.place(),
+                "a scenario is one document, and here a second one begins",
+            )
             .help("remove the `---`, or put manifests into files of their own"));
     }
     let mut document = documents.remove(0);

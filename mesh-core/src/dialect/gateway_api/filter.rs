@@ -1,16 +1,15 @@
 //! Filters of a rule or of a backend.
 
-use super::backend;
+use super::mirror;
 use super::path::{self, Change};
+use super::redirect::{self, Redirect};
 use super::rule::Scene;
-use super::spec::{
-    Filter, Header, HeaderModifier, Mirror as WrittenMirror, Redirect as WrittenRedirect,
-};
+use super::spec::{Filter, Header, HeaderModifier};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::header::Operations;
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{Fraction, Mirror, Origin, Position, RedirectPort};
+use crate::policy::Mirror;
 
 /// What the filters of a rule ask for.
 #[derive(Clone, Default)]
@@ -20,17 +19,6 @@ pub(super) struct Filters {
     pub(super) redirect: Option<Redirect>,
     pub(super) rewrite: Option<Rewrite>,
     pub(super) mirrors: Vec<Mirror>,
-}
-
-/// A redirect, its path still to be fitted to the match.
-#[derive(Clone)]
-pub(super) struct Redirect {
-    pub(super) scheme: Option<String>,
-    pub(super) authority: Option<String>,
-    pub(super) path: Option<Change>,
-    pub(super) port: RedirectPort,
-    pub(super) status: u16,
-    pub(super) at: Position,
 }
 
 /// A rewrite, its path still to be fitted to the match.
@@ -120,7 +108,7 @@ fn apply(
                 written,
                 findings,
             )?;
-            filters.redirect = Some(self::redirect(redirect, findings)?);
+            filters.redirect = Some(redirect::compile(redirect, findings)?);
         }
         Kind::Rewrite => {
             let rewrite = given(filter.url_rewrite.as_ref(), "urlRewrite", written, findings)?;
@@ -143,7 +131,7 @@ fn apply(
             let field = field.child("requestMirror");
             filters
                 .mirrors
-                .extend(self::mirror(mirror, &field, scene, findings)?);
+                .extend(mirror::compile(mirror, &field, scene, findings)?);
         }
         Kind::Other => {}
     }
@@ -169,97 +157,10 @@ fn operations(written: &HeaderModifier) -> Operations {
     Operations::new(pairs(&written.set), pairs(&written.add), &written.remove)
 }
 
-/// Without a port it is the scheme's, or without a scheme that of the request.
-fn redirect(written: &Spanned<WrittenRedirect>, findings: &mut Findings<'_>) -> Option<Redirect> {
-    let redirect = &written.value;
-    let port = match (&redirect.port, redirect.scheme.as_deref()) {
-        (Some(port), scheme) => match (quantity::port(port, findings)?, scheme) {
-            (80, None | Some("http")) | (443, Some("https")) => RedirectPort::FromScheme,
-            (port, _) => RedirectPort::Number(port),
-        },
-        (None, Some(_)) => RedirectPort::FromScheme,
-        (None, None) => RedirectPort::FromRequest,
-    };
-    let status = match &redirect.status_code {
-        Some(code) if ![301, 302, 303, 307, 308].contains(&code.value) => {
-            let message = format!(
-                "`{}` is not a redirect code: 301, 302, 303, 307 or 308",
-                code.value
-            );
-            findings.error(&code.at, message);
-            return None;
-        }
-        Some(code) => code.value as u16,
-        None => 302,
-    };
-    let path = match &redirect.path {
-        Some(path) => Some(path::compile(path, findings)?),
-        None => None,
-    };
-    Some(Redirect {
-        scheme: redirect.scheme.clone(),
-        authority: redirect.hostname.clone(),
-        path,
-        port,
-        status,
-        at: written.at.clone(),
-    })
-}
-
-fn mirror(
-    written: &Spanned<WrittenMirror>,
-    field: &Field,
-    scene: &Scene<'_, '_>,
-    findings: &mut Findings<'_>,
-) -> Option<Option<Mirror>> {
-    let Some(reference) = &written.value.backend_ref else {
-        findings.error(&written.at, "this mirror has no `backendRef`");
-        return None;
-    };
-    let destination = backend::destination(reference, &field.child("backendRef"), scene, findings)?;
-    let fraction = share(&written.value, findings)?;
-    Some((fraction != Fraction::ZERO).then(|| Mirror {
-        destination,
-        fraction,
-        origin: Origin::Written(written.at.clone()),
-    }))
-}
-
-fn share(written: &WrittenMirror, findings: &mut Findings<'_>) -> Option<Fraction> {
-    let Some(fraction) = &written.fraction else {
-        return match &written.percent {
-            Some(percent) => {
-                let percent = quantity::whole_percent(percent, findings)?;
-                Some(Fraction::from_ppm(percent * 10_000))
-            }
-            None => Some(Fraction::ONE),
-        };
-    };
-    if let Some(second) = &written.percent {
-        findings.error(
-            &second.at,
-            "only one of `percent` and `fraction` can be given",
-        );
-        return None;
-    }
-    let (numerator, denominator) = (
-        fraction.value.numerator,
-        fraction.value.denominator.unwrap_or(100),
-    );
-    if denominator < 1 || !(0..=denominator).contains(&numerator) {
-        let message = format!("{numerator}/{denominator} is not a fraction from 0 to 1");
-        findings.error(&fraction.at, message);
-        return None;
-    }
-    Fraction::from_percent(100.0 * numerator as f64 / denominator as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use crate::dialect::testing::{http_route, notes, refused, route};
-    use crate::policy::{
-        Forward, NoteKind, PathRewrite, Redirect, RedirectPort, Route, RouteAction,
-    };
+    use crate::policy::{Forward, NoteKind, PathRewrite, Route, RouteAction};
 
     const BACKEND: &str = "backendRefs: [{name: b, port: 80}]";
 
@@ -329,63 +230,6 @@ mod tests {
         assert_eq!(substitution, r"/\2");
         let full = rewrite("/a", "path: {type: ReplaceFullPath, replaceFullPath: /x}").path_rewrite;
         assert_eq!(full, Some(PathRewrite::Full("/x".into())));
-    }
-
-    #[test]
-    fn redirects() {
-        let redirect = |fields: &str| {
-            let yaml = http_route(&format!(
-                "  - {{filters: [{{type: RequestRedirect, requestRedirect: {{{fields}}}}}]}}"
-            ));
-            match route(&yaml).action {
-                RouteAction::Redirect(redirect) => redirect,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(
-            redirect(
-                "scheme: https, hostname: x.example, statusCode: 301, path: {type: ReplaceFullPath, replaceFullPath: /n}"
-            ),
-            Redirect {
-                scheme: Some("https".into()),
-                authority: Some("x.example".into()),
-                path: Some(PathRewrite::Full("/n".into())),
-                port: RedirectPort::FromScheme,
-                status: 301,
-            }
-        );
-        assert_eq!(redirect("hostname: x").status, 302);
-        assert_eq!(redirect("hostname: x").port, RedirectPort::FromRequest);
-        assert_eq!(
-            redirect("port: 8443, scheme: https").port,
-            RedirectPort::Number(8443)
-        );
-        assert_eq!(
-            redirect("port: 443, scheme: https").port,
-            RedirectPort::FromScheme
-        );
-    }
-
-    #[test]
-    fn mirrors() {
-        let share = |fields: &str| {
-            let filter = format!(
-                "{{type: RequestMirror, requestMirror: {{backendRef: {{name: m, port: 80}}{fields}}}}}"
-            );
-            let mirrors = route(&yaml("/", &filter)).mirrors;
-            mirrors
-                .first()
-                .map(|mirror| (mirror.destination.host.clone(), mirror.fraction.ppm()))
-        };
-        let to_m = |ppm| Some(("m.default.svc.cluster.local".to_owned(), ppm));
-        assert_eq!(share(""), to_m(1_000_000));
-        assert_eq!(share(", percent: 42"), to_m(420_000));
-        assert_eq!(share(", percent: 0"), None);
-        assert_eq!(
-            share(", fraction: {numerator: 5, denominator: 1000}"),
-            to_m(5000)
-        );
-        assert_eq!(share(", fraction: {numerator: 5}"), to_m(50_000));
     }
 
     #[test]

@@ -15,7 +15,9 @@ mod backend;
 mod filter;
 mod grant;
 mod matching;
+mod mirror;
 mod path;
+mod redirect;
 mod retry;
 mod rule;
 mod spec;
@@ -29,7 +31,9 @@ use super::object::Object;
 use super::review::{Draft, Precedence};
 use super::{host, quantity};
 use crate::document::Spanned;
-use crate::policy::{HostPattern, NoteKind, Position, Profile, RouteRule, ScopedRoute};
+use crate::policy::{
+    Destination, HostPattern, NoteKind, Position, Profile, RouteRule, ScopedRoute,
+};
 use grant::Grants;
 use rule::Compiled;
 use spec::{HttpRoute, ParentRef, SCHEMA};
@@ -50,11 +54,13 @@ struct List<'o, 'd> {
     routes: Vec<(Option<u16>, Compiled)>,
 }
 
-/// Compiles all HTTPRoutes that are attached to Services.
+/// Compiles all HTTPRoutes that are attached to Services. `hashes` tells whether a
+/// destination is balanced by consistent hashing.
 pub(super) fn compile(
     routes: &[Object<'_>],
     grants: &[Object<'_>],
     profile: &Profile,
+    hashes: &dyn Fn(&Destination) -> bool,
     findings: &mut Findings<'_>,
 ) -> Vec<Draft> {
     let grants = Grants::read(grants, findings);
@@ -72,6 +78,7 @@ pub(super) fn compile(
             object,
             grants: &grants,
             profile,
+            hashes,
         };
         let compiled = rule::compile_all(&spec, &scene, findings);
         for parent in parents {
@@ -160,6 +167,15 @@ fn parent(
         .unwrap_or("gateway.networking.k8s.io");
     let kind = reference.kind.as_deref().unwrap_or("Gateway");
     if (group, kind) != ("", "Service") && (group, kind) != ("core", "Service") {
+        if kind == "Service" {
+            findings.note(
+                NoteKind::Suspicious,
+                &field,
+                &written.at,
+                "a Service is of the group \"\": without `group: \"\"` this names nothing, and the route is attached to nothing",
+            );
+            return None;
+        }
         let message = match kind {
             "Gateway" => {
                 "this route is for a gateway; those of a mesh have a parent of kind Service".into()
@@ -280,6 +296,27 @@ mod tests {
         assert_eq!(notes(&nothing, NoteKind::NoEffect).len(), 1);
         let hostnames = http_route(RULES).replace("  rules", "  hostnames: [a.example]\n  rules");
         assert_eq!(notes(&hostnames, NoteKind::NoEffect).len(), 1);
+    }
+
+    #[test]
+    fn a_service_without_its_group_is_nothing() {
+        let yaml = http_route(RULES).replace("group: '', ", "");
+        assert!(policy(&yaml).routes.is_empty());
+        assert_eq!(notes(&yaml, NoteKind::Suspicious).len(), 1);
+    }
+
+    #[test]
+    fn an_only_backend_that_hashes_may_be_tried_again() {
+        let hash = "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: b}\nspec: {host: b, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}}\n";
+        let avoids = |rules: &str| {
+            let yaml = http_route(rules) + hash;
+            route(&yaml).retry.value.avoid_previous_endpoints
+        };
+        assert!(!avoids(RULES));
+        assert!(!avoids(&format!("{RULES}\n    retry: {{attempts: 1}}")));
+        assert!(avoids(
+            "  - backendRefs: [{name: b, port: 80}, {name: c, port: 80}]"
+        ));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::spec::{Retry, Rule, Timeouts};
 use crate::dialect::findings::Findings;
 use crate::dialect::quantity;
+use crate::dialect::retry::default_policy;
 use crate::document::Spanned;
 use crate::policy::{Origin, Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
 
@@ -24,6 +25,7 @@ pub(super) struct Patience {
 /// Compiles timeouts and retries; `None` when they are wrong.
 pub(super) fn compile(
     rule: &Rule,
+    hashed: bool,
     profile: &Profile,
     findings: &mut Findings<'_>,
 ) -> Option<Patience> {
@@ -44,8 +46,8 @@ pub(super) fn compile(
         return None;
     }
     let mut retry = match &rule.retry {
-        Some(written) => stanza(written, profile, findings)?,
-        None => profile.retry.clone(),
+        Some(written) => stanza(written, hashed, profile, findings)?,
+        None => default_policy(hashed, profile),
     };
     // Zero switches a bound off.
     let bound = if rule.retry.is_some() {
@@ -109,6 +111,7 @@ fn is_gep_2257(text: &str) -> bool {
 
 fn stanza(
     written: &Spanned<Retry>,
+    hashed: bool,
     profile: &Profile,
     findings: &mut Findings<'_>,
 ) -> Option<Sourced<RetryPolicy>> {
@@ -129,7 +132,7 @@ fn stanza(
             on.statuses.push(code);
         }
     }
-    let mut policy = profile.retry.value.clone();
+    let mut policy = default_policy(hashed, profile).value;
     policy.retries = attempts;
     policy.on = on;
     if let Some(base) = duration(written.value.backoff.as_ref(), findings)? {

@@ -11,7 +11,7 @@ use crate::dialect::header;
 use crate::dialect::object::Object;
 use crate::document::Spanned;
 use crate::policy::{
-    DirectResponse, Forward, NoteKind, Origin, PathMatch, Position, Profile, Redirect,
+    Destination, DirectResponse, Forward, NoteKind, Origin, PathMatch, Position, Profile, Redirect,
     RequestMatch, Route, RouteAction, WeightedDestination,
 };
 
@@ -20,6 +20,7 @@ pub(super) struct Scene<'o, 'd> {
     pub(super) object: &'o Object<'d>,
     pub(super) grants: &'o Grants,
     pub(super) profile: &'o Profile,
+    pub(super) hashes: &'o dyn Fn(&Destination) -> bool,
 }
 
 /// A compiled route, how specific its match is, and its field.
@@ -53,8 +54,12 @@ fn compile(
     let field = scene.object.spec().child_item("rules", index);
     let rule = &written.value;
     let mut filters = filter::compile(&rule.filters, &field, scene, findings)?;
-    let patience = retry::compile(rule, scene.profile, findings)?;
     let destinations = destinations(written, &mut filters, &field, scene, findings)?;
+    let hashed = match destinations.as_slice() {
+        [only] => (scene.hashes)(&only.destination),
+        _ => false,
+    };
+    let patience = retry::compile(rule, hashed, scene.profile, findings)?;
     let part = rule.name.clone().unwrap_or_else(|| index.to_string());
     let label = format!("{}/{part}", scene.object.name);
     let mut compiled = Vec::new();

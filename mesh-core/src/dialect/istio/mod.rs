@@ -13,7 +13,10 @@ mod peer_authentication;
 mod service_entry;
 mod virtual_service;
 
+use std::collections::BTreeMap;
+
 use super::findings::Findings;
+use super::host::Namespaces;
 use super::object::{self, Object};
 use super::{gateway_api, review};
 use crate::document::{Diagnostic, Document};
@@ -30,11 +33,20 @@ pub fn compile(documents: &[Document], profile: &Profile) -> Result<MeshPolicy, 
     let mut findings = Findings::new(documents);
     let objects = Sorted::new(documents, &mut findings);
     let mut policy = MeshPolicy::defaults(profile.clone());
-    policy.destinations =
-        destination_rule::compile(&objects.of(Kind::DestinationRule), profile, &mut findings);
+    let namespaces = Namespaces {
+        known: object::namespaces(documents),
+        cluster_domain: &profile.cluster_domain,
+    };
+    policy.destinations = destination_rule::compile(
+        &objects.of(Kind::DestinationRule),
+        profile,
+        &namespaces,
+        &mut findings,
+    );
     let scene = Scene {
         profile,
         destinations: &policy.destinations,
+        namespaces: &namespaces,
     };
     let mut uses = Vec::new();
     let mut drafts = virtual_service::compile(
@@ -47,6 +59,7 @@ pub fn compile(documents: &[Document], profile: &Profile) -> Result<MeshPolicy, 
         &objects.of(Kind::HttpRoute),
         &objects.of(Kind::ReferenceGrant),
         profile,
+        &|destination| scene.hashes(destination),
         &mut findings,
     ));
     drafts.sort_by(|a, b| a.precedence.cmp(&b.precedence));
@@ -107,6 +120,7 @@ impl<'a> Sorted<'a> {
 struct Scene<'a> {
     profile: &'a Profile,
     destinations: &'a [DestinationRule],
+    namespaces: &'a Namespaces<'a>,
 }
 
 impl Scene<'_> {
@@ -119,7 +133,7 @@ impl Scene<'_> {
             .subsets
             .iter()
             .find(|subset| Some(&subset.name) == destination.subset.as_ref());
-        let by_port = |ports: &std::collections::BTreeMap<u16, DestinationPolicy>| {
+        let by_port = |ports: &BTreeMap<u16, DestinationPolicy>| {
             destination
                 .port
                 .and_then(|port| ports.get(&port))

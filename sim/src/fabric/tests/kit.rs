@@ -137,8 +137,13 @@ pub(super) async fn pause(seams: &Seams, span: Duration) {
 }
 
 /// What tasks report, in order.
-#[derive(Clone)]
 pub(super) struct Log<T>(Rc<RefCell<Vec<T>>>);
+
+impl<T> Clone for Log<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<T> Log<T> {
     pub(super) fn new() -> Self {

@@ -1,5 +1,9 @@
 //! The fabric as a whole: small worlds, exact expectations.
 
+mod clocks;
+mod death;
 mod exact;
 mod kit;
 mod sweeping;
+mod tasks;
+mod trouble;

@@ -94,7 +94,12 @@ struct Run {
     stats: FabricStats,
 }
 
-fn run(config: FabricConfig, mode: Sweeping, faults: impl FnOnce(&mut Fabric)) -> Run {
+fn run(
+    config: FabricConfig,
+    mode: Sweeping,
+    length: Duration,
+    faults: impl FnOnce(&mut Fabric),
+) -> Run {
     let hosts = config.hosts.len() as u32;
     let mut fabric = sweeping(config, mode);
     let packets = trace_packets(&mut fabric);
@@ -103,7 +108,7 @@ fn run(config: FabricConfig, mode: Sweeping, faults: impl FnOnce(&mut Fabric)) -
         boot(&mut fabric, position, hosts, &log);
     }
     faults(&mut fabric);
-    fabric.run_until(at(secs(2))).unwrap();
+    fabric.run_until(at(length)).unwrap();
     Run {
         packets: packets.take(),
         requests: log.take(),
@@ -113,16 +118,24 @@ fn run(config: FabricConfig, mode: Sweeping, faults: impl FnOnce(&mut Fabric)) -
 
 fn boot(fabric: &mut Fabric, position: u32, hosts: u32, log: &Log<(u64, u32, String)>) {
     let host = HostId::new(position);
-    start(fabric, host, move |seams| serve(seams, addr(host, 80), answer));
+    start(fabric, host, move |seams| {
+        serve(seams, addr(host, 80), answer)
+    });
     for _ in 0..2 {
         let log = log.clone();
-        start(fabric, host, move |seams| client(seams, hosts, log, position));
+        start(fabric, host, move |seams| {
+            client(seams, hosts, log, position)
+        });
     }
 }
 
 #[track_caller]
-fn all_modes_agree(config: &FabricConfig, faults: impl Fn(&mut Fabric)) -> [Run; 3] {
-    let runs = MODES.map(|mode| run(config.clone(), mode, &faults));
+fn all_modes_agree(
+    config: &FabricConfig,
+    length: Duration,
+    faults: impl Fn(&mut Fabric),
+) -> [Run; 3] {
+    let runs = MODES.map(|mode| run(config.clone(), mode, length, &faults));
     let [always, touched, late] = &runs;
     assert!(always.requests.len() > 50, "{}", always.requests.len());
     for other in [touched, late] {
@@ -146,7 +159,7 @@ fn jittery(count: u32) -> FabricConfig {
 
 #[test]
 fn with_jitter() {
-    let [always, touched, late] = all_modes_agree(&jittery(6), |_| ());
+    let [always, touched, late] = all_modes_agree(&jittery(6), ms(400), |_| ());
     assert!(touched.stats.sweeps < always.stats.sweeps);
     assert!(
         late.stats.sweeps * 2 < touched.stats.sweeps,
@@ -159,19 +172,20 @@ fn with_jitter() {
 #[test]
 fn with_latencies_down_to_nothing() {
     let wild = link(Distribution::Exponential { mean: us(500) });
-    all_modes_agree(&config(5, wild), |_| ());
-    all_modes_agree(&config(3, link(Distribution::ZERO)), |_| ());
+    all_modes_agree(&config(5, wild), ms(300), |_| ());
+    all_modes_agree(&config(3, link(Distribution::ZERO)), ms(700), |_| ());
 }
 
 #[test]
 fn with_everything_at_once_on_a_grid() {
-    all_modes_agree(&config(5, link(Distribution::Constant(us(500)))), |_| ());
+    let grid = link(Distribution::Constant(us(500)));
+    all_modes_agree(&config(5, grid), ms(300), |_| ());
 }
 
 #[test]
 fn with_very_long_latencies() {
     let far = link(Distribution::Constant(ms(30)));
-    all_modes_agree(&config(8, far), |_| ());
+    all_modes_agree(&config(8, far), secs(1), |_| ());
 }
 
 #[test]
@@ -185,7 +199,7 @@ fn with_bandwidth_loss_and_queues() {
         bandwidth_bps: Some(50_000_000),
         queue_bytes_max: Some(30_000),
     };
-    let [always, ..] = all_modes_agree(&config(5, poor), |_| ());
+    let [always, ..] = all_modes_agree(&config(5, poor), secs(2), |_| ());
     assert!(always.stats.lost > 100, "{:?}", always.stats);
 }
 
@@ -193,7 +207,7 @@ fn with_bandwidth_loss_and_queues() {
 fn with_faults() {
     let mut config = jittery(6);
     config.timeouts.user = ms(700);
-    let [always, ..] = all_modes_agree(&config, |fabric| {
+    let [always, ..] = all_modes_agree(&config, secs(2), |fabric| {
         fabric.at(at(ms(300)), |fabric| {
             let slow = PacketScope::everything();
             let rule = fabric.add_latency(slow, Distribution::Constant(us(77)));
@@ -225,14 +239,13 @@ fn with_faults() {
 
 #[test]
 fn two_runs_are_one() {
-    let one = run(jittery(4), Sweeping::Late, |_| ());
-    let two = run(jittery(4), Sweeping::Late, |_| ());
+    let one = run(jittery(4), Sweeping::Late, ms(300), |_| ());
+    let two = run(jittery(4), Sweeping::Late, ms(300), |_| ());
     assert_same(&one.packets, &two.packets);
     assert_eq!(one.stats, two.stats);
     assert_eq!(one.requests, two.requests);
     let mut other_seed = jittery(4);
     other_seed.seed = 2;
-    let three = run(other_seed, Sweeping::Late, |_| ());
+    let three = run(other_seed, Sweeping::Late, ms(300), |_| ());
     assert_ne!(one.packets, three.packets);
-    let _ = Duration::ZERO;
 }

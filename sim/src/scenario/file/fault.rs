@@ -22,7 +22,7 @@ pub(crate) struct FaultSpec {
     /// Packets take longer.
     pub(crate) latency: Option<Placed<LatencySpec>>,
     /// Packets do not arrive until it heals.
-    pub(crate) partition: Option<Placed<EdgeSpec>>,
+    pub(crate) partition: Option<Placed<Short<EdgeSpec>>>,
     /// Pods die; when the fault ends they start again.
     pub(crate) crash: Option<Placed<Short<PodsSpec>>>,
     /// Pods die and start again at once.
@@ -69,7 +69,7 @@ impl Brief for PodsSpec {
     }
 }
 
-/// Packets between two sets of pods: `from` and `to`, or one set and everybody else.
+/// Packets between two sets of pods: `from` and `to`, or one set and everybody else. A text alone is a service, or a pattern of pod names.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct EdgeSpec {
@@ -91,6 +91,23 @@ pub(crate) struct EdgeSpec {
     pub(crate) region: Option<Placed<String>>,
     /// In place of `from`: pods in this namespace.
     pub(crate) namespace: Option<Placed<String>>,
+}
+
+impl Brief for EdgeSpec {
+    const EXPECTED: &'static str = PodsSpec::EXPECTED;
+
+    fn text_schema(generator: &mut SchemaGenerator) -> Schema {
+        PodsSpec::text_schema(generator)
+    }
+
+    fn from_text(text: &str, at: &Position) -> Result<Self, String> {
+        let pods = PodsSpec::from_text(text, at)?;
+        Ok(Self {
+            service: pods.service,
+            pod: pods.pod,
+            ..Self::default()
+        })
+    }
 }
 
 /// Latency added to packets, chosen as for a partition.

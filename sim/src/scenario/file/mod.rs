@@ -17,7 +17,7 @@ pub(crate) use mesh::{BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, ProfileName
 pub(crate) use placed::{Each, Named, OneOrMore, Placed, Short};
 pub(crate) use response::{Failure, ResponseSpec};
 pub(crate) use script::{CallSpec, Command, StepSpec};
-pub(crate) use service::{Behaviour, CancelSpec, HandlerSpec, OrderSpec, PortSpec, ServiceSpec, VersionSpec};
+pub(crate) use service::{Behaviour, CancelSpec, HandlerSpec, OrderSpec, ServiceSpec, VersionSpec};
 pub(crate) use topology::{LinkSpec, TopologySpec};
 pub(crate) use traffic::{BurstSpec, OutcomeSpec, RequestSpec, TrafficSpec};
 
@@ -85,8 +85,10 @@ pub(crate) struct ServiceKey {
 impl Text for ServiceKey {
     const NAME: &'static str = "ServiceName";
     const EXPECTED: &'static str = "a name such as `reviews`";
-    const ABOUT: &'static str = "A service, or an imported Deployment, and its namespace when it is not the default one.";
-    const PATTERN: &'static str = r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)?$";
+    const ABOUT: &'static str =
+        "A service, or an imported Deployment, and its namespace when it is not the default one.";
+    const PATTERN: &'static str =
+        r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)?$";
     const EXAMPLES: &'static [&'static str] = &["reviews", "reviews-v2", "reviews.prod"];
 
     fn parse(text: &str) -> Result<Self, String> {

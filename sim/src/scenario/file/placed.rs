@@ -73,7 +73,7 @@ described_as_inner!(Placed);
 
 /// Entries by name, in file order. A mistake in one does not hide those in others.
 #[derive(Clone, Debug)]
-pub(crate) struct Named<K, T>(Vec<(Placed<K>, Recover<T>)>);
+pub(crate) struct Named<K, T>(Vec<(Recover<Placed<K>>, Recover<T>)>);
 
 impl<K, T> Default for Named<K, T> {
     fn default() -> Self {
@@ -86,7 +86,7 @@ impl<K, T> Named<K, T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Placed<K>, &T)> {
         self.0
             .iter()
-            .filter_map(|(name, value)| Some((name, value.get()?)))
+            .filter_map(|(name, value)| Some((name.get()?, value.get()?)))
     }
 
     /// Whether there is none.

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Waits.
     Sleep(Spread),
     /// Calls a service.
-    Call(Placed<Short<CallSpec>>),
+    Call(Box<Placed<Short<CallSpec>>>),
 }
 
 /// A call to another service; the service alone may stand for it.

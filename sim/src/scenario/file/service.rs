@@ -171,7 +171,8 @@ impl<'de> Deserialize<'de> for PortSpec {
             fn visit_i64<E: Error>(self, number: i64) -> Result<PortSpec, E> {
                 let port = u16::try_from(number).ok().filter(|port| *port > 0);
                 Ok(PortSpec {
-                    port: port.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))?,
+                    port: port
+                        .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))?,
                     target: None,
                     name: None,
                     http2: false,

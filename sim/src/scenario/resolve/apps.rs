@@ -41,7 +41,11 @@ pub(super) struct Apps {
 }
 
 impl Apps {
-    pub(super) fn new(groups: &Groups<'_>, directory: &Directory<'_>, problems: &mut Problems) -> Self {
+    pub(super) fn new(
+        groups: &Groups<'_>,
+        directory: &Directory<'_>,
+        problems: &mut Problems,
+    ) -> Self {
         let mut apps = Self {
             plans: Vec::new(),
             calls: Vec::new(),
@@ -109,7 +113,9 @@ impl<'a> AppBuilder<'a, '_> {
     fn capacity(&mut self, app: &mut AppPlan) {
         if let Some(workers) = self.last(|layer| layer.workers) {
             if *workers.value() == 0 {
-                let error = self.problems.error(workers.at(), "an app without workers answers nothing");
+                let error = self
+                    .problems
+                    .error(workers.at(), "an app without workers answers nothing");
                 self.problems.push(error);
             }
             app.workers = Some(*workers.value());
@@ -153,7 +159,12 @@ impl<'a> AppBuilder<'a, '_> {
         handlers.into_iter().collect()
     }
 
-    fn handled(&mut self, key: &RouteKey, handler: &HandlerSpec, defaults: &EndpointPlan) -> EndpointPlan {
+    fn handled(
+        &mut self,
+        key: &RouteKey,
+        handler: &HandlerSpec,
+        defaults: &EndpointPlan,
+    ) -> EndpointPlan {
         let handler = &handler.0;
         let mut sites = Vec::new();
         let steps = self.steps(&handler.script, &mut sites);
@@ -168,7 +179,9 @@ impl<'a> AppBuilder<'a, '_> {
             steps,
             errors: handler.errors.map_or(defaults.errors, |errors| errors.0),
             responses: self.responses(&handler.responses),
-            response_bytes: handler.response_size.map_or(defaults.response_bytes, |size| size.0),
+            response_bytes: handler
+                .response_size
+                .map_or(defaults.response_bytes, |size| size.0),
         }
     }
 
@@ -177,7 +190,10 @@ impl<'a> AppBuilder<'a, '_> {
         let mut endpoints: Vec<(EndpointPlan, Vec<CallSite>)> =
             app.endpoints.drain(..).zip(self.calls.drain(..)).collect();
         endpoints.sort_by_key(|(endpoint, _)| {
-            (std::cmp::Reverse(endpoint.path_prefix.len()), endpoint.method.is_none())
+            (
+                std::cmp::Reverse(endpoint.path_prefix.len()),
+                endpoint.method.is_none(),
+            )
         });
         for (endpoint, sites) in endpoints {
             app.endpoints.push(endpoint);
@@ -235,12 +251,18 @@ impl<'a> AppBuilder<'a, '_> {
             authority,
             service,
             name,
-        } = self.directory.resolve(&call.service, namespace, self.problems)?;
+        } = self
+            .directory
+            .resolve(&call.service, namespace, self.problems)?;
         let path = requests::path(call.path.as_ref(), "/", self.problems)?;
         let method = requests::method(call.method.as_ref(), "GET", self.problems)?;
         let probability = call.probability.map_or(Fraction::ONE, |share| share.0);
         let tries = call.tries.as_ref().map_or(1, |tries| *tries.value());
-        if let Some(written) = call.tries.as_ref().filter(|_| !(1..=TRIES_MAX).contains(&tries)) {
+        if let Some(written) = call
+            .tries
+            .as_ref()
+            .filter(|_| !(1..=TRIES_MAX).contains(&tries))
+        {
             let message = format!("an app tries from 1 to {TRIES_MAX} times");
             return Err(self.problems.error(written.at(), message));
         }
@@ -254,7 +276,11 @@ impl<'a> AppBuilder<'a, '_> {
             });
         }
         Ok(CallPlan {
-            service: if service.is_some() { name } else { call.service.host.clone() },
+            service: if service.is_some() {
+                name
+            } else {
+                call.service.host.clone()
+            },
             authority,
             method,
             path,
@@ -271,13 +297,15 @@ impl<'a> AppBuilder<'a, '_> {
     fn responses(&mut self, responses: &[ResponseSpec]) -> Vec<ScriptedResponse> {
         responses
             .iter()
-            .filter_map(|response| match requests::response(response, self.problems) {
-                Ok(response) => Some(response),
-                Err(error) => {
-                    self.problems.push(error);
-                    None
-                }
-            })
+            .filter_map(
+                |response| match requests::response(response, self.problems) {
+                    Ok(response) => Some(response),
+                    Err(error) => {
+                        self.problems.push(error);
+                        None
+                    }
+                },
+            )
             .collect()
     }
 

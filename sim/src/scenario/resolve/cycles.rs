@@ -30,18 +30,14 @@ pub(super) fn check(
 ) {
     let graph = Graph::new(groups, directory, apps);
     let all = graph.points();
-    let surely = graph.survivors(&all, |call, alive| {
-        call.is_inside(alive, true)
-    });
+    let surely = graph.survivors(&all, |call, alive| call.is_inside(alive, true));
     if let Some(start) = surely.first() {
         let cycle = graph.cycle(*start, &surely, true);
         let mut error = graph.diagnose(&cycle, problems, "never ends", true);
         error = error.help("let the call be made with a `probability`, or end it at another path");
         return problems.push(error);
     }
-    let perhaps = graph.survivors(&all, |call, alive| {
-        call.is_inside(alive, false)
-    });
+    let perhaps = graph.survivors(&all, |call, alive| call.is_inside(alive, false));
     if let Some(start) = perhaps.first() {
         let cycle = graph.cycle(*start, &perhaps, false);
         let warning = graph.diagnose(&cycle, problems, "may come back without end", false);
@@ -107,7 +103,9 @@ impl<'a> Graph<'a> {
         self.edges
             .iter()
             .enumerate()
-            .flat_map(|(group, endpoints)| (0..endpoints.len()).map(move |endpoint| (group, endpoint)))
+            .flat_map(|(group, endpoints)| {
+                (0..endpoints.len()).map(move |endpoint| (group, endpoint))
+            })
             .collect()
     }
 
@@ -194,5 +192,8 @@ impl<'a> Graph<'a> {
 
 fn takes(endpoint: &EndpointPlan, call: &CallSite) -> bool {
     call.path.starts_with(&endpoint.path_prefix)
-        && endpoint.method.as_ref().is_none_or(|method| *method == call.method)
+        && endpoint
+            .method
+            .as_ref()
+            .is_none_or(|method| *method == call.method)
 }

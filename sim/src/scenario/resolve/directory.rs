@@ -62,7 +62,11 @@ impl<'a> Directory<'a> {
     pub(super) fn find(&self, host: &str, from: &str) -> Option<usize> {
         let (name, rest) = host.split_once('.').unwrap_or((host, ""));
         let (namespace, suffix) = rest.split_once('.').unwrap_or((rest, ""));
-        let namespace = if namespace.is_empty() { from } else { namespace };
+        let namespace = if namespace.is_empty() {
+            from
+        } else {
+            namespace
+        };
         let local = suffix.is_empty()
             || suffix == "svc"
             || suffix.strip_prefix("svc.") == Some(self.cluster_domain);
@@ -100,12 +104,16 @@ impl<'a> Directory<'a> {
 
     /// Whether something other than the topology's services answers to `host`.
     fn is_known_outside(&self, host: &str) -> bool {
-        let external = self.external.iter().flat_map(|service| &service.hosts).any(|known| {
-            known == host
-                || known
-                    .strip_prefix('*')
-                    .is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
-        });
+        let external = self
+            .external
+            .iter()
+            .flat_map(|service| &service.hosts)
+            .any(|known| {
+                known == host
+                    || known
+                        .strip_prefix('*')
+                        .is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
+            });
         // A rule for every host says nothing about this one.
         let routed = self
             .routed
@@ -139,20 +147,33 @@ fn service_port(
     problems: &Problems,
 ) -> Result<u16, Diagnostic> {
     let listed = || {
-        let ports: Vec<String> = service.ports.iter().map(|port| port.port.to_string()).collect();
+        let ports: Vec<String> = service
+            .ports
+            .iter()
+            .map(|port| port.port.to_string())
+            .collect();
         ports.join(", ")
     };
     let has = |wanted: u16| service.ports.iter().any(|port| port.port == wanted);
     match (callee.port, service.ports.as_slice()) {
         (Some(port), _) if has(port) => Ok(port),
         (Some(port), _) => Err(problems
-            .error(callee.at(), format!("service `{}` has no port {port}", service.name))
+            .error(
+                callee.at(),
+                format!("service `{}` has no port {port}", service.name),
+            )
             .help(format!("it listens on {}", listed()))),
         (None, [only]) => Ok(only.port),
         (None, _) if has(80) => Ok(80),
-        (None, []) => Err(problems.error(callee.at(), format!("service `{}` has no ports", service.name))),
+        (None, []) => Err(problems.error(
+            callee.at(),
+            format!("service `{}` has no ports", service.name),
+        )),
         (None, _) => Err(problems
-            .error(callee.at(), format!("service `{}` has several ports", service.name))
+            .error(
+                callee.at(),
+                format!("service `{}` has several ports", service.name),
+            )
             .help(format!("write `{}:PORT`, one of {}", callee.host, listed()))),
     }
 }

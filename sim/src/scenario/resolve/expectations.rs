@@ -18,7 +18,10 @@ pub(super) fn plans(
     let mut plans = Vec::new();
     for spec in scenario.expect.iter() {
         // A source that is written but did not come to be has been complained of already.
-        let written = scenario.traffic.iter().any(|(name, _)| name.0 == **spec.traffic);
+        let written = scenario
+            .traffic
+            .iter()
+            .any(|(name, _)| name.0 == **spec.traffic);
         if !written {
             let error = unknown(spec, traffic, problems);
             problems.push(error);
@@ -35,7 +38,10 @@ fn unknown(spec: &ExpectSpec, traffic: &[TrafficPlan], problems: &Problems) -> D
     let names: Vec<&str> = traffic.iter().map(|source| source.name.as_str()).collect();
     let name = &spec.traffic;
     let error = problems
-        .error(name.at(), format!("no traffic is called `{}`", name.value()))
+        .error(
+            name.at(),
+            format!("no traffic is called `{}`", name.value()),
+        )
         .did_you_mean(name, names.iter().copied());
     if names.is_empty() {
         return error;
@@ -60,7 +66,10 @@ fn window(spec: &ExpectSpec, frame: &Frame, problems: &mut Problems) -> Option<W
     if window.to <= end && window.from < end {
         return Some(window);
     }
-    let message = format!("this window goes beyond the run, which ends after {}", written(end));
+    let message = format!(
+        "this window goes beyond the run, which ends after {}",
+        written(end)
+    );
     if frame.duration_overridden {
         let warning = problems.warning(during.at(), message);
         problems.push(warning);
@@ -74,7 +83,9 @@ fn window(spec: &ExpectSpec, frame: &Frame, problems: &mut Problems) -> Option<W
 fn demands(spec: &Placed<ExpectSpec>, window: Window, problems: &mut Problems) -> Vec<Expectation> {
     let quantile = |q: f64, limit: &Option<Placed<TimeLimit>>| {
         let measure = Measure::Latency(LatencyMeasure::Quantile(q));
-        limit.as_ref().map(|limit| (measure, limit.0, place(limit.at())))
+        limit
+            .as_ref()
+            .map(|limit| (measure, limit.0, place(limit.at())))
     };
     let latency = |measure: LatencyMeasure, limit: &Option<Placed<TimeLimit>>| {
         limit

@@ -6,9 +6,7 @@ use mesh_core::policy::Position;
 use super::groups::Groups;
 use super::selectors::{Candidate, candidates, select};
 use super::{Frame, place};
-use crate::plan::{
-    EdgeSelector, FaultKind, FaultPlan, PodPlan, PodSelector, TrafficPlan,
-};
+use crate::plan::{EdgeSelector, FaultKind, FaultPlan, PodPlan, PodSelector, TrafficPlan};
 use crate::scenario::file::{EdgeSpec, FaultSpec, Placed, PodsSpec, Scenario, Short};
 use crate::scenario::problems::Problems;
 use crate::scenario::value::written;
@@ -41,7 +39,10 @@ fn is_late(fault: &Placed<FaultSpec>, frame: &Frame, problems: &mut Problems) ->
     let late = fault.at.0 >= frame.duration;
     if late {
         let at = fault.value().at.at();
-        let message = format!("this fault never happens: the run ends after {}", written(frame.duration));
+        let message = format!(
+            "this fault never happens: the run ends after {}",
+            written(frame.duration)
+        );
         let diagnostic = if frame.duration_overridden {
             problems.warning(at, message)
         } else {
@@ -69,12 +70,18 @@ fn plan(
     ];
     if kinds.iter().filter(|given| **given).count() != 1 {
         return Err(problems
-            .error(fault.at(), "a fault is exactly one of `latency`, `partition`, `crash` and `restart`")
+            .error(
+                fault.at(),
+                "a fault is exactly one of `latency`, `partition`, `crash` and `restart`",
+            )
             .help("write one item of the list for each fault"));
     }
     let (verb, kind) = kind(spec, candidates, problems)?;
     Ok(FaultPlan {
-        name: spec.name.clone().unwrap_or_else(|| format!("{verb} {}", subject(&kind))),
+        name: spec
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("{verb} {}", subject(&kind))),
         at: spec.at.0,
         duration: spec.lasts.as_ref().map(|lasts| lasts.0),
         kind,
@@ -93,7 +100,7 @@ fn kind(
         return Ok(("latency", FaultKind::Latency { on, add }));
     }
     if let Some(partition) = &spec.partition {
-        let on = edge(partition.value(), partition.at(), candidates, problems)?;
+        let on = edge(partition, partition.at(), candidates, problems)?;
         return Ok(("partition", FaultKind::Partition { on }));
     }
     if let Some(pods) = &spec.crash {
@@ -120,7 +127,10 @@ fn apps(
     candidates: &[Candidate<'_>],
     problems: &Problems,
 ) -> Result<PodSelector, Diagnostic> {
-    let sources = candidates.iter().filter(|candidate| candidate.is_source).count();
+    let sources = candidates
+        .iter()
+        .filter(|candidate| candidate.is_source)
+        .count();
     let apps = &candidates[..candidates.len() - sources];
     select(pods, pods.at(), apps, problems)
 }
@@ -133,7 +143,10 @@ fn edge(
 ) -> Result<EdgeSelector, Diagnostic> {
     let from = match (spec.direct(), &spec.from) {
         (Some(_), Some(from)) => {
-            return Err(problems.error(from.at(), "`from` stands beside another selector; keep one of them"));
+            return Err(problems.error(
+                from.at(),
+                "`from` stands beside another selector; keep one of them",
+            ));
         }
         (Some(direct), None) => select(&direct, at, candidates, problems)?,
         (None, Some(from)) => select(from, from.at(), candidates, problems)?,
@@ -150,7 +163,10 @@ fn edge(
     let everybody = from.pods.len() == candidates.len();
     let oneself = |to: &PodSelector| to.pods == from.pods && from.pods.len() == 1;
     if to.as_ref().map_or(everybody, oneself) {
-        return Err(problems.error(at, "no packet is on this way: there is nobody at its other end"));
+        return Err(problems.error(
+            at,
+            "no packet is on this way: there is nobody at its other end",
+        ));
     }
     Ok(EdgeSelector {
         from,

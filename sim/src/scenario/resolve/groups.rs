@@ -169,7 +169,10 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn add_service(&mut self, service: Service, at: &Position) {
-        let same = self.services.iter().find(|(other, _)| other.host == service.host);
+        let same = self
+            .services
+            .iter()
+            .find(|(other, _)| other.host == service.host);
         if let Some((_, first)) = same {
             let message = format!("service `{}` is declared twice", service.name);
             let error = self.problems.error(at, message).label("again here");
@@ -181,13 +184,15 @@ impl<'a> Builder<'a, '_> {
 
     /// Adds a group, unless its pods' names are taken; its index.
     fn add_group(&mut self, group: Group<'a>, pin: Option<Locality>) -> Option<usize> {
-        let same = self
-            .drafts
-            .iter()
-            .find(|draft| draft.group.name == group.name && draft.group.namespace == group.namespace);
+        let same = self.drafts.iter().find(|draft| {
+            draft.group.name == group.name && draft.group.namespace == group.namespace
+        });
         if let Some(first) = same {
             let message = format!("two deployments are called `{}`", group.name);
-            let error = self.problems.error(&group.place, message).label("again here");
+            let error = self
+                .problems
+                .error(&group.place, message)
+                .label("again here");
             let error = self.problems.also(error, &first.group.place, "first here");
             self.problems.push(error);
             return None;
@@ -233,7 +238,12 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// An entry for an imported service: it adds to the pods the service selects.
-    fn extend_service(&mut self, key: &Placed<ServiceKey>, spec: &'a ServiceSpec, service: &Service) {
+    fn extend_service(
+        &mut self,
+        key: &Placed<ServiceKey>,
+        spec: &'a ServiceSpec,
+        service: &Service,
+    ) {
         self.refuse_ports(key, spec, "an imported service");
         let selected: Vec<usize> = (0..self.drafts.len())
             .filter(|index| self.drafts[*index].group.belongs_to(service))
@@ -241,7 +251,13 @@ impl<'a> Builder<'a, '_> {
         if selected.is_empty() && spec.versions.is_empty() && !service.selector.is_empty() {
             // A Service whose Deployment lives elsewhere: the scenario supplies the pods.
             let ports = service.ports.iter().map(|port| port.target).collect();
-            let group = self.group(key, spec, &service.namespace, service.selector.clone(), ports);
+            let group = self.group(
+                key,
+                spec,
+                &service.namespace,
+                service.selector.clone(),
+                ports,
+            );
             if let Some(index) = self.add_group(group, None) {
                 self.drafts[index].service_layers.push(spec.behaviour());
             }
@@ -274,7 +290,10 @@ impl<'a> Builder<'a, '_> {
                 .collect();
             let error = self
                 .problems
-                .error(version.at(), format!("no version `{}` of `{service}`", version.0))
+                .error(
+                    version.at(),
+                    format!("no version `{}` of `{service}`", version.0),
+                )
                 .did_you_mean(&version.0, known.iter().copied())
                 .note(if known.is_empty() {
                     format!("no pod of `{service}` has a label `version`")
@@ -310,7 +329,11 @@ impl<'a> Builder<'a, '_> {
         let names = self.services[..services]
             .iter()
             .map(|(service, _)| &*service.name)
-            .chain(self.drafts[..drafts].iter().map(|draft| draft.group.name.as_str()));
+            .chain(
+                self.drafts[..drafts]
+                    .iter()
+                    .map(|draft| draft.group.name.as_str()),
+            );
         if let Some(close) = nearest(&key.name, names) {
             let warning = self
                 .problems
@@ -423,13 +446,19 @@ fn settle<'a>(draft: Draft<'a>, layout: &Layout, problems: &mut Problems) -> Gro
         group.meshed = layer.sidecar.unwrap_or(group.meshed);
         for (label, value) in layer.labels.iter() {
             if written_labels.contains_key(label.value()) {
-                let message = format!("the pods of `{}` have a label `{}` already", group.name, label.value());
+                let message = format!(
+                    "the pods of `{}` have a label `{}` already",
+                    group.name,
+                    label.value()
+                );
                 let error = problems
                     .error(label.at(), message)
                     .help("services select pods by it: leave it as it is");
                 problems.push(error);
             } else {
-                group.labels.insert(label.value().clone(), value.value().clone());
+                group
+                    .labels
+                    .insert(label.value().clone(), value.value().clone());
             }
         }
     }

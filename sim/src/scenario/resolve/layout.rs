@@ -44,7 +44,8 @@ impl Layout {
                 break;
             }
             if zones.is_empty() {
-                let error = problems.error(region.at(), format!("region `{}` has no zone", region.0));
+                let error =
+                    problems.error(region.at(), format!("region `{}` has no zone", region.0));
                 problems.push(error);
             }
             layout.add_zones(&region.0, zones, problems);
@@ -80,7 +81,11 @@ impl Layout {
             .iter()
             .filter_map(|zone| self.zone(zone, problems))
             .collect();
-        if places.is_empty() { self.anywhere() } else { places }
+        if places.is_empty() {
+            self.anywhere()
+        } else {
+            places
+        }
     }
 
     fn anywhere(&self) -> Vec<Locality> {
@@ -118,13 +123,20 @@ impl Layout {
                 && (pin.region.is_empty() || zone.region == pin.region)
         };
         let fitting: Vec<Locality> = self.zones.iter().filter(fits).cloned().collect();
-        if fitting.is_empty() { vec![pin.clone()] } else { fitting }
+        if fitting.is_empty() {
+            vec![pin.clone()]
+        } else {
+            fitting
+        }
     }
 
     /// Outside every zone, yet in the first region: where callers are unless they say.
     pub(super) fn outside(&self) -> Locality {
         Locality {
-            region: self.zones.first().map_or_else(|| Arc::from(""), |zone| zone.region.clone()),
+            region: self
+                .zones
+                .first()
+                .map_or_else(|| Arc::from(""), |zone| zone.region.clone()),
             ..Locality::default()
         }
     }

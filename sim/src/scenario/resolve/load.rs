@@ -15,10 +15,17 @@ const REPEATS_MAX: usize = 10_000;
 const TIMES_MAX: f64 = 100_000.0;
 
 /// The open load of a traffic source.
-pub(super) fn profile(spec: &TrafficSpec, problems: &Problems) -> Result<Load, Diagnostic> {
-    let spacing = spec.rate.as_ref().map_or(Arrivals::Poisson, |rate| rate.spacing);
+pub(super) fn profile(
+    spec: &TrafficSpec,
+    run: Duration,
+    problems: &Problems,
+) -> Result<Load, Diagnostic> {
+    let spacing = spec
+        .rate
+        .as_ref()
+        .map_or(Arrivals::Poisson, |rate| rate.spacing);
     let base = base(spec, problems)?;
-    let bursts = bursts(spec, problems)?;
+    let bursts = bursts(spec, run, problems)?;
     Ok(Load::Open {
         rate: overlay(&base, &bursts),
         arrivals: spacing,
@@ -34,7 +41,10 @@ fn base(spec: &TrafficSpec, problems: &Problems) -> Result<RateProfile, Diagnost
         let at = change.at.0;
         if at < settled {
             return Err(problems
-                .error(change.at(), "this change begins before the one above it has ended")
+                .error(
+                    change.at(),
+                    "this change begins before the one above it has ended",
+                )
                 .help("write the changes in the order of time"));
         }
         let over = change.over.map(|over| over.0).unwrap_or_default();
@@ -72,11 +82,15 @@ impl Effect {
     }
 }
 
-fn bursts(spec: &TrafficSpec, problems: &Problems) -> Result<Vec<Burst>, Diagnostic> {
+fn bursts(
+    spec: &TrafficSpec,
+    run: Duration,
+    problems: &Problems,
+) -> Result<Vec<Burst>, Diagnostic> {
     let mut bursts: Vec<Burst> = Vec::new();
     let mut written = Vec::new();
     for burst in spec.bursts.iter() {
-        for burst in repeated(burst, problems)? {
+        for burst in repeated(burst, run, problems)? {
             bursts.push(burst);
         }
         written.push(burst);
@@ -89,7 +103,11 @@ fn bursts(spec: &TrafficSpec, problems: &Problems) -> Result<Vec<Burst>, Diagnos
     }
 }
 
-fn repeated(burst: &Placed<BurstSpec>, problems: &Problems) -> Result<Vec<Burst>, Diagnostic> {
+fn repeated(
+    burst: &Placed<BurstSpec>,
+    run: Duration,
+    problems: &Problems,
+) -> Result<Vec<Burst>, Diagnostic> {
     let effect = match (burst.rate, burst.times) {
         (Some(rate), None) => Effect::Rate(rate.0),
         (None, Some(times)) if (0.0..=TIMES_MAX).contains(&times) => Effect::Times(times),
@@ -97,7 +115,9 @@ fn repeated(burst: &Placed<BurstSpec>, problems: &Problems) -> Result<Vec<Burst>
             let message = format!("`times` is a number from 0 to {TIMES_MAX}");
             return Err(problems.error(burst.at(), message));
         }
-        _ => return Err(problems.error(burst.at(), "a burst has exactly one of `rate` and `times`")),
+        _ => {
+            return Err(problems.error(burst.at(), "a burst has exactly one of `rate` and `times`"));
+        }
     };
     let lasts = burst.lasts.0;
     if lasts.is_zero() {
@@ -105,16 +125,29 @@ fn repeated(burst: &Placed<BurstSpec>, problems: &Problems) -> Result<Vec<Burst>
     }
     let Some(every) = burst.every else {
         let from = burst.at.0;
-        return Ok(vec![Burst { from, to: from + lasts, effect }]);
+        return Ok(vec![Burst {
+            from,
+            to: from + lasts,
+            effect,
+        }]);
     };
     if every.0 < lasts {
         return Err(problems.error(burst.at(), "this burst begins again before it has ended"));
     }
-    // It comes again until the longest run is over; what lies beyond the end of this run is never reached.
-    Ok((0..REPEATS_MAX as u32)
+    let bursts: Vec<Burst> = (0..=REPEATS_MAX as u32)
         .map(|turn| burst.at.0 + every.0 * turn)
-        .map(|from| Burst { from, to: from + lasts, effect })
-        .collect())
+        .take_while(|from| *from < run)
+        .map(|from| Burst {
+            from,
+            to: from + lasts,
+            effect,
+        })
+        .collect();
+    if bursts.len() > REPEATS_MAX {
+        let message = format!("this burst comes more than {REPEATS_MAX} times");
+        return Err(problems.error(burst.at(), message));
+    }
+    Ok(bursts)
 }
 
 /// The base with bursts laid over it. Between two neighbouring points of either, both are linear, and so is the result.
@@ -136,8 +169,14 @@ fn overlay(base: &RateProfile, bursts: &[Burst]) -> RateProfile {
         let before = near.iter().find(|burst| burst.from < at && at <= burst.to);
         let after = near.iter().find(|burst| burst.from <= at && at < burst.to);
         let (left, right) = sides(base, at);
-        points.push(point(at, before.map_or(left, |burst| burst.effect.on(left))));
-        points.push(point(at, after.map_or(right, |burst| burst.effect.on(right))));
+        points.push(point(
+            at,
+            before.map_or(left, |burst| burst.effect.on(left)),
+        ));
+        points.push(point(
+            at,
+            after.map_or(right, |burst| burst.effect.on(right)),
+        ));
     }
     RateProfile(simplified(points))
 }
@@ -145,20 +184,20 @@ fn overlay(base: &RateProfile, bursts: &[Burst]) -> RateProfile {
 /// The base rate just before and just after an instant.
 fn sides(base: &RateProfile, at: Duration) -> (f64, f64) {
     let points = &base.0;
-    let before = points.iter().rposition(|point| point.at < at);
-    let here = points.iter().filter(|point| point.at == at);
-    let (first_here, last_here) = (here.clone().next(), here.last());
-    if let (Some(first), Some(last)) = (first_here, last_here) {
+    let first_here = points.partition_point(|point| point.at < at);
+    let first_later = points.partition_point(|point| point.at <= at);
+    if first_here < first_later {
+        let (first, last) = (points[first_here], points[first_later - 1]);
         return (first.per_second, last.per_second);
     }
-    let Some(before) = before else {
-        let first = points.first().map_or(0.0, |point| point.per_second);
-        return (first, first);
-    };
-    let from = points[before];
-    let value = match points.get(before + 1) {
-        None => from.per_second,
-        Some(to) => {
+    let value = match (
+        first_here.checked_sub(1).map(|before| points[before]),
+        points.get(first_here),
+    ) {
+        (None, None) => 0.0,
+        (Some(only), None) => only.per_second,
+        (None, Some(only)) => only.per_second,
+        (Some(from), Some(to)) => {
             let share = (at - from.at).as_secs_f64() / (to.at - from.at).as_secs_f64();
             from.per_second + (to.per_second - from.per_second) * share
         }
@@ -198,7 +237,7 @@ mod tests {
     fn rates(yaml: &str) -> Result<Vec<(f64, f64)>, String> {
         let document = parse(&Source::new("t", yaml)).unwrap().remove(0);
         let spec: TrafficSpec = read(&document, &document.root).unwrap();
-        match profile(&spec, &Problems::default()) {
+        match profile(&spec, Duration::from_secs(60), &Problems::default()) {
             Ok(Load::Open { rate, .. }) => Ok(rate
                 .0
                 .iter()
@@ -219,14 +258,23 @@ mod tests {
         let yaml = "rate: 10/s\nprofile: [{at: 5s, rate: 20/s}, {at: 10s, rate: 40/s, over: 10s}]";
         assert_eq!(
             rates(yaml).unwrap(),
-            [(0.0, 10.0), (5.0, 10.0), (5.0, 20.0), (10.0, 20.0), (20.0, 40.0)]
+            [
+                (0.0, 10.0),
+                (5.0, 10.0),
+                (5.0, 20.0),
+                (10.0, 20.0),
+                (20.0, 40.0)
+            ]
         );
     }
 
     #[test]
     fn a_profile_needs_no_base() {
         let yaml = "profile: [{at: 0s, rate: 5/s}, {at: 10s, rate: 0/s}]";
-        assert_eq!(rates(yaml).unwrap(), [(0.0, 0.0), (0.0, 5.0), (10.0, 5.0), (10.0, 0.0)]);
+        assert_eq!(
+            rates(yaml).unwrap(),
+            [(0.0, 0.0), (0.0, 5.0), (10.0, 5.0), (10.0, 0.0)]
+        );
     }
 
     #[test]
@@ -234,13 +282,26 @@ mod tests {
         let yaml = "rate: 10/s\nbursts: [{at: 5s, for: 1s, times: 3}]";
         assert_eq!(
             rates(yaml).unwrap(),
-            [(0.0, 10.0), (5.0, 10.0), (5.0, 30.0), (6.0, 30.0), (6.0, 10.0)]
+            [
+                (0.0, 10.0),
+                (5.0, 10.0),
+                (5.0, 30.0),
+                (6.0, 30.0),
+                (6.0, 10.0)
+            ]
         );
         // Half way up a ramp from 0 to 100 the rate is 50, and twice that is 100.
-        let yaml = "profile: [{at: 0s, rate: 100/s, over: 10s}]\nbursts: [{at: 5s, for: 5s, times: 2}]";
+        let yaml =
+            "profile: [{at: 0s, rate: 100/s, over: 10s}]\nbursts: [{at: 5s, for: 5s, times: 2}]";
         assert_eq!(
             rates(yaml).unwrap(),
-            [(0.0, 0.0), (5.0, 50.0), (5.0, 100.0), (10.0, 200.0), (10.0, 100.0)]
+            [
+                (0.0, 0.0),
+                (5.0, 50.0),
+                (5.0, 100.0),
+                (10.0, 200.0),
+                (10.0, 100.0)
+            ]
         );
     }
 
@@ -250,17 +311,35 @@ mod tests {
         let rates = rates(yaml).unwrap();
         assert_eq!(
             rates[..9],
-            [(0.0, 1.0), (1.0, 1.0), (1.0, 9.0), (2.0, 9.0), (2.0, 1.0), (11.0, 1.0), (11.0, 9.0), (12.0, 9.0), (12.0, 1.0)]
+            [
+                (0.0, 1.0),
+                (1.0, 1.0),
+                (1.0, 9.0),
+                (2.0, 9.0),
+                (2.0, 1.0),
+                (11.0, 1.0),
+                (11.0, 9.0),
+                (12.0, 9.0),
+                (12.0, 1.0)
+            ]
         );
-        assert_eq!(rates.len(), 1 + 4 * REPEATS_MAX);
+        assert_eq!(rates.len(), 1 + 4 * 6);
     }
 
     #[test]
     fn bursts_may_follow_each_other_at_once() {
-        let yaml = "rate: 1/s\nbursts: [{at: 0s, for: 2s, rate: 5/s}, {at: 2s, for: 2s, rate: 7/s}]";
+        let yaml =
+            "rate: 1/s\nbursts: [{at: 0s, for: 2s, rate: 5/s}, {at: 2s, for: 2s, rate: 7/s}]";
         assert_eq!(
             rates(yaml).unwrap(),
-            [(0.0, 1.0), (0.0, 5.0), (2.0, 5.0), (2.0, 7.0), (4.0, 7.0), (4.0, 1.0)]
+            [
+                (0.0, 1.0),
+                (0.0, 5.0),
+                (2.0, 5.0),
+                (2.0, 7.0),
+                (4.0, 7.0),
+                (4.0, 1.0)
+            ]
         );
     }
 
@@ -271,10 +350,22 @@ mod tests {
             error("profile: [{at: 5s, rate: 1/s, over: 5s}, {at: 9s, rate: 2/s}]"),
             "this change begins before the one above it has ended"
         );
-        assert_eq!(error("bursts: [{at: 1s, for: 2s, rate: 1/s}, {at: 2s, for: 1s, rate: 1/s}]"), "two bursts overlap");
-        assert_eq!(error("bursts: [{at: 1s, for: 2s}]"), "a burst has exactly one of `rate` and `times`");
-        assert_eq!(error("bursts: [{at: 1s, for: 0s, times: 2}]"), "a burst must last for some time");
-        assert_eq!(error("bursts: [{at: 1s, for: 2s, times: -2}]"), "`times` is a number from 0 to 100000");
+        assert_eq!(
+            error("bursts: [{at: 1s, for: 2s, rate: 1/s}, {at: 2s, for: 1s, rate: 1/s}]"),
+            "two bursts overlap"
+        );
+        assert_eq!(
+            error("bursts: [{at: 1s, for: 2s}]"),
+            "a burst has exactly one of `rate` and `times`"
+        );
+        assert_eq!(
+            error("bursts: [{at: 1s, for: 0s, times: 2}]"),
+            "a burst must last for some time"
+        );
+        assert_eq!(
+            error("bursts: [{at: 1s, for: 2s, times: -2}]"),
+            "`times` is a number from 0 to 100000"
+        );
         assert_eq!(
             error("bursts: [{at: 1s, for: 2s, times: 2, every: 1s}]"),
             "this burst begins again before it has ended"

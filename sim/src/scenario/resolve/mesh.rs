@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use mesh_core::document::Document;
-use mesh_core::policy::{
-    LoadBalancer, MeshPolicy, MtlsMode, Origin, Position, Profile, Sourced,
-};
+use mesh_core::policy::{LoadBalancer, MeshPolicy, MtlsMode, Origin, Position, Profile, Sourced};
 
 use super::groups::Imported;
 use crate::plan::Distribution;
@@ -42,7 +40,8 @@ pub(super) fn policy(
 fn in_namespace(document: &Document, namespace: &str) -> Document {
     let mut document = document.clone();
     let metadata = document.root.get("metadata");
-    let silent = metadata.is_some_and(|metadata| metadata.is_mapping() && metadata.get("namespace").is_none());
+    let silent = metadata
+        .is_some_and(|metadata| metadata.is_mapping() && metadata.get("namespace").is_none());
     if namespace != "default" && silent {
         let span = metadata.map(|metadata| metadata.span).unwrap_or_default();
         let value = mesh_core::document::Value::String(namespace.into());
@@ -82,9 +81,9 @@ fn profile(spec: &MeshSpec, problems: &mut Problems) -> Profile {
             profile.trust_domain.clone_from(domain);
         } else {
             let message = format!("`{}` is not a trust domain", domain.value());
-            let error = problems
-                .error(domain.at(), message)
-                .help("lower-case letters, digits, dots, dashes and underscores, such as `cluster.local`");
+            let error = problems.error(domain.at(), message).help(
+                "lower-case letters, digits, dots, dashes and underscores, such as `cluster.local`",
+            );
             problems.push(error);
         }
     }

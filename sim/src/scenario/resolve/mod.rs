@@ -55,7 +55,13 @@ pub(super) fn plan(
     let mut mesh = mesh::policy(&scenario.mesh, inputs, &layout.namespace, problems);
     let imported = mesh::import(inputs, &layout.namespace, problems);
     mesh.notes.extend(imported.notes.iter().cloned());
-    let groups = Groups::new(scenario, &imported, &layout, &mesh.profile.cluster_domain, problems);
+    let groups = Groups::new(
+        scenario,
+        &imported,
+        &layout,
+        &mesh.profile.cluster_domain,
+        problems,
+    );
     let directory = Directory::new(&groups, &mesh, &layout.namespace);
     let apps = Apps::new(&groups, &directory, problems);
     cycles::check(&groups, &directory, &apps, problems);
@@ -66,7 +72,8 @@ pub(super) fn plan(
     let faults = faults::plans(scenario, &pods, &traffic, &groups, &frame, problems);
     let expectations = expectations::plans(scenario, &traffic, &frame, problems);
     if scenario.traffic.is_empty() {
-        let nothing = mesh_core::document::Diagnostic::warning("nothing calls: there is no `traffic`");
+        let nothing =
+            mesh_core::document::Diagnostic::warning("nothing calls: there is no `traffic`");
         problems.push(nothing);
     }
     Plan {

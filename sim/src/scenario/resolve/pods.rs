@@ -22,7 +22,11 @@ pub(super) fn plans(
     _layout: &Layout,
     problems: &mut Problems,
 ) -> Vec<PodPlan> {
-    let total: u64 = groups.groups.iter().map(|group| u64::from(group.replicas)).sum();
+    let total: u64 = groups
+        .groups
+        .iter()
+        .map(|group| u64::from(group.replicas))
+        .sum();
     if total > PODS_MAX as u64 {
         problems.push(Diagnostic::error(format!(
             "the scenario has {total} pods; {PODS_MAX} can run"
@@ -49,7 +53,10 @@ fn main_service(group: &Group<'_>, groups: &Groups<'_>) -> String {
         .services
         .iter()
         .find(|(service, _)| group.belongs_to(service))
-        .map_or_else(|| group.name.clone(), |(service, _)| service.name.to_string())
+        .map_or_else(
+            || group.name.clone(),
+            |(service, _)| service.name.to_string(),
+        )
 }
 
 fn workload(group: &Group<'_>, replica: u32) -> Workload {

@@ -58,7 +58,10 @@ pub(super) fn header_names(
     names: &[Placed<String>],
     problems: &Problems,
 ) -> Result<Vec<String>, Diagnostic> {
-    names.iter().map(|name| header_name(name, problems)).collect()
+    names
+        .iter()
+        .map(|name| header_name(name, problems))
+        .collect()
 }
 
 fn header_name(name: &Placed<String>, problems: &Problems) -> Result<String, Diagnostic> {

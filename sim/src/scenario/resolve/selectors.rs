@@ -135,7 +135,10 @@ impl<'a> Test<'a> {
             Self::Service(name) => candidate.services.iter().any(|service| {
                 service == name || *name == format!("{service}.{}", workload.namespace)
             }),
-            Self::Version(version) => workload.labels.get("version").is_some_and(|own| own == version),
+            Self::Version(version) => workload
+                .labels
+                .get("version")
+                .is_some_and(|own| own == version),
             Self::Name(glob) => glob.is_match(&*workload.name),
             Self::Zone(zone) => *workload.locality.zone == **zone,
             Self::Region(region) => *workload.locality.region == **region,
@@ -154,7 +157,13 @@ fn nothing_has(
         .iter()
         .flat_map(|candidate| match key {
             "service" => candidate.services.clone(),
-            "version" => candidate.workload.labels.get("version").map(String::as_str).into_iter().collect(),
+            "version" => candidate
+                .workload
+                .labels
+                .get("version")
+                .map(String::as_str)
+                .into_iter()
+                .collect(),
             "zone" => vec![&*candidate.workload.locality.zone],
             "region" => vec![&*candidate.workload.locality.region],
             "namespace" => vec![&*candidate.workload.namespace],
@@ -183,6 +192,10 @@ fn listed(key: &str, mut names: Vec<&str>) -> String {
     let more = names.len().saturating_sub(LISTED_MAX);
     names.truncate(LISTED_MAX);
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("there are {}{rest}", quoted.join(", "))
 }

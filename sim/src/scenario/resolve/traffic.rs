@@ -98,7 +98,11 @@ impl Source<'_> {
             Some(zone) => self.layout.zone(zone, self.problems),
             None => None,
         };
-        let account = self.spec.service_account.as_ref().map_or(name, |name| &name.0);
+        let account = self
+            .spec
+            .service_account
+            .as_ref()
+            .map_or(name, |name| &name.0);
         Workload {
             name: Arc::from(name.as_str()),
             namespace: Arc::from(self.namespace()),
@@ -112,12 +116,19 @@ impl Source<'_> {
     }
 
     fn times(&mut self) -> (Duration, Option<Duration>) {
-        let start = self.spec.start.as_ref().map_or(Duration::ZERO, |start| start.0);
+        let start = self
+            .spec
+            .start
+            .as_ref()
+            .map_or(Duration::ZERO, |start| start.0);
         let stop = self.spec.stop.as_ref();
         if let Some(written_start) = &self.spec.start
             && start >= self.frame.duration
         {
-            let message = format!("it starts when the run is over, after {}", written(self.frame.duration));
+            let message = format!(
+                "it starts when the run is over, after {}",
+                written(self.frame.duration)
+            );
             self.late(written_start.at(), message);
         }
         if let Some(stop) = stop.filter(|stop| stop.0 <= start) {
@@ -145,7 +156,11 @@ impl Source<'_> {
     fn request(&mut self) -> Option<RequestPlan> {
         let Some(target) = &self.spec.to else {
             let every_has_one = !self.spec.requests.is_empty()
-                && self.spec.requests.iter().all(|request| request.to.is_some());
+                && self
+                    .spec
+                    .requests
+                    .iter()
+                    .all(|request| request.to.is_some());
             if !every_has_one {
                 let message = format!("`{}` calls nothing: `to` is missing", self.name.0);
                 let error = self
@@ -189,7 +204,7 @@ impl Source<'_> {
         match (open, closed, scripted) {
             (true, false, false) => {
                 self.refuse_think();
-                let profile = load::profile(spec, self.problems);
+                let profile = load::profile(spec, self.frame.duration, self.problems);
                 self.note(profile)
             }
             (false, true, false) => self.users(),
@@ -207,7 +222,10 @@ impl Source<'_> {
                 None
             }
             _ => {
-                let message = format!("`{}` has more than one of `rate`, `users` and `requests`", self.name.0);
+                let message = format!(
+                    "`{}` has more than one of `rate`, `users` and `requests`",
+                    self.name.0
+                );
                 let error = self
                     .problems
                     .error(self.name.at(), message)
@@ -310,7 +328,9 @@ impl Source<'_> {
 
     fn outcome(&self, spec: &OutcomeSpec) -> Result<ExpectedOutcome, Diagnostic> {
         Ok(ExpectedOutcome {
-            status: spec.status.map(|answer| answer.0.map_or(0, |status| status.0)),
+            status: spec
+                .status
+                .map(|answer| answer.0.map_or(0, |status| status.0)),
             upstream: spec.from.as_ref().map(|from| from.value().clone()),
             flags: spec.flags.clone(),
             at_least: spec.at_least.map(|time| time.0),
@@ -338,7 +358,10 @@ pub(super) fn check_upstreams(scenario: &Scenario, pods: &[PodPlan], problems: &
             if names().any(|name| name.starts_with(from.as_str())) {
                 continue;
             }
-            let error = problems.error(from.at(), format!("no pod's name begins with `{}`", from.value()));
+            let error = problems.error(
+                from.at(),
+                format!("no pod's name begins with `{}`", from.value()),
+            );
             let error = match nearest(from, names()) {
                 Some(close) => error.help(format!("did you mean `{close}`?")),
                 None => error,

@@ -47,10 +47,8 @@ pub(crate) struct Arrival {
 impl Text for Arrival {
     const NAME: &'static str = "Arrivals";
     const EXPECTED: &'static str = "a rate such as `poisson(50/s)`";
-    const ABOUT: &'static str =
-        "How often requests begin, whatever the answers: `poisson(50/s)` at random as independent users do (also what a bare `50/s` means), `constant(50/s)` evenly.";
-    const PATTERN: &'static str =
-        r"^(?:[0-9]+\.?[0-9]* *(?:/s|/m|/h)|(?:poisson|constant)\( *[0-9]+\.?[0-9]* *(?:/s|/m|/h) *\))$";
+    const ABOUT: &'static str = "How often requests begin, whatever the answers: `poisson(50/s)` at random as independent users do (also what a bare `50/s` means), `constant(50/s)` evenly.";
+    const PATTERN: &'static str = r"^(?:[0-9]+\.?[0-9]* *(?:/s|/m|/h)|(?:poisson|constant)\( *[0-9]+\.?[0-9]* *(?:/s|/m|/h) *\))$";
     const EXAMPLES: &'static [&'static str] = &["poisson(50/s)", "constant(100/s)", "50/s"];
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -63,7 +61,9 @@ impl Text for Arrival {
         } else if let Some(rate) = inside("constant") {
             (rate, Arrivals::Constant)
         } else if text.contains('(') {
-            return Err(format!("`{text}` is neither `poisson(50/s)` nor `constant(50/s)`"));
+            return Err(format!(
+                "`{text}` is neither `poisson(50/s)` nor `constant(50/s)`"
+            ));
         } else {
             (text, Arrivals::Poisson)
         };
@@ -83,12 +83,23 @@ mod tests {
         let arrival = Arrival::parse("120/m").unwrap();
         assert_eq!(arrival.rate.0, 2.0);
         assert_eq!(arrival.spacing, Arrivals::Poisson);
-        assert_eq!(Arrival::parse("constant( 5/s )").unwrap().spacing, Arrivals::Constant);
+        assert_eq!(
+            Arrival::parse("constant( 5/s )").unwrap().spacing,
+            Arrivals::Constant
+        );
     }
 
     #[test]
     fn other_rates_are_refused() {
-        for text in ["50", "50/d", "-1/s", "1e9/s", "uniform(1/s)", "poisson(1/s", "99999999/s"] {
+        for text in [
+            "50",
+            "50/d",
+            "-1/s",
+            "1e9/s",
+            "uniform(1/s)",
+            "poisson(1/s",
+            "99999999/s",
+        ] {
             assert!(Arrival::parse(text).is_err(), "{text}");
         }
     }

@@ -12,8 +12,7 @@ pub(crate) struct Callee {
 impl Text for Callee {
     const NAME: &'static str = "Callee";
     const EXPECTED: &'static str = "a service such as `reviews`";
-    const ABOUT: &'static str =
-        "A service as it is dialled: its name, `name.namespace` or a full host name, and its port unless that is clear.";
+    const ABOUT: &'static str = "A service as it is dialled: its name, `name.namespace` or a full host name, and its port unless that is clear.";
     const PATTERN: &'static str = r"^[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?(?::[0-9]{1,5})?$";
     const EXAMPLES: &'static [&'static str] = &["reviews", "reviews.prod", "reviews:9080"];
 
@@ -23,7 +22,9 @@ impl Text for Callee {
             None => (text, None),
         };
         if !is_host(host) {
-            return Err(format!("`{text}` is not a service such as `reviews` or `reviews:9080`"));
+            return Err(format!(
+                "`{text}` is not a service such as `reviews` or `reviews:9080`"
+            ));
         }
         Ok(Self {
             host: host.to_ascii_lowercase(),
@@ -60,9 +61,14 @@ mod tests {
     #[test]
     fn a_callee_is_a_host_and_perhaps_a_port() {
         let callee = Callee::parse("Reviews.prod:9080").unwrap();
-        assert_eq!((callee.host.as_str(), callee.port), ("reviews.prod", Some(9080)));
+        assert_eq!(
+            (callee.host.as_str(), callee.port),
+            ("reviews.prod", Some(9080))
+        );
         assert_eq!(Callee::parse("a").unwrap().port, None);
-        for text in ["", ":80", "a:", "a:0", "a:65536", "a:+1", "http://a", "a b", ".a"] {
+        for text in [
+            "", ":80", "a:", "a:0", "a:65536", "a:+1", "http://a", "a b", ".a",
+        ] {
             assert!(Callee::parse(text).is_err(), "{text}");
         }
     }

@@ -27,7 +27,8 @@ pub(crate) struct Spread(pub(crate) Distribution);
 
 impl Text for Spread {
     const NAME: &'static str = "Distribution";
-    const EXPECTED: &'static str = "a time such as `4ms`, or a distribution such as `exponential(4ms)`";
+    const EXPECTED: &'static str =
+        "a time such as `4ms`, or a distribution such as `exponential(4ms)`";
     const ABOUT: &'static str = "A time that may vary: `4ms` always; `1ms ± 200us` (or `+-`) uniform around; `uniform(1ms, 3ms)`; `exponential(2ms)` by its mean; `normal(10ms, 2ms)` by mean and deviation, cut off at 0; `lognormal(p50=4ms, p99=30ms)`; `pareto(min=1ms, shape=1.5)`; `empirical([1ms, 2ms, 9ms])`, each equally likely.";
     const PATTERN: &'static str = r"^(?:[0-9.][0-9.a-zµμ]*(?: *(?:±|\+-) *[0-9.][0-9.a-zµμ]*)?|(?:constant|uniform|exponential|normal|lognormal|pareto|empirical) *\(.*\))$";
     const EXAMPLES: &'static [&'static str] = &[
@@ -54,7 +55,10 @@ impl Text for Spread {
         let Some((middle, spread)) = around else {
             return time(text).map(|time| Self(Distribution::Constant(time)));
         };
-        let (middle, spread) = (time(middle.trim_end_matches(' '))?, time(spread.trim_start_matches(' '))?);
+        let (middle, spread) = (
+            time(middle.trim_end_matches(' '))?,
+            time(spread.trim_start_matches(' '))?,
+        );
         let low = middle
             .checked_sub(spread)
             .ok_or_else(|| format!("`{text}` would go below zero"))?;
@@ -208,11 +212,20 @@ mod tests {
         };
         assert_eq!(spread("1ms ± 200us"), Ok(around.clone()));
         assert_eq!(spread("1ms+-200us"), Ok(around));
-        assert_eq!(spread("uniform(3ms, 3ms)"), Ok(Distribution::Constant(3 * MS)));
-        let log = Distribution::LogNormal { p50: 4 * MS, p99: 30 * MS };
+        assert_eq!(
+            spread("uniform(3ms, 3ms)"),
+            Ok(Distribution::Constant(3 * MS))
+        );
+        let log = Distribution::LogNormal {
+            p50: 4 * MS,
+            p99: 30 * MS,
+        };
         assert_eq!(spread("lognormal(p99=30ms, p50 = 4ms)"), Ok(log.clone()));
         assert_eq!(spread("lognormal(4ms, 30ms)"), Ok(log));
-        let pareto = Distribution::Pareto { min: MS, shape: 1.5 };
+        let pareto = Distribution::Pareto {
+            min: MS,
+            shape: 1.5,
+        };
         assert_eq!(spread("pareto(min=1ms, shape=1.5)"), Ok(pareto));
         let empirical = Distribution::Empirical(vec![MS, 2 * MS]);
         assert_eq!(spread("empirical([1ms, 2ms])"), Ok(empirical.clone()));
@@ -234,11 +247,23 @@ mod tests {
             error("lognormal(p50=4ms, p90=9ms)"),
             "`lognormal` lacks `p99`: write `lognormal(p50=4ms, p99=30ms)`"
         );
-        assert_eq!(error("lognormal(30ms, 4ms)"), "the p99 of `lognormal` is below its p50");
-        assert_eq!(error("uniform(3ms, 1ms)"), "the shortest time of `uniform` is above its longest");
+        assert_eq!(
+            error("lognormal(30ms, 4ms)"),
+            "the p99 of `lognormal` is below its p50"
+        );
+        assert_eq!(
+            error("uniform(3ms, 1ms)"),
+            "the shortest time of `uniform` is above its longest"
+        );
         assert_eq!(error("1ms ± 2ms"), "`1ms ± 2ms` would go below zero");
-        assert_eq!(error("pareto(1ms, -1)"), "the shape of `pareto` is a number above 0, not `-1`");
-        assert_eq!(error("uniform(1ms, 2ms"), "`uniform(1ms, 2ms` does not end with `)`");
+        assert_eq!(
+            error("pareto(1ms, -1)"),
+            "the shape of `pareto` is a number above 0, not `-1`"
+        );
+        assert_eq!(
+            error("uniform(1ms, 2ms"),
+            "`uniform(1ms, 2ms` does not end with `)`"
+        );
         assert!(error("exponential(4)").contains("lacks a unit"));
     }
 }

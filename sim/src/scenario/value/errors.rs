@@ -12,8 +12,7 @@ pub(crate) struct Errors(pub(crate) ErrorInjection);
 impl Text for Errors {
     const NAME: &'static str = "Errors";
     const EXPECTED: &'static str = "a share such as `5%`, or `every 20th`";
-    const ABOUT: &'static str =
-        "Which requests the app answers with 500 before its script: each with a probability (`5%`), or every n-th of each replica (`every 20th`).";
+    const ABOUT: &'static str = "Which requests the app answers with 500 before its script: each with a probability (`5%`), or every n-th of each replica (`every 20th`).";
     const PATTERN: &'static str = r"^(?:[0-9]+\.?[0-9]* *%|every [0-9]+(?:st|nd|rd|th)?)$";
     const EXAMPLES: &'static [&'static str] = &["5%", "every 20th"];
 
@@ -47,8 +46,14 @@ mod tests {
 
     #[test]
     fn errors_are_a_share_or_every_nth() {
-        assert_eq!(Errors::parse("every 3rd").unwrap().0, ErrorInjection::EveryNth(3));
-        assert_eq!(Errors::parse("every 10").unwrap().0, ErrorInjection::EveryNth(10));
+        assert_eq!(
+            Errors::parse("every 3rd").unwrap().0,
+            ErrorInjection::EveryNth(3)
+        );
+        assert_eq!(
+            Errors::parse("every 10").unwrap().0,
+            ErrorInjection::EveryNth(10)
+        );
         assert_eq!(Errors::parse("0%").unwrap().0, ErrorInjection::None);
         assert!(Errors::parse("every 0th").is_err());
         assert!(Errors::parse("every +1").is_err());

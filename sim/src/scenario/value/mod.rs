@@ -96,8 +96,7 @@ impl<T: Text> Visitor<'_> for TextVisitor<T> {
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-        T::from_integer(number)
-            .ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))
+        T::from_integer(number).ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))
     }
 }
 
@@ -155,7 +154,9 @@ pub(super) use text;
 
 /// A number written in decimal, such as `1.5`: digits, at most one point, no sign.
 fn decimal(text: &str) -> Option<f64> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     (plain && text.starts_with(|c: char| c.is_ascii_digit()))
         .then(|| text.parse().ok())
         .flatten()
@@ -180,7 +181,11 @@ mod tests {
         let pattern = regex::Regex::new(T::PATTERN).unwrap();
         assert!(!T::EXAMPLES.is_empty(), "{}", T::NAME);
         for example in T::EXAMPLES {
-            assert!(pattern.is_match(example), "{example} against {}", T::PATTERN);
+            assert!(
+                pattern.is_match(example),
+                "{example} against {}",
+                T::PATTERN
+            );
             if let Err(error) = T::parse(example) {
                 panic!("{example}: {error}");
             }

@@ -75,14 +75,18 @@ fn numbers<const N: usize>(text: &str, between: char, widths: [usize; N]) -> Opt
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar.
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let february = if leap(year) { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let length = *lengths.get(usize::try_from(month.checked_sub(1)?).ok()?)?;
     if year < 1970 || day == 0 || day > length {
         return None;
     }
-    let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let years: u64 = (1970..year)
+        .map(|year| if leap(year) { 366 } else { 365 })
+        .sum();
     let months: u64 = lengths.iter().take(month as usize - 1).sum();
     Some(years + months + day - 1)
 }
@@ -100,7 +104,15 @@ mod tests {
         assert_eq!(seconds("2026-01-01"), Ok(1_767_225_600));
         assert_eq!(seconds("2026-03-29T01:59:00Z"), Ok(1_774_749_540));
         assert_eq!(seconds("9999-12-31T23:59:59Z"), Ok(LAST));
-        for text in ["2025-02-29", "2026-13-01", "2026-00-10", "1969-12-31", "2026-1-1", "2026-01-01T24:00", "x"] {
+        for text in [
+            "2025-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "1969-12-31",
+            "2026-1-1",
+            "2026-01-01T24:00",
+            "x",
+        ] {
             assert!(seconds(text).is_err(), "{text}");
         }
     }

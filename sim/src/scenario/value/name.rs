@@ -9,8 +9,7 @@ pub(crate) struct Name(pub(crate) String);
 impl Text for Name {
     const NAME: &'static str = "Name";
     const EXPECTED: &'static str = "a name such as `reviews`";
-    const ABOUT: &'static str =
-        "A name: lower-case letters, digits and dashes, not at either end a dash, 63 characters at most.";
+    const ABOUT: &'static str = "A name: lower-case letters, digits and dashes, not at either end a dash, 63 characters at most.";
     const PATTERN: &'static str = r"^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$";
     const EXAMPLES: &'static [&'static str] = &["reviews", "v2", "product-page"];
 

@@ -13,8 +13,7 @@ pub(crate) struct RouteKey {
 impl Text for RouteKey {
     const NAME: &'static str = "RouteKey";
     const EXPECTED: &'static str = "a path such as `/reviews`";
-    const ABOUT: &'static str =
-        "A path prefix that begins with `/`, and before it a method when only that method is meant.";
+    const ABOUT: &'static str = "A path prefix that begins with `/`, and before it a method when only that method is meant.";
     const PATTERN: &'static str = r"^(?:[A-Z]+ +)?/[!-~]*$";
     const EXAMPLES: &'static [&'static str] = &["/reviews", "GET /reviews", "POST /orders"];
 
@@ -28,7 +27,9 @@ impl Text for RouteKey {
         };
         check_path(path)?;
         if path.contains('?') {
-            return Err(format!("`{path}` has a query; requests are told apart by path and method"));
+            return Err(format!(
+                "`{path}` has a query; requests are told apart by path and method"
+            ));
         }
         Ok(Self {
             method,
@@ -45,7 +46,9 @@ pub(crate) fn check_method(method: &str) -> Result<(), String> {
     if sound {
         return Ok(());
     }
-    Err(format!("`{method}` is not a method such as `GET` or `POST`"))
+    Err(format!(
+        "`{method}` is not a method such as `GET` or `POST`"
+    ))
 }
 
 #[cfg(test)]
@@ -55,7 +58,10 @@ mod tests {
     #[test]
     fn a_key_is_a_path_and_perhaps_a_method() {
         let key = RouteKey::parse("GET /a").unwrap();
-        assert_eq!((key.method.as_deref(), key.path_prefix.as_str()), (Some("GET"), "/a"));
+        assert_eq!(
+            (key.method.as_deref(), key.path_prefix.as_str()),
+            (Some("GET"), "/a")
+        );
         assert_eq!(RouteKey::parse("/").unwrap().method, None);
         for text in ["", "a", "get /a", "GET", "GET a", "/a?b", "/a b"] {
             assert!(RouteKey::parse(text).is_err(), "{text}");

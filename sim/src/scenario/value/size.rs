@@ -12,8 +12,7 @@ pub(crate) struct Size(pub(crate) u64);
 impl Text for Size {
     const NAME: &'static str = "Size";
     const EXPECTED: &'static str = "a size such as `10KiB`";
-    const ABOUT: &'static str =
-        "A number of bytes: `B`, `KiB` (1024), `MiB`, `GiB`, or `kB` (1000), `MB`, `GB`; a bare number is bytes.";
+    const ABOUT: &'static str = "A number of bytes: `B`, `KiB` (1024), `MiB`, `GiB`, or `kB` (1000), `MB`, `GB`; a bare number is bytes.";
     const PATTERN: &'static str = r"^[0-9]+\.?[0-9]* *(?:B|KiB|MiB|GiB|kB|KB|MB|GB)$";
     const EXAMPLES: &'static [&'static str] = &["512B", "10KiB", "1.5MiB"];
     const INTEGERS: Integers = Integers::All;
@@ -29,9 +28,15 @@ impl Text for Size {
             "MB" => 1e6,
             "GB" => 1e9,
             "" => return Err(format!("`{text}` lacks a unit: `B`, `KiB`, `MiB` or `GiB`")),
-            _ => return Err(format!("`{unit}` is not a unit of size: `B`, `KiB`, `MiB` or `GiB`")),
+            _ => {
+                return Err(format!(
+                    "`{unit}` is not a unit of size: `B`, `KiB`, `MiB` or `GiB`"
+                ));
+            }
         };
-        let bytes = decimal(number).ok_or_else(|| format!("`{text}` is not a size such as `10KiB`"))? * unit;
+        let bytes = decimal(number)
+            .ok_or_else(|| format!("`{text}` is not a size such as `10KiB`"))?
+            * unit;
         if bytes > LARGEST {
             return Err(format!("`{text}` is larger than 1024 GiB"));
         }
@@ -55,8 +60,14 @@ mod tests {
         assert_eq!(size("1.5KiB"), Ok(1536));
         assert_eq!(size("2 MB"), Ok(2_000_000));
         assert_eq!(size("0B"), Ok(0));
-        assert_eq!(size("10").unwrap_err(), "`10` lacks a unit: `B`, `KiB`, `MiB` or `GiB`");
-        assert_eq!(size("10KIB").unwrap_err(), "`KIB` is not a unit of size: `B`, `KiB`, `MiB` or `GiB`");
+        assert_eq!(
+            size("10").unwrap_err(),
+            "`10` lacks a unit: `B`, `KiB`, `MiB` or `GiB`"
+        );
+        assert_eq!(
+            size("10KIB").unwrap_err(),
+            "`KIB` is not a unit of size: `B`, `KiB`, `MiB` or `GiB`"
+        );
         assert!(size("9999999GiB").is_err());
     }
 }

@@ -13,8 +13,7 @@ pub(crate) struct Target {
 impl Text for Target {
     const NAME: &'static str = "Target";
     const EXPECTED: &'static str = "a URL such as `http://web/`";
-    const ABOUT: &'static str =
-        "The URL that is called. The port may be left out when the service has one port or listens on 80.";
+    const ABOUT: &'static str = "The URL that is called. The port may be left out when the service has one port or listens on 80.";
     const PATTERN: &'static str =
         r"^(?:http://)?[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[!-~]*)?$";
     const EXAMPLES: &'static [&'static str] = &[
@@ -80,7 +79,15 @@ mod tests {
             Target::parse("https://web/").unwrap_err(),
             "apps speak plain `http://`; the sidecars add mutual TLS"
         );
-        for text in ["", "http://", "ftp://web/", "http://web/a b", "http://web/#x", "http://we b/", "/path"] {
+        for text in [
+            "",
+            "http://",
+            "ftp://web/",
+            "http://web/a b",
+            "http://web/#x",
+            "http://we b/",
+            "/path",
+        ] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

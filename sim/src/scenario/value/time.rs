@@ -17,7 +17,8 @@ impl Text for Time {
     const NAME: &'static str = "Time";
     const EXPECTED: &'static str = "a time such as `250ms`";
     const ABOUT: &'static str = "A length of time: a number and its unit (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`), or several of them from large to small.";
-    const PATTERN: &'static str = r"^(?:0|[0-9]+d|(?:[0-9]+d)?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)$";
+    const PATTERN: &'static str =
+        r"^(?:0|[0-9]+d|(?:[0-9]+d)?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)$";
     const EXAMPLES: &'static [&'static str] = &["250ms", "30s", "1m30s", "200us", "24h", "7d"];
     const INTEGERS: Integers = Integers::Zero;
 

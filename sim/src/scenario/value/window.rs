@@ -14,8 +14,7 @@ pub(crate) struct During {
 impl Text for During {
     const NAME: &'static str = "Window";
     const EXPECTED: &'static str = "a window such as `30s..45s`";
-    const ABOUT: &'static str =
-        "A window of the run: from the first time up to, not including, the second; `30s..` lasts to the end.";
+    const ABOUT: &'static str = "A window of the run: from the first time up to, not including, the second; `30s..` lasts to the end.";
     const PATTERN: &'static str = r"^[0-9.a-zµμ]* *\.\. *[0-9.a-zµμ]*$";
     const EXAMPLES: &'static [&'static str] = &["30s..45s", "1m..", "..10s"];
 
@@ -52,7 +51,10 @@ mod tests {
         assert_eq!(window.to, Some(Duration::from_secs(60)));
         assert_eq!(During::parse("30s ..").unwrap().to, None);
         assert_eq!(During::parse("..5s").unwrap().from, Duration::ZERO);
-        assert_eq!(During::parse("5s..5s").unwrap_err(), "`5s..5s` ends before it begins");
+        assert_eq!(
+            During::parse("5s..5s").unwrap_err(),
+            "`5s..5s` ends before it begins"
+        );
         assert!(During::parse("5s").is_err());
         assert!(During::parse("5..6").is_err());
     }

@@ -11,9 +11,13 @@
 //! and it matters that a demand is not simply dropped: a rule without it
 //! would allow, or deny, more than its author wrote.
 
+mod condition;
+mod operation;
 mod rule;
+mod source;
 mod spec;
 mod text;
+mod token;
 
 use crate::dialect::findings::Findings;
 use crate::dialect::object::Object;

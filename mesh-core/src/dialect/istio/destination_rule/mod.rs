@@ -23,7 +23,7 @@ mod tls;
 use std::collections::BTreeMap;
 
 use crate::dialect::findings::{Field, Findings};
-use crate::dialect::host;
+use crate::dialect::host::{self, Namespaces};
 use crate::dialect::object::Object;
 use crate::dialect::review::SubsetUse;
 use crate::document::Spanned;
@@ -36,12 +36,16 @@ use spec::SCHEMA;
 pub(super) fn compile(
     objects: &[Object<'_>],
     profile: &Profile,
+    namespaces: &Namespaces<'_>,
     findings: &mut Findings<'_>,
 ) -> Vec<DestinationRule> {
     let rules = objects
         .iter()
         .filter_map(|object| {
             let spec = object.read::<spec::DestinationRule>(&SCHEMA, findings)?;
+            if let Some(host) = &spec.host {
+                namespaces.note_half_name(host, &object.spec().child("host"), findings);
+            }
             rule(object, &spec, profile, findings)
         })
         .collect();

@@ -3,16 +3,11 @@
 use super::delegate::Rule;
 use super::headers::Changes;
 use super::route::Work;
-use super::spec::{self, RegexRewrite, Rewrite, RouteDestination};
-use super::{body, redirect};
+use super::spec::RouteDestination;
+use super::{body, destination, redirect, rewrite};
 use crate::dialect::findings::{Field, Findings};
-use crate::dialect::review::SubsetUse;
-use crate::dialect::{host, quantity};
 use crate::document::Spanned;
-use crate::policy::{
-    Destination, Forward, NoteKind, Origin, PathRewrite, Pattern, Position, RouteAction,
-    WeightedDestination,
-};
+use crate::policy::{Forward, NoteKind, Position, RouteAction};
 
 /// A compiled action, the header changes of its route, and whether its
 /// only destination balances by consistent hashing.
@@ -95,7 +90,7 @@ fn only_one(rule: &Rule, findings: &mut Findings<'_>) -> Option<()> {
 
 fn forward(rule: &Rule, route: Changes, work: &mut Work<'_, '_, '_>) -> Option<Action> {
     let (path_rewrite, authority) = match &rule.spec.rewrite {
-        Some(written) => rewrite(written, work.findings)?,
+        Some(written) => rewrite::compile(written, work.findings)?,
         None => (None, None),
     };
     let mut destinations = Vec::new();
@@ -105,7 +100,7 @@ fn forward(rule: &Rule, route: Changes, work: &mut Work<'_, '_, '_>) -> Option<A
     for (index, one) in written.iter().enumerate() {
         let field = rule.field.child_item("route", index);
         let own = Changes::read(one.value.headers.as_ref());
-        let mut compiled = weighted(one, single, &field, work)?;
+        let mut compiled = destination::weighted(one, single, &field, work)?;
         if single {
             // pilot appends the headers of an only destination to those of the route (processDestination).
             changes = changes.then(own);
@@ -116,7 +111,7 @@ fn forward(rule: &Rule, route: Changes, work: &mut Work<'_, '_, '_>) -> Option<A
         }
         destinations.push(compiled);
     }
-    note_no_weight(&destinations, rule, work.findings);
+    destination::note_no_weight(&destinations, rule, work.findings);
     let hashed = match destinations.as_slice() {
         [only] => work.scene.hashes(&only.destination),
         _ => false,
@@ -132,74 +127,6 @@ fn forward(rule: &Rule, route: Changes, work: &mut Work<'_, '_, '_>) -> Option<A
         headers: changes,
         hashed,
     })
-}
-
-fn weighted(
-    written: &Spanned<RouteDestination>,
-    single: bool,
-    field: &Field,
-    work: &mut Work<'_, '_, '_>,
-) -> Option<WeightedDestination> {
-    let Some(target) = &written.value.destination else {
-        work.findings
-            .error(&written.at, "this route has no `destination`");
-        return None;
-    };
-    let destination = destination(target, &field.child("destination"), work)?;
-    let weight = match &written.value.weight {
-        Some(weight) => quantity::count(weight, work.findings)?,
-        None if single => 100,
-        None => 0,
-    };
-    Some(WeightedDestination {
-        destination,
-        // pilot writes no weights for an only destination: it gets everything.
-        weight: if single && weight == 0 { 100 } else { weight },
-        request_headers: Default::default(),
-        response_headers: Default::default(),
-        origin: Origin::Written(written.at.clone()),
-    })
-}
-
-/// Compiles a destination and remembers the subset it names.
-pub(super) fn destination(
-    written: &Spanned<spec::Destination>,
-    field: &Field,
-    work: &mut Work<'_, '_, '_>,
-) -> Option<Destination> {
-    let Some(name) = &written.value.host else {
-        work.findings
-            .error(&written.at, "this destination has no `host`");
-        return None;
-    };
-    let host = host::exact(name, work.findings)?;
-    let number = written
-        .value
-        .port
-        .as_ref()
-        .and_then(|port| port.number.as_ref());
-    let port = match number {
-        Some(number) => Some(quantity::port(number, work.findings)?),
-        None => None,
-    };
-    let subset = written
-        .value
-        .subset
-        .as_ref()
-        .filter(|name| !name.value.is_empty());
-    let destination = Destination {
-        host,
-        subset: subset.map(|name| name.value.clone()),
-        port,
-    };
-    if let Some(subset) = subset {
-        work.uses.push(SubsetUse {
-            destination: destination.clone(),
-            at: subset.at.clone(),
-            field: field.child("subset"),
-        });
-    }
-    Some(destination)
 }
 
 fn note_authority(
@@ -220,229 +147,16 @@ fn note_authority(
     }
 }
 
-fn note_no_weight(destinations: &[WeightedDestination], rule: &Rule, findings: &mut Findings<'_>) {
-    if destinations
-        .iter()
-        .any(|destination| destination.weight > 0)
-    {
-        return;
-    }
-    let missing = rule
-        .spec
-        .route
-        .iter()
-        .any(|route| route.value.weight.is_none());
-    let why = if missing {
-        "without `weight` a destination among several has weight 0"
-    } else {
-        "all weights are 0"
-    };
-    let message = format!("{why}, so no destination gets a request; Istio refuses such a rule");
-    let at = rule.spec.route.first().map_or(&rule.at, |route| &route.at);
-    findings.note(
-        NoteKind::Suspicious,
-        &rule.field.child("route"),
-        at,
-        message,
-    );
-}
-
-type Rewrites = (Option<PathRewrite>, Option<String>);
-
-fn rewrite(written: &Spanned<Rewrite>, findings: &mut Findings<'_>) -> Option<Rewrites> {
-    let rewrite = &written.value;
-    let full = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let path = match (full(&rewrite.uri), &rewrite.uri_regex_rewrite) {
-        (Some(_), Some(second)) => {
-            findings.error(
-                &second.at,
-                "only one of `uri` and `uriRegexRewrite` can be given",
-            );
-            return None;
-        }
-        (Some(uri), None) => Some(PathRewrite::Matched(uri)),
-        (None, Some(regex)) => Some(regex_rewrite(regex, findings)?),
-        (None, None) => None,
-    };
-    let authority = full(&rewrite.authority);
-    if path.is_none() && authority.is_none() {
-        let message = "`rewrite` needs `uri`, `uriRegexRewrite` or `authority`";
-        findings.error(&written.at, message);
-        return None;
-    }
-    Some((path, authority))
-}
-
-fn regex_rewrite(
-    written: &Spanned<RegexRewrite>,
-    findings: &mut Findings<'_>,
-) -> Option<PathRewrite> {
-    let Some(source) = &written.value.pattern else {
-        findings.error(&written.at, "`uriRegexRewrite` has no `match`");
-        return None;
-    };
-    let pattern = quantity::regex(source, findings)?;
-    let rewrite = written.value.rewrite.as_ref();
-    if let Some(rewrite) = rewrite {
-        references_exist(rewrite, &pattern, findings)?;
-    }
-    Some(PathRewrite::Regex {
-        pattern,
-        substitution: rewrite
-            .map(|rewrite| rewrite.value.clone())
-            .unwrap_or_default(),
-    })
-}
-
-/// Envoy refuses a `\N` beyond the groups of the expression.
-fn references_exist(
-    rewrite: &Spanned<String>,
-    pattern: &Pattern,
-    findings: &mut Findings<'_>,
-) -> Option<()> {
-    // The whole match is group 0.
-    let groups = regex::Regex::new(pattern.as_str()).map_or(0, |regex| regex.captures_len());
-    let mut characters = rewrite.value.chars();
-    while let Some(character) = characters.next() {
-        if character != '\\' {
-            continue;
-        }
-        let next = characters.next();
-        let missing = match next.and_then(|digit| digit.to_digit(10)) {
-            Some(group) if (group as usize) < groups => continue,
-            Some(group) => format!(
-                "`\\{group}` refers to a group that `{}` lacks",
-                pattern.as_str()
-            ),
-            None if next == Some('\\') => continue,
-            None => "`\\` must be followed by a group's number, or by another `\\`".into(),
-        };
-        findings.error(&rewrite.at, missing);
-        return None;
-    }
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::dialect::testing::{destinations, http, notes, refused, route, with};
-    use crate::policy::{
-        DirectResponse, Forward, NoteKind, PathMatch, PathRewrite, Route, RouteAction,
-    };
+    use crate::dialect::testing::{http, notes, refused, route, with};
+    use crate::policy::{DirectResponse, Forward, NoteKind, Route, RouteAction};
 
     fn forward(route: &Route) -> &Forward {
         match &route.action {
             RouteAction::Forward(forward) => forward,
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn an_only_destination_gets_everything() {
-        let only = |fields: &str| {
-            destinations(&route(&http(&format!(
-                "  - route: [{{destination: {{host: v}}{fields}}}]"
-            ))))
-        };
-        assert_eq!(only(""), ["v.default.svc.cluster.local=100"]);
-        assert_eq!(only(", weight: 0"), ["v.default.svc.cluster.local=100"]);
-        assert_eq!(only(", weight: 7"), ["v.default.svc.cluster.local=7"]);
-    }
-
-    #[test]
-    fn weights_are_shares_of_their_sum() {
-        let yaml = http(
-            "  - route:\n    - destination: {host: V, subset: v1, port: {number: 9080}}\n      weight: 3\n    - destination: {host: w.prod.svc.cluster.local}\n      weight: 1\n    - destination: {host: x}",
-        );
-        assert_eq!(
-            destinations(&route(&yaml)),
-            [
-                "v.default.svc.cluster.local/v1:9080=3",
-                "w.prod.svc.cluster.local=1",
-                "x.default.svc.cluster.local=0"
-            ]
-        );
-    }
-
-    #[test]
-    fn no_weight_at_all_is_suspicious() {
-        let two = |weight: &str| {
-            http(&format!(
-                "  - route: [{{destination: {{host: v}}{weight}}}, {{destination: {{host: w}}{weight}}}]"
-            ))
-        };
-        let notes = |weight| notes(&two(weight), NoteKind::Suspicious);
-        assert!(notes(", weight: 0")[0].starts_with("8:13 spec.http[0].route: all weights are 0"));
-        assert!(notes("")[0].contains("without `weight` a destination among several has weight 0"));
-        assert!(notes(", weight: 50").is_empty());
-    }
-
-    #[test]
-    fn wrong_weights_are_refused_where_they_stand() {
-        let weight = |weight: &str| {
-            refused(&http(&format!(
-                "  - route:\n    - destination: {{host: v}}\n      weight: {weight}"
-            )))
-        };
-        assert_eq!(weight("a"), ["10:15 expected a whole number, found `a`"]);
-        assert_eq!(
-            weight("'80'"),
-            ["10:15 expected a whole number, found `80`"]
-        );
-        assert_eq!(weight("-1"), ["10:15 `-1` is negative"]);
-    }
-
-    #[test]
-    fn rewrites_of_path_and_authority() {
-        let rewritten = route(&with(
-            "match: [{uri: {prefix: /v1/}}], rewrite: {uri: /, authority: w.example}",
-        ));
-        assert_eq!(
-            forward(&rewritten).path_rewrite,
-            Some(PathRewrite::Matched("/".into()))
-        );
-        assert_eq!(
-            forward(&rewritten).authority_rewrite.as_deref(),
-            Some("w.example")
-        );
-        let regex = route(&with(
-            r"rewrite: {uriRegexRewrite: {match: '^/s/([^/]+)(/.*)$', rewrite: '\2/i/\1'}}",
-        ));
-        let Some(PathRewrite::Regex {
-            pattern,
-            substitution,
-        }) = &forward(&regex).path_rewrite
-        else {
-            panic!("a regex");
-        };
-        assert_eq!(pattern.as_str(), "^/s/([^/]+)(/.*)$");
-        assert_eq!(substitution, r"\2/i/\1");
-    }
-
-    #[test]
-    fn without_a_uri_a_rewrite_replaces_the_leading_slash() {
-        let rewritten = route(&with("rewrite: {uri: /v2}"));
-        assert_eq!(rewritten.matcher.path, PathMatch::Prefix("/".into()));
-        assert_eq!(route(&with("timeout: 1s")).matcher.path, PathMatch::Any);
-    }
-
-    #[test]
-    fn a_rewrite_must_name_groups_that_exist() {
-        let rewrite = |text: &str| {
-            refused(&with(&format!(
-                "rewrite: {{uriRegexRewrite: {{match: '/(a)', rewrite: '{text}'}}}}"
-            )))
-        };
-        assert_eq!(
-            rewrite(r"\2"),
-            [r"8:93 `\2` refers to a group that `/(a)` lacks"]
-        );
-        assert_eq!(rewrite(r"\x").len(), 1);
-        assert!(rewrite(r"\0\1\\").is_empty());
-        assert_eq!(
-            refused(&with("rewrite: {}")),
-            ["8:50 `rewrite` needs `uri`, `uriRegexRewrite` or `authority`"]
-        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Mirrors (route.go, `MirrorPercent`): no percentage is all, zero is none.
 
-use super::action::destination;
+use super::destination::destination;
 use super::fault::share;
 use super::route::Work;
 use super::spec::{Destination, HttpRoute};

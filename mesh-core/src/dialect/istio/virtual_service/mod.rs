@@ -13,12 +13,15 @@
 mod action;
 mod body;
 mod delegate;
+mod destination;
 mod fault;
 mod headers;
 mod matching;
 mod mirror;
+mod overlap;
 mod redirect;
 mod retry;
+mod rewrite;
 mod route;
 mod spec;
 
@@ -103,6 +106,11 @@ fn draft(
             return None;
         }
     };
+    for name in &spec.hosts {
+        scene
+            .namespaces
+            .note_half_name(name, &field.child("hosts"), findings);
+    }
     let (hosts, places): (Vec<HostPattern>, Vec<Position>) = spec
         .hosts
         .iter()
@@ -192,6 +200,22 @@ mod tests {
             [
                 "5:16 `v:80` is not a host: a host has no scheme, port or path",
                 "5:24 `a.*` is not a host: `*` may only stand at its beginning"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_with_its_namespace_alone_is_suspicious() {
+        let yaml = service(
+            "{name: v, namespace: shop}",
+            "hosts: [reviews.shop, example.com]",
+        )
+        .replace("host: v", "host: ratings.default");
+        assert_eq!(
+            notes(&yaml, NoteKind::Suspicious),
+            [
+                "5:16 spec.hosts: `reviews.shop` is taken as a full name, because it has a dot; the Service is called `reviews.shop.svc.cluster.local`",
+                "5:81 spec.http[0].route[0].destination.host: `ratings.default` is taken as a full name, because it has a dot; the Service is called `ratings.default.svc.cluster.local`",
             ]
         );
     }

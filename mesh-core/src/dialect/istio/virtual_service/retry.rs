@@ -2,12 +2,11 @@
 //!
 //! A `retries` block replaces the mesh's default; `retryOn` and the
 //! preference for other endpoints keep their defaults when left out. Zero
-//! attempts switch retries off. Under consistent hashing a retry may come back
-//! to the same endpoint, because another one would break the affinity.
+//! attempts switch retries off.
 
 use super::spec::Retries;
 use crate::dialect::findings::{Field, Findings};
-use crate::dialect::quantity;
+use crate::dialect::{quantity, retry};
 use crate::document::{Spanned, nearest};
 use crate::policy::{NoteKind, Origin, Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
 
@@ -22,7 +21,7 @@ pub(super) fn compile(
     profile: &Profile,
     findings: &mut Findings<'_>,
 ) -> Option<Sourced<RetryPolicy>> {
-    let default = default_policy(hashed, profile);
+    let default = retry::default_policy(hashed, profile);
     let Some(written) = written else {
         return Some(default);
     };
@@ -56,24 +55,6 @@ pub(super) fn compile(
     }
     policy.remote_localities = retries.retry_remote_localities.unwrap_or(false);
     Some(Sourced::new(policy, origin))
-}
-
-fn default_policy(hashed: bool, profile: &Profile) -> Sourced<RetryPolicy> {
-    let mut default = profile.retry.clone();
-    if hashed && default.value.avoid_previous_endpoints {
-        default.value.avoid_previous_endpoints = false;
-        default.origin = Origin::Default(
-            format!(
-                "{}; under consistent hashing retries may return to the same endpoint",
-                match &default.origin {
-                    Origin::Default(what) => what.to_string(),
-                    Origin::Written(at) => at.to_string(),
-                }
-            )
-            .into(),
-        );
-    }
-    default
 }
 
 fn refuse_settings_without_attempts(

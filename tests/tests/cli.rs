@@ -1,0 +1,188 @@
+//! The built binary as people use it: commands, files, exit codes, messages.
+
+use std::fs;
+use std::path::Path;
+
+use meshquake_tests::{meshquake, root, run_json, stderr, stdout};
+use serde_json::Value;
+
+/// A mesh of two services that is over in an instant.
+const SMALL: &str = "\
+meshquake: v1
+name: small
+seed: 3
+duration: 5s
+services:
+  web: { ports: [80], script: [call: api] }
+  api: { ports: [80], replicas: 2, service-time: 2ms }
+traffic:
+  users: { to: \"http://web/\", rate: poisson(40/s), timeout: 1s }
+expect:
+  - { traffic: users, success: \">= 99%\" }
+";
+
+fn folder(scenario: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("small.yaml"), scenario).unwrap();
+    folder
+}
+
+fn code(folder: &Path, args: &[&str]) -> Option<i32> {
+    meshquake(folder, args).status.code()
+}
+
+#[test]
+fn a_scenario_that_holds_exits_with_0() {
+    let folder = folder(SMALL);
+    let output = meshquake(folder.path(), &["run", "small.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("✓ held  small"), "{text}");
+    assert!(!text.contains('\u{1b}'), "colour only on a terminal");
+    assert!(text.contains("meshquake run small.yaml --seed 3"), "{text}");
+}
+
+#[test]
+fn an_expectation_that_fails_exits_with_1_and_says_where() {
+    let folder = folder(&SMALL.replace(">= 99%", "< 10%"));
+    let output = meshquake(folder.path(), &["run", "small.yaml", "--quiet"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("small.yaml:11"), "{}", stdout(&output));
+}
+
+#[test]
+fn the_json_is_the_contract() {
+    let folder = folder(SMALL);
+    let report = run_json(folder.path(), "small.yaml", &[]);
+    assert_eq!(report["schema"], "meshquake.run/v1");
+    assert_eq!(report["scenario"], "small");
+    assert_eq!(report["seed"], 3);
+    assert_eq!(report["verdict"], "held");
+    assert_eq!(report["virtual_seconds"], 5.0);
+    assert!(report["wall_seconds"].as_f64().is_some_and(|s| s > 0.0));
+    assert_eq!(report["digest"].as_str().map(str::len), Some(64));
+    let users = &report["traffic"]["users"];
+    let count = |key: &str| users[key].as_u64().unwrap();
+    assert_eq!(count("succeeded"), users["status"]["200"].as_u64().unwrap());
+    assert_eq!(count("failed"), 0);
+    for quantile in ["mean", "p50", "p90", "p99", "p999", "max"] {
+        assert!(users["latency_ms"][quantile].as_f64().is_some(), "{quantile}");
+    }
+    let edges = report["edges"].as_array().unwrap();
+    let edge = edges.iter().find(|e| e["from"] == "web" && e["to"] == "api").unwrap();
+    assert_eq!(edge["requests"], edge["attempts"]);
+    assert_eq!(edge["retries"], 0);
+    assert!(report["expectations"].as_array().is_some_and(|all| all.len() == 1));
+    assert!(report["notes"].is_array());
+}
+
+#[test]
+fn the_request_log_splits_each_latency_exactly() {
+    let folder = folder(SMALL);
+    let output = meshquake(folder.path(), &["run", "small.yaml", "-q", "--requests", "log.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let log = fs::read_to_string(folder.path().join("log.jsonl")).unwrap();
+    assert!(log.lines().count() > 100);
+    for line in log.lines() {
+        let request: Value = serde_json::from_str(line).unwrap();
+        let Some(latency) = request["latency_ns"].as_u64() else { continue };
+        let split = request["split_ns"].as_object().unwrap();
+        let sum: u64 = split.values().map(|part| part.as_u64().unwrap()).sum();
+        assert_eq!(sum, latency, "{line}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_in_another_process() {
+    let folder = folder(SMALL);
+    let strip = |mut report: Value| {
+        report["wall_seconds"] = Value::Null;
+        report.to_string()
+    };
+    let first = strip(run_json(folder.path(), "small.yaml", &[]));
+    let second = strip(run_json(folder.path(), "small.yaml", &[]));
+    assert_eq!(first, second);
+    let other = run_json(folder.path(), "small.yaml", &["--seed", "4"]);
+    assert!(!first.contains(other["digest"].as_str().unwrap()));
+}
+
+#[test]
+fn verify_runs_twice() {
+    let folder = folder(SMALL);
+    let output = meshquake(folder.path(), &["run", "small.yaml", "-q", "--verify"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("verified"), "{}", stderr(&output));
+}
+
+#[test]
+fn values_can_be_set_from_outside() {
+    let folder = folder(SMALL);
+    let slow = run_json(folder.path(), "small.yaml", &["--set", "services.api.service-time=30ms"]);
+    assert!(slow["traffic"]["users"]["latency_ms"]["p50"].as_f64().unwrap() > 30.0);
+    let short = run_json(folder.path(), "small.yaml", &["--duration", "1s"]);
+    assert_eq!(short["virtual_seconds"], 1.0);
+    let wrong = meshquake(folder.path(), &["run", "small.yaml", "--set", "services.apu.workers=1"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", stdout(&wrong));
+}
+
+#[test]
+fn results_go_where_they_are_asked_to() {
+    let folder = folder(SMALL);
+    assert_eq!(code(folder.path(), &["run", "small.yaml", "-q", "--out", "results/today"]), Some(0));
+    for file in ["small.json", "small.txt", "small.requests.jsonl"] {
+        assert!(folder.path().join("results/today").join(file).exists(), "{file}");
+    }
+    let left: Vec<_> = fs::read_dir(folder.path().join("results/today")).unwrap().collect();
+    assert_eq!(left.len(), 3, "nothing half-written stays behind");
+}
+
+#[test]
+fn the_starter_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrote = meshquake(folder.path(), &["init", "checkout"]);
+    assert_eq!(wrote.status.code(), Some(0), "{}", stderr(&wrote));
+    let run = meshquake(folder.path(), &["run", "checkout.yaml", "-q"]);
+    assert_eq!(run.status.code(), Some(0), "{}{}", stdout(&run), stderr(&run));
+    let again = meshquake(folder.path(), &["init", "checkout"]);
+    assert_eq!(again.status.code(), Some(2), "a file that is there is not overwritten");
+}
+
+#[test]
+fn the_schema_is_json_and_knows_the_top_keys() {
+    let output = meshquake(root(), &["schema"]);
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let properties = schema["properties"].as_object().unwrap();
+    for key in ["meshquake", "mesh", "topology", "services", "traffic", "faults", "expect"] {
+        assert!(properties.contains_key(key), "{key}");
+    }
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    for command in ["run", "validate", "schema", "init", "explain"] {
+        let output = meshquake(root(), &[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("Examples:\n  meshquake"), "{command}");
+    }
+    assert_eq!(code(root(), &["rum"]), Some(2));
+    assert_eq!(code(root(), &[]), Some(2));
+}
+
+#[test]
+fn explain_names_route_destination_and_sources() {
+    let scenario = "scenarios/bookinfo/user-route.yaml";
+    let ask = |headers: &[&str]| {
+        let request = "GET http://reviews:9080/reviews/1";
+        let mut args = vec!["explain", scenario, "--from", "productpage", "--request", request];
+        args.extend(headers);
+        let output = meshquake(root(), &args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let jason = ask(&["-H", "end-user: jason"]);
+    assert!(jason.contains("outbound|9080|v2|reviews"), "{jason}");
+    assert!(jason.contains("user-route.yaml:"), "the file and line: {jason}");
+    let anybody = ask(&[]);
+    assert!(anybody.contains("outbound|9080|v3|reviews"), "{anybody}");
+    assert!(anybody.contains("end-user"), "why the first route did not match: {anybody}");
+}
