@@ -104,11 +104,12 @@ fn header(value: &StringMatch, name: &str, request: &AuthzRequest<'_>) -> bool {
         ":authority" => return value.matches(request.host),
         _ => {}
     }
+    // A byte that is no text must not hide the rest of its value from a DENY rule.
     let all = || {
         let values = request.headers.get_all(name).iter();
-        values.filter_map(|v| std::str::from_utf8(v.as_bytes()).ok())
+        values.map(|v| String::from_utf8_lossy(v.as_bytes()))
     };
-    let single = all().any(|text| value.matches(text));
+    let single = all().any(|text| value.matches(&text));
     single || (all().nth(1).is_some() && value.matches(&all().collect::<Vec<_>>().join(",")))
 }
 

@@ -330,6 +330,15 @@ fn hosts_and_ports() {
 }
 
 #[test]
+fn a_byte_that_is_no_text_hides_nothing() {
+    let mut call = Call::get("/");
+    let odd = http::HeaderValue::from_bytes(b"admin\xff").unwrap();
+    call.headers.insert("x-role", odd);
+    let rule = when("request.headers[x-role]", &["admin*"], &[]);
+    assert!(!call.allowed(&[policy("p", Deny, vec![rule])]));
+}
+
+#[test]
 fn conditions() {
     let call = Call::get("/p?q")
         .by(Some(CLIENT))

@@ -14,10 +14,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -29,8 +30,11 @@ use super::wire::{self, Frames, ToControl};
 use super::{Compiler, Registry, Snapshot, Workload};
 use crate::identity::{CertificateAuthority, ClientCertificate, IdentityStore, SpiffeId};
 use crate::policy::MeshPolicy;
-use crate::seam::{Connection, Executor, HyperTimer, Instant, Seams};
+use crate::seam::{Connection, Executor, HyperTimer, Instant, Peeked, Seams, timeout_at};
 use crate::telemetry::{ConfigEvent, Event, IdentityEvent};
+
+/// A connection must have begun to talk after this long (grpc-go: `ConnectionTimeout`, 120 s).
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The control plane.
 pub struct ControlPlane {
@@ -195,7 +199,7 @@ impl ControlPlane {
     ) -> std::io::Result<()> {
         let mut listener = self.seams.network.listen(address).await?;
         loop {
-            let connection = listener.accept().await?;
+            let connection = self.seams.accept(&mut *listener).await;
             let plane = self.clone();
             let identity = identity.clone();
             self.seams
@@ -207,8 +211,9 @@ impl ControlPlane {
         let Ok(config) = identity.server_config(ClientCertificate::Optional) else {
             return;
         };
-        let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        let Ok(stream) = acceptor.accept(connection.io).await else {
+        let deadline = self.seams.now() + CONNECTION_TIMEOUT;
+        let opened = timeout_at(&*self.seams.clock, deadline, open(config, connection));
+        let Some(Some(stream)) = opened.await else {
             return;
         };
         let mut builder =
@@ -257,6 +262,7 @@ impl ControlPlane {
     }
 
     async fn sign(&self, caller: &SpiffeId, body: Incoming) -> Response<PushBody> {
+        let body = Limited::new(body, wire::REQUEST_BYTES_MAX);
         let Ok(request) = body.collect().await else {
             return status(StatusCode::BAD_REQUEST);
         };
@@ -305,7 +311,7 @@ impl ControlPlane {
     ) {
         let id = self.next_subscriber.get();
         self.next_subscriber.set(id + 1);
-        let mut frames = Frames::default();
+        let mut frames = Frames::at_most(wire::REQUEST_BYTES_MAX);
         let mut workload = String::new();
         let mut why = String::new();
         'stream: while let Some(frame) = body.frame().await {
@@ -362,6 +368,14 @@ impl ControlPlane {
                 .is_ok_and(|id| id == *caller)
         })
     }
+}
+
+/// Shakes hands and waits for the client's first byte: whoever connects and says nothing does not stay.
+async fn open(config: Arc<rustls::ServerConfig>, connection: Connection) -> Option<Peeked> {
+    let acceptor = tokio_rustls::TlsAcceptor::from(config);
+    let stream = acceptor.accept(connection.io).await.ok()?;
+    let (_, stream) = Peeked::peek(Box::new(stream)).await.ok()??;
+    Some(stream)
 }
 
 fn status(code: StatusCode) -> Response<PushBody> {

@@ -21,6 +21,9 @@ pub(crate) const SIGN_PATH: &str = "/meshquake.control.v1/SignCertificate";
 /// A frame larger than this is refused: 64 MiB.
 const FRAME_BYTES_MAX: usize = 64 << 20;
 
+/// What a sidecar may send at once: 4 MiB (istiod's `ISTIO_GPRC_MAXRECVMSGSIZE`).
+pub(crate) const REQUEST_BYTES_MAX: usize = 4 << 20;
+
 /// From sidecar to control plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ToControl {
@@ -119,13 +122,29 @@ pub(crate) fn frame<T: Serialize>(message: &T) -> Result<Bytes, postcard::Error>
 }
 
 /// Cuts a byte stream into frames.
-#[derive(Default)]
-pub(crate) struct Frames(BytesMut);
+pub(crate) struct Frames {
+    bytes: BytesMut,
+    frame_bytes_max: usize,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::at_most(FRAME_BYTES_MAX)
+    }
+}
 
 impl Frames {
+    /// Refuses frames larger than `frame_bytes_max`.
+    pub(crate) fn at_most(frame_bytes_max: usize) -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            frame_bytes_max,
+        }
+    }
+
     /// Adds bytes as they arrive.
     pub(crate) fn push(&mut self, data: &[u8]) {
-        self.0.extend_from_slice(data);
+        self.bytes.extend_from_slice(data);
     }
 
     /// The next complete message, if there is one.
@@ -133,21 +152,27 @@ impl Frames {
     /// # Errors
     /// When the peer sends garbage.
     pub(crate) fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, String> {
-        let Some(prefix) = self.0.first_chunk::<4>() else {
+        let Some(prefix) = self.bytes.first_chunk::<4>() else {
             return Ok(None);
         };
         let length = u32::from_be_bytes(*prefix) as usize;
-        if length > FRAME_BYTES_MAX {
+        if length > self.frame_bytes_max {
             return Err(format!("a frame of {length} bytes is too long"));
         }
-        if self.0.len() < 4 + length {
+        if self.bytes.len() < 4 + length {
             return Ok(None);
         }
+<<<<<<< HEAD
         self.0.advance(4);
         let body = self.0.split_to(length);
         postcard::from_bytes(&body)
             .map(Some)
             .map_err(|e| e.to_string())
+=======
+        self.bytes.advance(4);
+        let body = self.bytes.split_to(length);
+        postcard::from_bytes(&body).map(Some).map_err(|e| e.to_string())
+>>>>>>> h-security
     }
 }
 
@@ -187,5 +212,11 @@ mod tests {
         let mut frames = Frames::default();
         frames.push(&[0xff; 8]);
         assert!(frames.next::<ToControl>().is_err());
+        let bytes = frame(&ToControl::Nack(1, "x".repeat(100))).unwrap();
+        for (limit, fits) in [(50, false), (200, true)] {
+            let mut frames = Frames::at_most(limit);
+            frames.push(&bytes);
+            assert_eq!(frames.next::<ToControl>().is_ok(), fits);
+        }
     }
 }

@@ -53,6 +53,9 @@ pub struct Profile {
     pub push_debounce: Duration,
     /// And never longer than this.
     pub push_debounce_max: Duration,
+    /// Whether proxies bring paths into one spelling before anything looks at them.
+    #[serde(default)]
+    pub normalizes_paths: bool,
     /// Virtual processing time of one pass through a proxy, median and 99th percentile; both zero by default.
     pub proxy_latency: Sourced<(Duration, Duration)>,
 }
@@ -132,6 +135,8 @@ impl Profile {
             svid_rotate_jitter_ppm: 10_000,
             push_debounce: Duration::from_millis(100),
             push_debounce_max: Duration::from_secs(10),
+            // pathNormalization BASE; istio.io, Authorization Policy Normalization.
+            normalizes_paths: true,
             proxy_latency: Sourced::default_of(
                 (Duration::ZERO, Duration::ZERO),
                 "Meshquake: proxies cost no virtual time unless `mesh.proxy-latency` says so",

@@ -45,6 +45,8 @@ pub(crate) struct ClusterRuntime {
 pub(crate) struct Host {
     pub(crate) endpoint: Rc<EndpointState>,
     pub(crate) pool: Rc<HostPool>,
+    /// Whether connections are made as to an endpoint with a sidecar.
+    meshed: Cell<bool>,
 }
 
 /// A picked endpoint.
@@ -107,11 +109,27 @@ impl ClusterRuntime {
                     host.pool.drain();
                 }
             }
+            for host in self.hosts.borrow().values() {
+                if host.meshed.replace(host.endpoint.meshed()) != host.endpoint.meshed() {
+                    self.resecure(host);
+                }
+            }
         }
     }
 
+    /// Has connections to `host` made as configuration and endpoint now say.
+    fn resecure(&self, host: &Host) {
+        let (config, endpoint) = (self.config(), &host.endpoint);
+        let (meshed, address) = (endpoint.meshed(), endpoint.address());
+        let secure = secure::to_endpoint(&config, &self.identity, meshed, address);
+        host.pool.resecure(secure);
+    }
+
     fn reconfigure(&self, config: &Arc<Cluster>, now: Instant) {
-        *self.config.borrow_mut() = config.clone();
+        let before = self.config.replace(config.clone());
+        let same_security = before.tls.value == config.tls.value
+            && before.identities == config.identities
+            && before.http2 == config.http2;
         self.endpoints.configure(config, now);
         let balancer = Balancer::new(config, self.endpoints.clone(), &mut self.rng.borrow_mut());
         *self.balancer.borrow_mut() = balancer;
@@ -124,6 +142,7 @@ impl ClusterRuntime {
             limits: config.pool.value.clone(),
         });
         for host in self.hosts.borrow().values() {
+<<<<<<< HEAD
             let endpoint = &host.endpoint;
             let secure = secure::to_endpoint(
                 config,
@@ -132,6 +151,12 @@ impl ClusterRuntime {
                 endpoint.address(),
             );
             host.pool.configure(settings.clone(), secure);
+=======
+            host.pool.configure(settings.clone());
+            if !same_security {
+                self.resecure(host);
+            }
+>>>>>>> h-security
         }
         *self.settings.borrow_mut() = settings;
         let mut detector = self.detector.borrow_mut();
@@ -211,7 +236,12 @@ impl ClusterRuntime {
             secure,
         );
         let id = endpoint.id();
-        let host = Rc::new(Host { endpoint, pool });
+        let meshed = Cell::new(endpoint.meshed());
+        let host = Rc::new(Host {
+            endpoint,
+            pool,
+            meshed,
+        });
         self.hosts.borrow_mut().insert(id, host.clone());
         host
     }

@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Uri, request};
 
 use super::request_body::RequestBody;
+use super::serve::Activity;
 use crate::policy::Route;
 use crate::seam::{Instant, Seams};
 use crate::telemetry::{
@@ -27,6 +28,7 @@ pub(crate) struct Downstream {
     pub(crate) tls: TlsState,
     /// `x-forwarded-client-cert` of the peer, inbound.
     pub(crate) client_cert: Option<http::HeaderValue>,
+    pub(crate) activity: Activity,
 }
 
 /// One request's record. Emits its event when it is dropped.
@@ -58,6 +60,7 @@ impl Exchange {
         trace: TraceContext,
     ) -> Self {
         let start = downstream.seams.now();
+        downstream.activity.begin();
         Self {
             start,
             trace,
@@ -132,6 +135,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let now = self.seams().now();
+        self.downstream.activity.end(now);
         let end = self.end.unwrap_or_else(|| {
             // Dropped before its end: the downstream has gone away.
             self.flags

@@ -76,6 +76,23 @@ pub(crate) fn strip_controls(headers: &mut HeaderMap) {
     }
 }
 
+/// Tells the app who its peer is, or that nobody has shown who he is.
+///
+/// What a peer with a certificate says of those before it is kept in front
+/// (Istio's inbound listeners: `APPEND_FORWARD`), so only the last element is
+/// this proxy's word; what a peer without one says goes (Envoy,
+/// `mutateXfccRequestHeader`).
+pub(crate) fn set_client_cert(headers: &mut HeaderMap, own: Option<&HeaderValue>) {
+    let Some(own) = own else {
+        headers.remove(CLIENT_CERT);
+        return;
+    };
+    let before = headers.get_all(CLIENT_CERT).iter();
+    let elements: Vec<&[u8]> = before.chain([own]).map(HeaderValue::as_bytes).collect();
+    let joined = HeaderValue::from_bytes(&elements.join(&b','));
+    headers.insert(CLIENT_CERT, joined.unwrap_or_else(|_| own.clone()));
+}
+
 /// Whether the request is gRPC: local replies then speak gRPC.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers
@@ -124,6 +141,18 @@ mod tests {
         let mut response = map(&pairs);
         strip_hop_by_hop(&mut response, false);
         assert!(response.contains_key("x-hop") && !response.contains_key("connection"));
+    }
+
+    #[test]
+    fn the_last_word_on_a_peer_is_the_proxys() {
+        let own = HeaderValue::from_static("By=a;URI=b");
+        let mut headers = map(&[("x-forwarded-client-cert", "URI=c"), ("x-forwarded-client-cert", "URI=d")]);
+        set_client_cert(&mut headers, Some(&own));
+        assert_eq!(headers, map(&[("x-forwarded-client-cert", "URI=c,URI=d,By=a;URI=b")]));
+        set_client_cert(&mut headers, None);
+        assert_eq!(headers, map(&[]));
+        set_client_cert(&mut headers, Some(&own));
+        assert_eq!(headers, map(&[("x-forwarded-client-cert", "By=a;URI=b")]));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
 use super::cluster::ClusterRuntime;
 use super::exchange::{Downstream, Exchange};
@@ -15,14 +16,15 @@ use super::forward::{self, Terms};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
+use super::serve::{Activity, serve_http};
 use super::sidecar::{Core, with_target};
-use super::transport::{Peeked, Transport};
+use super::transport::Transport;
 use crate::authz::{self, AuthzRequest};
 use crate::control::InboundListener;
 use crate::identity::{ClientCertificate, handshake_failure_io, peer_identity};
 use crate::policy::MtlsMode;
 use crate::resilience::TokenBucket;
-use crate::seam::{Connection, Listener, timeout_at};
+use crate::seam::{Connection, Listener, Peeked, Seams, timeout_at};
 use crate::telemetry::{Direction, Event, Mechanism, MechanismEvent, TlsState};
 
 /// A TLS record that starts a handshake begins with this byte (RFC 8446, section 5.1).
@@ -37,6 +39,8 @@ pub(crate) struct InboundPort {
     port: u16,
     app: Rc<ClusterRuntime>,
     config: RefCell<Rc<InboundListener>>,
+    /// Tells open connections which of them may stay.
+    modes: watch::Sender<MtlsMode>,
     bucket: RefCell<Option<TokenBucket>>,
 }
 
@@ -49,6 +53,7 @@ impl InboundPort {
         let port = Self {
             port: config.port,
             bucket: RefCell::new(bucket(&core, &config)),
+            modes: watch::Sender::new(config.mtls.value),
             core,
             app,
             config: RefCell::new(Rc::new(config)),
@@ -56,22 +61,25 @@ impl InboundPort {
         Rc::new(port)
     }
 
-    /// Applies new settings to connections and requests from now on.
+    /// Applies new settings to connections and requests from now on. Connections that would
+    /// not be taken any more are drained.
     pub(crate) fn configure(&self, config: InboundListener) {
         let same_limit = self.config.borrow().rate_limit == config.rate_limit;
         if !same_limit {
             *self.bucket.borrow_mut() = bucket(&self.core, &config);
         }
+        let mode = config.mtls.value;
+        self.modes.send_if_modified(|now| std::mem::replace(now, mode) != mode);
         *self.config.borrow_mut() = Rc::new(config);
     }
 
     /// Accepts connections until the port is taken out of service.
-    pub(crate) async fn accept(own: Weak<Self>, mut listener: Box<dyn Listener>) {
-        while let Ok(connection) = listener.accept().await {
+    pub(crate) async fn accept(own: Weak<Self>, seams: Seams, mut listener: Box<dyn Listener>) {
+        loop {
+            let connection = seams.accept(&mut *listener).await;
             let Some(port) = own.upgrade() else {
                 return;
             };
-            let seams = port.core.seams.clone();
             seams.spawn(async move { port.serve(connection).await });
         }
     }
@@ -85,13 +93,14 @@ impl InboundPort {
             return;
         };
         let downstream = Rc::new(self.downstream(&transport, peer));
-        let port = self.clone();
-        self.core
-            .serve_http(transport, move |request| {
-                let (port, downstream) = (port.clone(), downstream.clone());
-                async move { Ok::<_, Infallible>(port.handle(downstream, request).await) }
-            })
-            .await;
+        let retired = retired(self.modes.subscribe(), downstream.tls);
+        let (port, own) = (self.clone(), downstream.clone());
+        let service = move |request| {
+            let (port, downstream) = (port.clone(), own.clone());
+            async move { Ok::<_, Infallible>(port.handle(downstream, request).await) }
+        };
+        let timer = self.core.timer();
+        serve_http(transport, &downstream, timer, service, retired).await;
     }
 
     /// The transport, if the connection is one this port takes.
@@ -150,6 +159,7 @@ impl InboundPort {
             peer_address: peer,
             tls: transport.tls(),
             client_cert,
+            activity: Activity::new(self.core.seams.now()),
         }
     }
 
@@ -159,9 +169,15 @@ impl InboundPort {
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
+        let refusal = self.core.sanitize(&mut head);
         let trace = self.core.continue_trace(&mut head.headers);
         let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
         self.core.spend_proxy_time().await;
+        if let Some(refusal) = refusal {
+            return forward::local_response(exchange, refusal);
+        }
+        // Policy sees what the app will see, and no more.
+        self.identify(&mut head.headers, &exchange);
         let config = self.config.borrow().clone();
         if let Some(details) = self.denied(&config, &exchange, &head) {
             exchange.mechanism(Mechanism::Denied, &details);
@@ -176,8 +192,6 @@ impl InboundPort {
             let status = config.rate_limit.as_ref().map_or(429, |limit| limit.status);
             return forward::local_response(exchange, LocalReply::rate_limited(status));
         }
-        super::headers::strip_hop_by_hop(&mut head.headers, true);
-        self.identify(&mut head.headers, &exchange);
         let authority = exchange.authority.to_string();
         let path = exchange.path.clone();
         if !with_target(&mut head, &authority, path) {
@@ -222,14 +236,29 @@ impl InboundPort {
     }
 
     fn identify(&self, headers: &mut http::HeaderMap, exchange: &Exchange) {
-        use super::headers::{CLIENT_CERT, FORWARDED_PROTO};
-        match &exchange.downstream.client_cert {
-            Some(value) => headers.append(CLIENT_CERT, value.clone()),
-            None => headers.remove(CLIENT_CERT).is_some(),
-        };
+        use super::headers::{FORWARDED_PROTO, set_client_cert};
+        set_client_cert(headers, exchange.downstream.client_cert.as_ref());
         if !headers.contains_key(FORWARDED_PROTO) {
             headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
         }
+    }
+}
+
+/// Waits until connections protected by `tls` are no longer taken.
+async fn retired(mut modes: watch::Receiver<MtlsMode>, tls: TlsState) {
+    while is_taken(*modes.borrow_and_update(), tls) {
+        if modes.changed().await.is_err() {
+            // The port is gone, and so will its connections be.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn is_taken(mode: MtlsMode, tls: TlsState) -> bool {
+    match mode {
+        MtlsMode::Disable => tls == TlsState::Plain,
+        MtlsMode::Permissive => true,
+        MtlsMode::Strict => tls == TlsState::Mutual,
     }
 }
 

@@ -14,11 +14,13 @@ mod headers;
 mod inbound;
 mod mirror;
 mod outbound;
+mod path;
 mod pool;
 mod reply;
 mod request_body;
 mod response_body;
 mod secure;
+mod serve;
 mod sidecar;
 mod transport;
 

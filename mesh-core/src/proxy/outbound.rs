@@ -17,6 +17,7 @@ use super::headers;
 use super::mirror;
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
+use super::serve::Activity;
 use super::response_body::ResponseBody;
 use super::sidecar::{Core, with_target};
 use crate::control::RouteTable;
@@ -44,6 +45,7 @@ pub(crate) fn downstream(core: &Core, peer: SocketAddr) -> Downstream {
         peer_address: peer,
         tls: TlsState::Plain,
         client_cert: None,
+        activity: Activity::new(core.seams.now()),
     }
 }
 
@@ -74,15 +76,20 @@ impl Outbound {
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
+        let refusal = core.sanitize(&mut head);
         let trace = core.continue_trace(&mut head.headers);
         let peer = Some(downstream.peer_address);
         let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
         core.spend_proxy_time().await;
+        if let Some(refusal) = refusal {
+            return forward::local_response(exchange, refusal);
+        }
         if exchange.authority.is_empty() {
             return forward::local_response(exchange, LocalReply::no_host_header());
         }
-        headers::strip_hop_by_hop(&mut head.headers, true);
         headers::strip_controls(&mut head.headers);
+        // The app has no certificate, whatever it says (Envoy's default: `SANITIZE`).
+        headers::set_client_cert(&mut head.headers, None);
         let decision = {
             let view = RequestView::of(&head, port_of(&exchange.authority), peer);
             self.router.route(&view, &mut self.rng.borrow_mut())

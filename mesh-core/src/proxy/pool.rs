@@ -70,6 +70,8 @@ pub(crate) struct HostPool {
     open: Rc<Cell<u32>>,
     waiting: RefCell<VecDeque<oneshot::Sender<Result<Lease, ConnectFailure>>>>,
     reaper: Cell<bool>,
+    /// How often it was drained: a connection made before the last time is not kept.
+    drains: Cell<u64>,
     own: Weak<Self>,
 }
 
@@ -91,6 +93,8 @@ struct H1Connection {
     idle_since: Instant,
     tls: TlsState,
     verdict: Verdict,
+    /// The pool's drains when it was made.
+    drains: u64,
 }
 
 /// A connection, for one request.
@@ -135,18 +139,27 @@ impl HostPool {
             open: Rc::default(),
             waiting: RefCell::default(),
             reaper: Cell::new(false),
+            drains: Cell::new(0),
             own: own.clone(),
         })
     }
 
     /// Applies new settings to connections made and returned from now on.
-    pub(crate) fn configure(&self, settings: Rc<PoolSettings>, secure: Rc<dyn Secure>) {
+    pub(crate) fn configure(&self, settings: Rc<PoolSettings>) {
         *self.settings.borrow_mut() = settings;
-        *self.secure.borrow_mut() = secure;
     }
 
-    /// Closes idle connections and lets busy ones finish: the endpoint is gone or was ejected.
+    /// Secures connections in another way from now on. None made in the old way serves another
+    /// request: to whom it leads, and who can read it, may no longer be what policy says.
+    pub(crate) fn resecure(&self, secure: Rc<dyn Secure>) {
+        *self.secure.borrow_mut() = secure;
+        self.drain();
+    }
+
+    /// Closes idle connections and lets busy ones finish: the endpoint is gone or was ejected,
+    /// or connections are made in another way now.
     pub(crate) fn drain(&self) {
+        self.drains.set(self.drains.get() + 1);
         self.idle.borrow_mut().clear();
         for connection in self.shared.borrow_mut().drain(..) {
             connection.draining.set(true);
@@ -260,11 +273,16 @@ impl HostPool {
         let made = timeout_at(
             &*self.seams.clock,
             start + limit,
-            self.establish(secure, permit, start),
+            self.establish(secure.clone(), permit, start),
         )
         .await;
         self.connecting.set(self.connecting.get().saturating_sub(1));
         let result = made.unwrap_or(Err(ConnectFailure::TimedOut));
+        if !Rc::ptr_eq(&secure, &*self.secure.borrow()) {
+            // Made in a way that is no longer in force, for requests that still wait.
+            drop(result);
+            return self.connect_if_needed();
+        }
         match result {
             Ok(connection) => {
                 self.observe("open", "", start, connection.tls());
@@ -335,6 +353,7 @@ impl HostPool {
             idle_since: now,
             tls,
             verdict,
+            drains: self.drains.get(),
         }))
     }
 
@@ -363,7 +382,8 @@ impl HostPool {
             }
             LeaseKind::H1(mut connection) => {
                 let settings = self.settings.borrow().clone();
-                let spent = self.is_spent(&settings, connection.served, connection.born);
+                let spent = self.is_spent(&settings, connection.served, connection.born)
+                    || connection.drains != self.drains.get();
                 if spent || connection.sender.is_closed() {
                     drop(connection);
                     self.connect_if_needed();

@@ -54,6 +54,16 @@ impl LocalReply {
         )
     }
 
+    /// A path that no spelling makes sense of.
+    pub(crate) fn bad_path() -> Self {
+        Self::new(400, None, "path_normalization_failed", "")
+    }
+
+    /// A method in lower case, which an app might take for the one in upper case (Envoy's parser refuses it).
+    pub(crate) fn bad_method() -> Self {
+        Self::new(400, Some(ResponseFlag::DownstreamProtocolError), "http1.codec_error", "")
+    }
+
     pub(crate) fn no_healthy_upstream() -> Self {
         Self::new(
             503,

@@ -50,11 +50,12 @@ impl Secure for Tls {
             }
         };
         let name = self.server.clone();
+        let mutual = matches!(self.kind, TlsKind::Mutual(_));
         Box::pin(async move {
             let connector = tokio_rustls::TlsConnector::from(config.map_err(|e| e.to_string())?);
             let stream = connector.connect(name, io).await;
             let stream = stream.map_err(|e| handshake_failure_io(&e))?;
-            Ok(Transport::Client(Judged::new(stream)))
+            Ok(Transport::Client(Judged::new(stream, mutual)))
         })
     }
 

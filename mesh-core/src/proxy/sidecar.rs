@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Request, Response, Uri, request};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, Uri, request};
 
 use super::cluster::ClusterRuntime;
 use super::headers;
 use super::inbound::InboundPort;
 use super::outbound::Outbound;
-use super::response_body::ResponseBody;
+use super::path;
+use super::reply::LocalReply;
+use super::serve::serve_http;
 use super::transport::Transport;
 use crate::control::{
     Cluster, ClusterName, ControlAddress, Endpoint, EndpointHealth, InboundListener,
@@ -25,7 +25,7 @@ use crate::control::{
 };
 use crate::identity::{IdentityStore, KeyPair, SpiffeId, Svid, TrustBundle, csr};
 use crate::policy::{LoadBalancer, Profile, Sourced, UpstreamTls};
-use crate::seam::{Connection, Executor, HyperTimer, Rng, Seams, sleep};
+use crate::seam::{Connection, HyperTimer, Rng, Seams, sleep};
 use crate::telemetry::{Event, IdentityEvent, TraceContext};
 
 /// What a sidecar is told when it starts (Istio: bootstrap, annotations and mounted files).
@@ -66,6 +66,9 @@ pub(crate) struct Core {
     outbound: RefCell<Rc<Outbound>>,
     inbound: RefCell<BTreeMap<u16, Rc<InboundPort>>>,
     rng: RefCell<Rng>,
+    /// Private keys come from here and nothing else does: what `rng` gives becomes public
+    /// (request ids), and from enough of it a generator can be run backwards.
+    keys: RefCell<Rng>,
     timer: HyperTimer,
     ready: Cell<bool>,
 }
@@ -85,6 +88,7 @@ impl Sidecar {
             ))),
             inbound: RefCell::default(),
             rng: RefCell::new(seams.random.stream("proxy")),
+            keys: RefCell::new(seams.random.stream("proxy/keys")),
             timer: HyperTimer::new(seams.clock.clone()),
             ready: Cell::new(false),
             config,
@@ -153,7 +157,7 @@ impl Core {
     }
 
     async fn request_svid(&self, subscription: &Subscription) -> Result<Svid, String> {
-        let key = KeyPair::generate(&mut self.rng.borrow_mut());
+        let key = KeyPair::generate(&mut self.keys.borrow_mut());
         let request = csr(&key, &self.config.identity);
         let chain = subscription.sign(request).await?;
         let chain = chain.into_iter().map(Into::into).collect();
@@ -184,7 +188,8 @@ impl Core {
         let mut listener = self.seams.network.listen(self.config.outbound).await?;
         let core = self.clone();
         self.seams.spawn(async move {
-            while let Ok(connection) = listener.accept().await {
+            loop {
+                let connection = core.seams.accept(&mut *listener).await;
                 let serving = core.clone();
                 core.seams
                     .spawn(async move { serving.serve_outbound(connection).await });
@@ -196,14 +201,18 @@ impl Core {
     async fn serve_outbound(self: Rc<Self>, connection: Connection) {
         let downstream = Rc::new(super::outbound::downstream(&self, connection.peer));
         let core = self.clone();
-        self.serve_http(Transport::Plain(connection.io), move |request| {
+        let own = downstream.clone();
+        let service = move |request| {
             let outbound = core.outbound.borrow().clone();
-            let (core, downstream) = (core.clone(), downstream.clone());
+            let (core, downstream) = (core.clone(), own.clone());
             async move { Ok::<_, Infallible>(outbound.handle(&core, downstream, request).await) }
-        })
-        .await;
+        };
+        let transport = Transport::Plain(connection.io);
+        let retired = std::future::pending();
+        serve_http(transport, &downstream, self.timer(), service, retired).await;
     }
 
+<<<<<<< HEAD
     /// Serves HTTP/1.1 and HTTP/2 on one downstream connection until it ends.
     pub(crate) async fn serve_http<F, S>(&self, transport: Transport, service: S)
     where
@@ -231,6 +240,29 @@ impl Core {
         let _ended = builder
             .serve_connection(TokioIo::new(transport), service)
             .await;
+=======
+    /// hyper's timer on this sidecar's clock.
+    pub(crate) fn timer(&self) -> HyperTimer {
+        self.timer.clone()
+    }
+
+    /// Brings a request into the form that everything after it relies on: no headers of the
+    /// connection's own, one spelling for its path. The answer, when it has no such form.
+    pub(crate) fn sanitize(&self, head: &mut request::Parts) -> Option<LocalReply> {
+        headers::strip_hop_by_hop(&mut head.headers, true);
+        if head.method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
+            return Some(LocalReply::bad_method());
+        }
+        if !self.config.profile.normalizes_paths {
+            return None;
+        }
+        match path::normalize(&head.uri) {
+            Ok(Some(uri)) => head.uri = uri,
+            Ok(None) => {}
+            Err(path::BadPath) => return Some(LocalReply::bad_path()),
+        }
+        None
+>>>>>>> h-security
     }
 
     /// The pod's address.
@@ -285,12 +317,12 @@ impl Core {
         let inbound = InboundPort::new(self.clone(), config, app);
         self.inbound.borrow_mut().insert(port, inbound.clone());
         let address = SocketAddr::new(self.config.pod_ip, port);
-        let network = self.seams.network.clone();
+        let seams = self.seams.clone();
         self.seams.spawn(async move {
-            if let Ok(listener) = network.listen(address).await {
+            if let Ok(listener) = seams.network.listen(address).await {
                 let weak = Rc::downgrade(&inbound);
                 drop(inbound);
-                InboundPort::accept(weak, listener).await;
+                InboundPort::accept(weak, seams, listener).await;
             }
         });
     }

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::identity::handshake_failure;
-use crate::seam::Io;
+use crate::seam::{Io, Peeked};
 use crate::telemetry::TlsState;
 
 /// A connection's byte stream.
@@ -25,10 +25,11 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// How it is protected. A server stream counts as mutual when the peer showed a certificate.
+    /// How it is protected: mutual when the client has shown a certificate, or would.
     pub(crate) fn tls(&self) -> TlsState {
         match self {
             Self::Plain(_) | Self::Peeked(_) => TlsState::Plain,
+<<<<<<< HEAD
             Self::Client(stream) => {
                 // A server that asked for no certificate leaves us unauthenticated.
                 let asked = stream.io.get_ref().1.peer_certificates().is_some();
@@ -38,6 +39,10 @@ impl Transport {
                     TlsState::Tls
                 }
             }
+=======
+            Self::Client(stream) if stream.shows_certificate => TlsState::Mutual,
+            Self::Client(_) => TlsState::Tls,
+>>>>>>> h-security
             Self::Server(stream) => match stream.get_ref().1.peer_certificates() {
                 Some(_) => TlsState::Mutual,
                 None => TlsState::Tls,
@@ -111,15 +116,20 @@ impl Verdict {
 /// TLS as a client, which awaits its server's verdict.
 pub(crate) struct Judged {
     io: Box<tokio_rustls::client::TlsStream<Box<dyn Io>>>,
+    shows_certificate: bool,
     verdict: Verdict,
     accepted: bool,
 }
 
 impl Judged {
-    /// A client whose own part of the handshake is done.
-    pub(crate) fn new(io: tokio_rustls::client::TlsStream<Box<dyn Io>>) -> Self {
+    /// A client whose own part of the handshake is done, and whether it has a certificate to show.
+    pub(crate) fn new(
+        io: tokio_rustls::client::TlsStream<Box<dyn Io>>,
+        shows_certificate: bool,
+    ) -> Self {
         Self {
             io: Box::new(io),
+            shows_certificate,
             verdict: Verdict::default(),
             accepted: false,
         }
@@ -151,58 +161,6 @@ impl AsyncRead for Judged {
 }
 
 impl AsyncWrite for Judged {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-/// A stream whose first byte was read to tell TLS from plain text.
-pub(crate) struct Peeked {
-    first: Option<u8>,
-    io: Box<dyn Io>,
-}
-
-impl Peeked {
-    /// Reads the first byte and keeps it; `None` at the end of the stream.
-    pub(crate) async fn peek(mut io: Box<dyn Io>) -> io::Result<Option<(u8, Self)>> {
-        let mut byte = [0u8; 1];
-        if io.read(&mut byte).await? == 0 {
-            return Ok(None);
-        }
-        let first = Some(byte[0]);
-        Ok(Some((byte[0], Self { first, io })))
-    }
-}
-
-impl AsyncRead for Peeked {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if buf.remaining() > 0
-            && let Some(byte) = self.first.take()
-        {
-            buf.put_slice(&[byte]);
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Peeked {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -13,17 +13,20 @@
 
 mod clock;
 mod network;
+mod peeked;
 mod random;
 pub mod real;
 mod spawn;
 
 pub use clock::{BoxSleep, Clock, HyperTimer, Instant, Sleep, TlsTime, sleep, timeout_at};
 pub use network::{Connection, Io, Listener, Network};
+pub(crate) use peeked::Peeked;
 pub use random::{Randomness, Rng};
 pub use spawn::{Executor, LocalBoxFuture, Spawn};
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::telemetry::Observer;
 
@@ -46,6 +49,19 @@ impl Seams {
     /// The instant on this host's monotonic clock.
     pub fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The next connection of `listener`. That one cannot be accepted (no more file
+    /// descriptors, a peer that gave up) must not end a server: it is waited out.
+    pub async fn accept(&self, listener: &mut (dyn Listener + 'static)) -> Connection {
+        /// Long enough not to spin, short enough for nobody to notice.
+        const PAUSE: Duration = Duration::from_millis(100);
+        loop {
+            match listener.accept().await {
+                Ok(connection) => return connection,
+                Err(_) => sleep(&*self.clock, PAUSE).await,
+            }
+        }
     }
 
     /// Starts `future` as a task of this host.

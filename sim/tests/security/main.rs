@@ -22,6 +22,8 @@ mod wiretap;
 mod certificate;
 mod control;
 mod expiry;
+mod hardening;
 mod mode;
 mod naming;
 mod plaintext;
+mod policy_change;

@@ -40,7 +40,7 @@ pub(crate) const CONTROL: &str = "istiod";
 const CONTROL_PORT: u16 = 15_012;
 
 /// How long anything may take before a test gives up, in virtual time.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(5 * 3600);
 
 /// The mesh-wide demand for mutual TLS.
 pub(crate) const STRICT: &str = "

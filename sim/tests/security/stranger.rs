@@ -67,6 +67,28 @@ pub(crate) async fn ask(
     response
 }
 
+/// A plain connection that is kept for one request after another.
+pub(crate) struct Kept {
+    sender: http1::SendRequest<Full<Bytes>>,
+}
+
+impl Kept {
+    /// Connects to `to`.
+    pub(crate) async fn open(seams: &Seams, to: SocketAddr) -> Self {
+        let connection = seams.network.connect(to).await.unwrap();
+        let (sender, driver) = http1::handshake(TokioIo::new(connection.io)).await.unwrap();
+        seams.spawn(async move { drop(driver.await) });
+        Self { sender }
+    }
+
+    /// Sends one more request.
+    pub(crate) async fn ask(&mut self, request: Request<Full<Bytes>>) -> Answer {
+        self.sender.ready().await.map_err(said)?;
+        let response = self.sender.send_request(request).await.map_err(said)?;
+        whole(response).await
+    }
+}
+
 async fn whole(response: Response<hyper::body::Incoming>) -> Answer {
     let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(said)?.to_bytes();
