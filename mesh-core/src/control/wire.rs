@@ -162,17 +162,11 @@ impl Frames {
         if self.bytes.len() < 4 + length {
             return Ok(None);
         }
-<<<<<<< HEAD
-        self.0.advance(4);
-        let body = self.0.split_to(length);
+        self.bytes.advance(4);
+        let body = self.bytes.split_to(length);
         postcard::from_bytes(&body)
             .map(Some)
             .map_err(|e| e.to_string())
-=======
-        self.bytes.advance(4);
-        let body = self.bytes.split_to(length);
-        postcard::from_bytes(&body).map(Some).map_err(|e| e.to_string())
->>>>>>> h-security
     }
 }
 

@@ -142,21 +142,10 @@ impl ClusterRuntime {
             limits: config.pool.value.clone(),
         });
         for host in self.hosts.borrow().values() {
-<<<<<<< HEAD
-            let endpoint = &host.endpoint;
-            let secure = secure::to_endpoint(
-                config,
-                &self.identity,
-                endpoint.meshed(),
-                endpoint.address(),
-            );
-            host.pool.configure(settings.clone(), secure);
-=======
             host.pool.configure(settings.clone());
             if !same_security {
                 self.resecure(host);
             }
->>>>>>> h-security
         }
         *self.settings.borrow_mut() = settings;
         let mut detector = self.detector.borrow_mut();

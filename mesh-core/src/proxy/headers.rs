@@ -146,9 +146,15 @@ mod tests {
     #[test]
     fn the_last_word_on_a_peer_is_the_proxys() {
         let own = HeaderValue::from_static("By=a;URI=b");
-        let mut headers = map(&[("x-forwarded-client-cert", "URI=c"), ("x-forwarded-client-cert", "URI=d")]);
+        let mut headers = map(&[
+            ("x-forwarded-client-cert", "URI=c"),
+            ("x-forwarded-client-cert", "URI=d"),
+        ]);
         set_client_cert(&mut headers, Some(&own));
-        assert_eq!(headers, map(&[("x-forwarded-client-cert", "URI=c,URI=d,By=a;URI=b")]));
+        assert_eq!(
+            headers,
+            map(&[("x-forwarded-client-cert", "URI=c,URI=d,By=a;URI=b")])
+        );
         set_client_cert(&mut headers, None);
         assert_eq!(headers, map(&[]));
         set_client_cert(&mut headers, Some(&own));

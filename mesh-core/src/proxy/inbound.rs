@@ -69,7 +69,8 @@ impl InboundPort {
             *self.bucket.borrow_mut() = bucket(&self.core, &config);
         }
         let mode = config.mtls.value;
-        self.modes.send_if_modified(|now| std::mem::replace(now, mode) != mode);
+        self.modes
+            .send_if_modified(|now| std::mem::replace(now, mode) != mode);
         *self.config.borrow_mut() = Rc::new(config);
     }
 

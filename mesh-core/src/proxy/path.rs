@@ -134,7 +134,11 @@ mod tests {
         ] {
             assert_eq!(spelled(path).unwrap(), expected, "{path}");
         }
-        for path in ["/xyz/.%00../abc", "/xyz/%00.%00./abc", "/xyz/AAAAA%%0000/abc"] {
+        for path in [
+            "/xyz/.%00../abc",
+            "/xyz/%00.%00./abc",
+            "/xyz/AAAAA%%0000/abc",
+        ] {
             assert_eq!(spelled(path), Err(BadPath), "{path}");
         }
     }
@@ -155,7 +159,10 @@ mod tests {
     #[test]
     fn the_rest_of_a_target_stays() {
         assert_eq!(spelled("/a/../b?c=/../%61").unwrap(), "/b?c=/../%61");
-        assert_eq!(spelled("http://echo:80/a/../b?c").unwrap(), "http://echo:80/b?c");
+        assert_eq!(
+            spelled("http://echo:80/a/../b?c").unwrap(),
+            "http://echo:80/b?c"
+        );
         assert_eq!(spelled("*").unwrap(), "*");
         assert_eq!(spelled("/a/b/..").unwrap(), "/a/");
         assert_eq!(spelled("/..").unwrap(), "/");

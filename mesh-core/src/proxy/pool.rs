@@ -552,7 +552,9 @@ impl OpenConnection {
                 pool.handshake_failed(&refusal);
                 refusal
             }
-            None => error.map_or_else(String::new, |e| super::failure::root_cause(&e)).into(),
+            None => error
+                .map_or_else(String::new, |e| super::failure::root_cause(&e))
+                .into(),
         };
         pool.observe("close", &why, self.start, self.tls);
         drop(self);

@@ -61,7 +61,12 @@ impl LocalReply {
 
     /// A method in lower case, which an app might take for the one in upper case (Envoy's parser refuses it).
     pub(crate) fn bad_method() -> Self {
-        Self::new(400, Some(ResponseFlag::DownstreamProtocolError), "http1.codec_error", "")
+        Self::new(
+            400,
+            Some(ResponseFlag::DownstreamProtocolError),
+            "http1.codec_error",
+            "",
+        )
     }
 
     pub(crate) fn no_healthy_upstream() -> Self {

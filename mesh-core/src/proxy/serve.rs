@@ -72,7 +72,9 @@ pub(crate) async fn serve_http<F, S>(
                 connection.as_mut().graceful_shutdown();
                 alarm.as_mut().reset(now + DRAIN_TIME);
             } else {
-                alarm.as_mut().reset(downstream.activity.idle_until(now, IDLE_TIMEOUT));
+                alarm
+                    .as_mut()
+                    .reset(downstream.activity.idle_until(now, IDLE_TIMEOUT));
             }
         }
     })

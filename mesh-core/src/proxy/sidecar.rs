@@ -212,35 +212,6 @@ impl Core {
         serve_http(transport, &downstream, self.timer(), service, retired).await;
     }
 
-<<<<<<< HEAD
-    /// Serves HTTP/1.1 and HTTP/2 on one downstream connection until it ends.
-    pub(crate) async fn serve_http<F, S>(&self, transport: Transport, service: S)
-    where
-        S: Fn(Request<Incoming>) -> F + 'static,
-        F: Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static,
-    {
-        /// Envoy's default for streams at once on a downstream connection (2³¹ − 1).
-        const STREAMS_MAX: u32 = i32::MAX as u32;
-        let mut builder =
-            hyper_util::server::conn::auto::Builder::new(Executor(self.seams.spawn.clone()));
-        builder
-            .http1()
-            .timer(self.timer.clone())
-            .header_read_timeout(None)
-            .auto_date_header(false)
-            .http2()
-            .timer(self.timer.clone())
-            .auto_date_header(false)
-            .max_concurrent_streams(STREAMS_MAX)
-            .max_local_error_reset_streams(None)
-            .initial_stream_window_size(1 << 20)
-            .initial_connection_window_size(16 << 20);
-        let service = hyper::service::service_fn(service);
-        // Each request has told its own story; how the connection ended adds nothing.
-        let _ended = builder
-            .serve_connection(TokioIo::new(transport), service)
-            .await;
-=======
     /// hyper's timer on this sidecar's clock.
     pub(crate) fn timer(&self) -> HyperTimer {
         self.timer.clone()
@@ -262,7 +233,6 @@ impl Core {
             Err(path::BadPath) => return Some(LocalReply::bad_path()),
         }
         None
->>>>>>> h-security
     }
 
     /// The pod's address.

@@ -29,20 +29,8 @@ impl Transport {
     pub(crate) fn tls(&self) -> TlsState {
         match self {
             Self::Plain(_) | Self::Peeked(_) => TlsState::Plain,
-<<<<<<< HEAD
-            Self::Client(stream) => {
-                // A server that asked for no certificate leaves us unauthenticated.
-                let asked = stream.io.get_ref().1.peer_certificates().is_some();
-                if asked {
-                    TlsState::Mutual
-                } else {
-                    TlsState::Tls
-                }
-            }
-=======
             Self::Client(stream) if stream.shows_certificate => TlsState::Mutual,
             Self::Client(_) => TlsState::Tls,
->>>>>>> h-security
             Self::Server(stream) => match stream.get_ref().1.peer_certificates() {
                 Some(_) => TlsState::Mutual,
                 None => TlsState::Tls,
