@@ -1,5 +1,7 @@
 //! Bad input: a diagnostic with file, line and a suggestion, exit code 2, in bounded time and memory.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
+
 use std::fs;
 use std::io::Write as _;
 

@@ -1,5 +1,7 @@
 //! The built binary as people use it: commands, files, exit codes, messages.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
+
 use std::fs;
 use std::path::Path;
 

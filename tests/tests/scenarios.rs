@@ -1,5 +1,7 @@
 //! Every shipped scenario loads, runs and holds.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
+
 use std::path::{Path, PathBuf};
 
 use meshquake_tests::{meshquake, root, stderr, stdout};

@@ -1,5 +1,7 @@
 //! The shape of the workspace: who may know whom.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
