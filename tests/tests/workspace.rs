@@ -1,7 +1,5 @@
 //! The shape of the workspace: who may know whom.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
