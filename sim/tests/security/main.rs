@@ -12,6 +12,8 @@
 //! normalization) and observed (cases `mtls_permissive`,
 //! `mtls_sidecar_to_sidecar_tls12`, `rbac_mtls_principal`).
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
+
 mod app;
 mod credentials;
 mod mesh;
