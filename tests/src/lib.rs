@@ -29,7 +29,8 @@ pub fn binary() -> &'static Path {
 pub fn build(release: bool) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root());
-    cargo.args(["build", "--quiet", "-p", "meshquake", "--bin", "meshquake"]);
+    // As `cargo test --workspace` builds it: the same features, so nothing is built twice.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "meshquake"]);
     cargo.arg("--message-format=json");
     if release {
         cargo.arg("--release");

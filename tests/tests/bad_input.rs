@@ -33,7 +33,7 @@ fn each_slip_of_the_pen_is_found_on_its_line() {
     for (from, to, line, hint) in [
         ("duration: 1s", "durration: 1s", "bad.yaml:3", "duration"),
         ("duration: 1s", "duration: 1 parsec", "bad.yaml:3", "s"),
-        ("duration: 1s", "duration: 10", "bad.yaml:3", "10s"),
+        ("duration: 1s", "duration: 10", "bad.yaml:3", "250ms"),
         ("call: api", "call: appi", "bad.yaml:5", "api"),
         ("http://web/", "http://wed/", "bad.yaml:8", "web"),
         ("rate: 10/s", "rate: ten", "bad.yaml:8", "/s"),
@@ -69,7 +69,7 @@ fn each_slip_of_the_pen_is_found_on_its_line() {
 #[test]
 fn dangling_faults_and_expectations_are_found() {
     let fault = complaint(&format!(
-        "{GOOD}faults:\n  - {{ at: 1s, crash: {{ pod: wep-0 }} }}\n"
+        "{GOOD}faults:\n  - {{ at: 500ms, crash: {{ pod: wep-0 }} }}\n"
     ));
     assert!(fault.contains("web-0"), "{fault}");
     let expect = complaint(&format!(
@@ -139,7 +139,13 @@ spec:
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("mesh.yaml:7") && said.contains("mesh.yaml:8"),
+        said.contains("mesh.yaml:8") && said.contains("whole number"),
+        "{said}"
+    );
+    fs::write(folder.path().join("mesh.yaml"), mesh.replace("many", "1")).unwrap();
+    let said = stderr(&meshquake(folder.path(), &["validate", "bad.yaml"]));
+    assert!(
+        said.contains("mesh.yaml:7") && said.contains("soon"),
         "{said}"
     );
 }

@@ -153,7 +153,7 @@ fn values_can_be_set_from_outside() {
     assert_eq!(short["virtual_seconds"], 1.0);
     let wrong = meshquake(
         folder.path(),
-        &["run", "small.yaml", "--set", "services.apu.workers=1"],
+        &["run", "small.yaml", "--set", "durration=1s"],
     );
     assert_eq!(wrong.status.code(), Some(2), "{}", stdout(&wrong));
 }

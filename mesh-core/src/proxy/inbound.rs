@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
@@ -74,13 +74,11 @@ impl InboundPort {
         *self.config.borrow_mut() = Rc::new(config);
     }
 
-    /// Accepts connections until the port is taken out of service.
-    pub(crate) async fn accept(own: Weak<Self>, seams: Seams, mut listener: Box<dyn Listener>) {
+    /// Accepts connections until the host dies.
+    pub(crate) async fn accept(self: Rc<Self>, seams: Seams, mut listener: Box<dyn Listener>) {
         loop {
             let connection = seams.accept(&mut *listener).await;
-            let Some(port) = own.upgrade() else {
-                return;
-            };
+            let port = self.clone();
             seams.spawn(async move { port.serve(connection).await });
         }
     }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ pub(crate) struct Core {
     pub(crate) clusters: RefCell<BTreeMap<ClusterName, Rc<ClusterRuntime>>>,
     config: SidecarConfig,
     outbound: RefCell<Rc<Outbound>>,
-    inbound: RefCell<BTreeMap<u16, Rc<InboundPort>>>,
+    /// Owned by the tasks that accept on them, which hold this core in turn.
+    inbound: RefCell<BTreeMap<u16, Weak<InboundPort>>>,
     rng: RefCell<Rng>,
     /// Private keys come from here and nothing else does: what `rng` gives becomes public
     /// (request ids), and from enough of it a generator can be run backwards.
@@ -280,19 +281,20 @@ impl Core {
 
     fn apply_inbound(self: &Rc<Self>, config: InboundListener) {
         let port = config.port;
-        if let Some(running) = self.inbound.borrow().get(&port) {
+        let running = self.inbound.borrow().get(&port).and_then(Weak::upgrade);
+        if let Some(running) = running {
             return running.configure(config);
         }
         let app = self.app_cluster(port);
         let inbound = InboundPort::new(self.clone(), config, app);
-        self.inbound.borrow_mut().insert(port, inbound.clone());
+        self.inbound
+            .borrow_mut()
+            .insert(port, Rc::downgrade(&inbound));
         let address = SocketAddr::new(self.config.pod_ip, port);
         let seams = self.seams.clone();
         self.seams.spawn(async move {
             if let Ok(listener) = seams.network.listen(address).await {
-                let weak = Rc::downgrade(&inbound);
-                drop(inbound);
-                InboundPort::accept(weak, seams, listener).await;
+                inbound.accept(seams, listener).await;
             }
         });
     }

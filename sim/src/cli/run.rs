@@ -68,14 +68,14 @@ fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) ->
     let files = Files::choose(args, file, plan)?;
     let reproduce = reproduce(args, file, plan);
     let log = files.requests.as_deref().map(Pending::create).transpose()?;
-    let log = log.map(|pending| Rc::new(RefCell::new(pending)));
+    let log = log.map(|pending| Rc::new(RefCell::new(Some(pending))));
     let report = match run_once(args, plan, &reproduce, log.clone(), stop) {
         Ok(report) => report,
         Err(RunError::Log(error)) => return Err(error),
         Err(error) => return Ok(failed(&error)),
     };
-    if let Some(log) = log.and_then(Rc::into_inner) {
-        log.into_inner().finish()?;
+    if let Some(pending) = log.and_then(|log| log.take()) {
+        pending.finish()?;
     }
     if args.verify && !stop.load(Ordering::Relaxed) {
         match run_once(args, plan, &reproduce, None, stop) {
@@ -107,7 +107,7 @@ fn run_once(
     args: &RunArgs,
     plan: &Plan,
     reproduce: &str,
-    log: Option<Rc<RefCell<Pending>>>,
+    log: Option<Rc<RefCell<Option<Pending>>>>,
     stop: &Arc<AtomicBool>,
 ) -> Result<RunReport, RunError> {
     let progress = Rc::new(Progress::new(&plan.name, plan.duration, args.quiet));
@@ -125,15 +125,21 @@ fn run_once(
 }
 
 /// The request log while the run writes it.
-struct SharedLog(Rc<RefCell<Pending>>);
+struct SharedLog(Rc<RefCell<Option<Pending>>>);
 
 impl Write for SharedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        match &mut *self.0.borrow_mut() {
+            Some(pending) => pending.write(bytes),
+            None => Ok(bytes.len()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.borrow_mut().flush()
+        match &mut *self.0.borrow_mut() {
+            Some(pending) => pending.flush(),
+            None => Ok(()),
+        }
     }
 }
 
