@@ -5,6 +5,7 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::disallowed_methods,
+    clippy::unwrap_used,
     reason = "real sockets and real tasks are the point of this test"
 )]
 

@@ -43,7 +43,7 @@ pub(crate) async fn ask(
 ) -> Answer {
     let connection = seams.network.connect(to).await;
     let io = connection.map_err(|e| e.kind().to_string())?.io;
-    let response = match over {
+    match over {
         Over::Plain => {
             let (mut sender, driver) = http1::handshake(TokioIo::new(io)).await.map_err(said)?;
             seams.spawn(async move { drop(driver.await) });
@@ -63,8 +63,7 @@ pub(crate) async fn ask(
             let response = sender.send_request(absolute(request)).await.map_err(said)?;
             whole(response).await
         }
-    };
-    response
+    }
 }
 
 /// A plain connection that is kept for one request after another.
