@@ -107,7 +107,7 @@ fn the_request_log_splits_each_latency_exactly() {
         let Some(latency) = request["latency_ns"].as_u64() else {
             continue;
         };
-        let split = request["split_ns"].as_object().unwrap();
+        let split = request["split"].as_object().unwrap();
         let sum: u64 = split.values().map(|part| part.as_u64().unwrap()).sum();
         assert_eq!(sum, latency, "{line}");
     }
