@@ -4,4 +4,6 @@
 //! machine: absolute times say more about the machine.
 
 pub mod bare;
+pub mod cost;
+pub mod meshed;
 mod tls;

@@ -9,12 +9,14 @@
 //! first.
 
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, request};
 use hyper::body::Incoming;
+use pin_project_lite::pin_project;
 
 use super::cluster::{ClusterRuntime, Host};
 use super::exchange::Exchange;
@@ -71,25 +73,47 @@ struct DeadlinePassed;
 
 impl Deadline {
     /// Runs `future`, unless the deadline passes first.
-    async fn bound<F: Future>(&mut self, future: F) -> Result<F::Output, DeadlinePassed> {
+    fn bound<F: Future>(&mut self, future: F) -> Bound<'_, F> {
+        Bound {
+            deadline: self,
+            future,
+        }
+    }
+
+    /// Ready when the deadline has passed.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(timeout) = self.timeout else {
-            return Ok(future.await);
+            return Poll::Pending;
         };
-        let mut future = std::pin::pin!(future);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            if self.armed.is_none() && self.body.poll_ended(cx).is_ready() {
-                let clock = &self.seams.clock;
-                self.armed = Some(clock.sleep_until(clock.now() + timeout));
-            }
-            match &mut self.armed {
-                Some(sleep) => sleep.as_mut().poll(cx).map(|()| Err(DeadlinePassed)),
-                None => Poll::Pending,
-            }
-        })
-        .await
+        if self.armed.is_none() && self.body.poll_ended(cx).is_ready() {
+            let clock = &self.seams.clock;
+            self.armed = Some(clock.sleep_until(clock.now() + timeout));
+        }
+        match &mut self.armed {
+            Some(sleep) => sleep.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`Deadline::bound`]; an `async fn` would hold `future` twice.
+    struct Bound<'d, F> {
+        deadline: &'d mut Deadline,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Bound<'_, F> {
+    type Output = Result<F::Output, DeadlinePassed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.deadline.poll(cx).map(|()| Err(DeadlinePassed))
     }
 }
 
@@ -112,7 +136,7 @@ pub(crate) async fn forward(
     mut exchange: Box<Exchange>,
     cluster: &Rc<ClusterRuntime>,
     terms: Terms<'_>,
-    head: request::Parts,
+    head: Box<request::Parts>,
     body: RequestBody,
 ) -> Response<ResponseBody> {
     let seams = exchange.seams().clone();

@@ -37,8 +37,22 @@ const CONTROLS: [HeaderName; 10] = [
     HeaderName::from_static("x-envoy-hedge-on-per-try-timeout"),
 ];
 
+/// Headers that concern one connection only, and `te`, of which one value does not.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+];
+
 /// Removes what concerns one connection only.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, is_request: bool) {
+    // Nearly always there is none, and looking is cheaper than looking each of them up.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     // Envoy removes headers named in `connection` from requests, not from responses.
     if is_request && headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
@@ -52,13 +66,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, is_request: bool) {
             headers.remove(name);
         }
     }
-    for name in [
-        &header::CONNECTION,
-        &KEEP_ALIVE,
-        &PROXY_CONNECTION,
-        &header::TRANSFER_ENCODING,
-        &header::UPGRADE,
-    ] {
+    for name in HOP_BY_HOP.iter().filter(|name| **name != header::TE) {
         headers.remove(name);
     }
     if is_request
@@ -71,6 +79,10 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap, is_request: bool) {
 
 /// Removes control headers of callers that may not set them.
 pub(crate) fn strip_controls(headers: &mut HeaderMap) {
+    let suspect = |name: &HeaderName| name.as_str().starts_with("x-envoy-");
+    if !headers.keys().any(suspect) {
+        return;
+    }
     for name in &CONTROLS {
         headers.remove(name);
     }
@@ -87,6 +99,10 @@ pub(crate) fn set_client_cert(headers: &mut HeaderMap, own: Option<&HeaderValue>
         headers.remove(CLIENT_CERT);
         return;
     };
+    if !headers.contains_key(CLIENT_CERT) {
+        headers.insert(CLIENT_CERT, own.clone());
+        return;
+    }
     let before = headers.get_all(CLIENT_CERT).iter();
     let elements: Vec<&[u8]> = before.chain([own]).map(HeaderValue::as_bytes).collect();
     let joined = HeaderValue::from_bytes(&elements.join(&b','));

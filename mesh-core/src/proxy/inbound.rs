@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response, request};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
@@ -94,9 +94,9 @@ impl InboundPort {
         let downstream = Rc::new(self.downstream(&transport, peer));
         let retired = retired(self.modes.subscribe(), downstream.tls);
         let (port, own) = (self.clone(), downstream.clone());
-        let service = move |request| {
+        let service = move |head, body| {
             let (port, downstream) = (port.clone(), own.clone());
-            async move { Ok::<_, Infallible>(port.handle(downstream, request).await) }
+            async move { Ok::<_, Infallible>(port.handle(downstream, head, body).await) }
         };
         let timer = self.core.timer();
         serve_http(transport, &downstream, timer, service, retired).await;
@@ -165,9 +165,9 @@ impl InboundPort {
     async fn handle(
         self: Rc<Self>,
         downstream: Rc<Downstream>,
-        request: Request<Incoming>,
+        mut head: Box<request::Parts>,
+        body: Incoming,
     ) -> Response<ResponseBody> {
-        let (mut head, body) = request.into_parts();
         let refusal = self.core.sanitize(&mut head);
         let trace = self.core.continue_trace(&mut head.headers);
         let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
@@ -212,7 +212,7 @@ impl InboundPort {
         &self,
         config: &InboundListener,
         exchange: &Exchange,
-        head: &http::request::Parts,
+        head: &request::Parts,
     ) -> Option<String> {
         if config.authorization.is_empty() {
             return None;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, request};
+use http::{HeaderValue, Response, request};
 use hyper::body::Incoming;
 
 use super::cluster::ClusterRuntime;
@@ -73,9 +73,9 @@ impl Outbound {
         &self,
         core: &Rc<Core>,
         downstream: Rc<Downstream>,
-        request: Request<Incoming>,
+        mut head: Box<request::Parts>,
+        body: Incoming,
     ) -> Response<ResponseBody> {
-        let (mut head, body) = request.into_parts();
         let refusal = core.sanitize(&mut head);
         let trace = core.continue_trace(&mut head.headers);
         let peer = Some(downstream.peer_address);
@@ -162,7 +162,7 @@ impl Outbound {
         core: &Rc<Core>,
         mut exchange: Box<Exchange>,
         choice: Choice,
-        mut head: request::Parts,
+        mut head: Box<request::Parts>,
         body: Incoming,
         peer: Option<SocketAddr>,
     ) -> Response<ResponseBody> {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, request};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
@@ -44,12 +44,16 @@ pub(crate) async fn serve_http<F, S>(
     service: S,
     retired: impl Future<Output = ()>,
 ) where
-    S: Fn(Request<Incoming>) -> F + 'static,
+    S: Fn(Box<request::Parts>, Incoming) -> F + 'static,
     F: Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static,
 {
     let seams = &downstream.seams;
     let builder = http_builder(Executor(seams.spawn.clone()), timer);
-    let service = hyper::service::service_fn(service);
+    // Boxed, because it is handed through every filter, and a head is big to move.
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        service(Box::new(head), body)
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
     let mut retired = pin!(retired);
     let mut alarm = seams.clock.sleep_until(seams.now() + IDLE_TIMEOUT);

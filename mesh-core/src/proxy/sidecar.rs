@@ -203,10 +203,10 @@ impl Core {
         let downstream = Rc::new(super::outbound::downstream(&self, connection.peer));
         let core = self.clone();
         let own = downstream.clone();
-        let service = move |request| {
+        let service = move |head, body| {
             let outbound = core.outbound.borrow().clone();
             let (core, downstream) = (core.clone(), own.clone());
-            async move { Ok::<_, Infallible>(outbound.handle(&core, downstream, request).await) }
+            async move { Ok::<_, Infallible>(outbound.handle(&core, downstream, head, body).await) }
         };
         let transport = Transport::Plain(connection.io);
         let retired = std::future::pending();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -80,24 +81,47 @@ pub fn sleep(clock: &dyn Clock, span: Duration) -> BoxSleep {
 
 /// Runs `future` until `deadline`; `None` when the deadline came first. A
 /// future that is ready at the very instant of its deadline wins.
-pub async fn timeout_at<F: Future>(
-    clock: &dyn Clock,
-    deadline: Instant,
-    future: F,
-) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    if deadline == Instant::NEVER {
-        return Some(future.await);
+pub fn timeout_at<F: Future>(clock: &dyn Clock, deadline: Instant, future: F) -> TimeoutAt<'_, F> {
+    TimeoutAt {
+        clock,
+        deadline,
+        sleep: None,
+        future,
     }
-    let mut sleep: Option<BoxSleep> = None;
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(out) = future.as_mut().poll(cx) {
+}
+
+pin_project! {
+    /// The future of [`timeout_at`].
+    ///
+    /// Written out because an `async fn` would hold its future twice: as an
+    /// argument and where it is awaited. Nested, that doubles at every level,
+    /// and every request pays for moving it.
+    pub struct TimeoutAt<'a, F> {
+        clock: &'a dyn Clock,
+        deadline: Instant,
+        sleep: Option<BoxSleep>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for TimeoutAt<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(out) = this.future.poll(cx) {
             return Poll::Ready(Some(out));
         }
-        let sleep = sleep.get_or_insert_with(|| clock.sleep_until(deadline));
+        if *this.deadline == Instant::NEVER {
+            return Poll::Pending;
+        }
+        let (clock, deadline) = (*this.clock, *this.deadline);
+        let sleep = this
+            .sleep
+            .get_or_insert_with(|| clock.sleep_until(deadline));
         sleep.as_mut().poll(cx).map(|()| None)
-    })
-    .await
+    }
 }
 
 /// hyper's view of a [`Clock`].

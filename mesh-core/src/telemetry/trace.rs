@@ -35,8 +35,7 @@ impl TraceContext {
             return Some(context);
         }
         if let (Some(trace), Some(span)) = (text(&B3_TRACE), text(&B3_SPAN)) {
-            let trace = u128::from_str_radix(trace, 16).ok().filter(|t| *t != 0)?;
-            let span = u64::from_str_radix(span, 16).ok()?;
+            let (trace, span) = (trace_id(trace)?, span_id(span)?);
             let sampled = true;
             return Some(Self {
                 trace,
@@ -45,10 +44,7 @@ impl TraceContext {
             });
         }
         let mut parts = text(&B3)?.split('-');
-        let trace = u128::from_str_radix(parts.next()?, 16)
-            .ok()
-            .filter(|t| *t != 0)?;
-        let span = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let (trace, span) = (trace_id(parts.next()?)?, span_id(parts.next()?)?);
         let sampled = parts.next().is_none_or(|s| s != "0");
         Some(Self {
             trace,
@@ -106,13 +102,15 @@ fn ascii<const N: usize>(text: [u8; N]) -> HeaderValue {
     HeaderValue::from_bytes(&text).expect("hexadecimal digits and dashes are legal in a header")
 }
 
-fn hex<const N: usize>(mut value: u128) -> [u8; N] {
-    let mut out = [b'0'; N];
-    for digit in out.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(value & 15) as usize];
-        value >>= 4;
-    }
-    out
+/// The low `4 N` bits of `value`.
+fn hex<const N: usize>(value: u128) -> [u8; N] {
+    let bytes = value.to_be_bytes();
+    std::array::from_fn(|i| {
+        let digit = 32 - N + i;
+        let byte = bytes[digit / 2];
+        let nibble = if digit % 2 == 0 { byte >> 4 } else { byte & 15 };
+        b"0123456789abcdef"[usize::from(nibble)]
+    })
 }
 
 fn parse_traceparent(text: &str) -> Option<TraceContext> {
@@ -123,13 +121,42 @@ fn parse_traceparent(text: &str) -> Option<TraceContext> {
     if !known || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
         return None;
     }
-    let trace = u128::from_str_radix(trace, 16).ok().filter(|t| *t != 0)?;
-    let span = u64::from_str_radix(span, 16).ok().filter(|s| *s != 0)?;
-    let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
     Some(TraceContext {
-        trace,
-        span,
-        sampled,
+        trace: trace_id(trace)?,
+        span: span_id(span).filter(|s| *s != 0)?,
+        sampled: number(flags)? & 1 == 1,
+    })
+}
+
+/// A trace id of 64 or 128 bits; 0 is none.
+fn trace_id(text: &str) -> Option<u128> {
+    let low_from = text.len().saturating_sub(16);
+    let (high, low) = text.split_at_checked(low_from)?;
+    let high = match high {
+        "" => 0,
+        digits => number(digits)?,
+    };
+    let id = u128::from(high) << 64 | u128::from(number(low)?);
+    (id != 0).then_some(id)
+}
+
+fn span_id(text: &str) -> Option<u64> {
+    number(text)
+}
+
+/// Up to 16 hexadecimal digits. Every hop reads ids, and `from_str_radix` takes ten times as long for 128 bits.
+fn number(text: &str) -> Option<u64> {
+    if text.is_empty() || text.len() > 16 {
+        return None;
+    }
+    text.bytes().try_fold(0, |value: u64, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u64::from(digit))
     })
 }
 
@@ -170,6 +197,37 @@ mod tests {
         assert_eq!(context.trace, 0x463a_c35c_9f64_13ad);
         assert_eq!(map["x-b3-parentspanid"], "a2fb4a1d1a96d312");
         assert_ne!(map["x-b3-spanid"], "a2fb4a1d1a96d312");
+    }
+
+    #[test]
+    fn b3_ids_may_be_short() {
+        for (text, trace) in [
+            ("463ac35c9f6413ad-a2fb4a1d1a96d312-1", 0x463a_c35c_9f64_13ad),
+            ("1-A2-0", 1),
+            (
+                "80f198ee56343ba864fe8b2a57d3eff7-a2-d",
+                0x80f1_98ee_5634_3ba8_64fe_8b2a_57d3_eff7,
+            ),
+        ] {
+            let context = TraceContext::extract(&headers(&[("b3", text)])).unwrap();
+            assert_eq!(context.trace, trace);
+        }
+        for text in [
+            "0-a2",
+            "-a2",
+            "1",
+            "1-",
+            "+1-a2",
+            "1-+2",
+            "é-1",
+            "0123456789abcdef0123456789abcdef0-1",
+        ] {
+            assert_eq!(
+                TraceContext::extract(&headers(&[("b3", text)])),
+                None,
+                "{text}"
+            );
+        }
     }
 
     #[test]
