@@ -4,4 +4,13 @@
 //! machine: absolute times say more about the machine.
 
 pub mod bare;
+mod load;
+pub mod on_fabric;
+pub mod on_turmoil;
+mod pod;
+pub mod scenario;
+pub mod sidecars;
 mod tls;
+
+pub use load::{Answers, Tally};
+pub use pod::Pod;
