@@ -28,8 +28,8 @@ const REPEATS: usize = 3;
 /// Requests per second of all pods, and for how long: enough to drown the boot, short enough
 /// for turmoil. The first is the target's; the other is where turmoil does best, its ticks full.
 const LOADS: [(f64, Duration); 2] = [
-    (100.0, Duration::from_secs(40)),
-    (2000.0, Duration::from_secs(10)),
+    (100.0, Duration::from_secs(20)),
+    (2000.0, Duration::from_secs(5)),
 ];
 
 /// A set of pods to run on both sides.
