@@ -167,3 +167,44 @@ impl Listener for HostListener {
         Poll::Ready(accepted.and_then(connection))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bare::{self, Bare};
+    use crate::load::Tally;
+    use crate::{on_fabric, sidecars};
+    use meshquake::fabric::Sweeping;
+    use meshquake::plan::Distribution;
+
+    #[test]
+    fn the_same_pods_answer_everything_here_and_on_the_fabric() {
+        let load = Bare {
+            pods: 4,
+            per_second: 50.0,
+            duration: Duration::from_secs(1),
+            latency: Distribution::Constant(TICK),
+            ..Bare::default()
+        };
+        let paths = [
+            (
+                bare::pods as fn(&Bare, &Rc<Tally>) -> Vec<Pod>,
+                load.length(),
+            ),
+            (sidecars::pods, sidecars::length(&load)),
+        ];
+        for (pods, length) in paths {
+            let here = Tally::new();
+            run(pods(&load, &here), TICK, length).unwrap();
+            let there = Tally::new();
+            let world = on_fabric::World {
+                latency: load.latency.clone(),
+                sweeping: Sweeping::Late,
+            };
+            on_fabric::run(pods(&load, &there), &world, length).unwrap();
+            for answers in [here.answers(), there.answers()] {
+                assert_eq!((answers.answered, answers.failed), (50, 0));
+            }
+        }
+    }
+}

@@ -23,3 +23,22 @@ pub fn plan(name: &str, set: Vec<(String, String)>) -> Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_scenarios_have_two_hundred_pods() {
+        for name in ["day", "crowd"] {
+            let plan = plan(name, Vec::new());
+            assert_eq!(plan.pods.len() + plan.traffic.len(), 200, "{name}");
+        }
+    }
+
+    #[test]
+    fn replicas_are_set_from_outside() {
+        let set = ("services.shop-3.replicas".to_owned(), "4".to_owned());
+        assert_eq!(plan("crowd", vec![set]).pods.len(), 190 - 15);
+    }
+}
