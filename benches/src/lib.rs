@@ -5,5 +5,14 @@
 
 pub mod bare;
 pub mod cost;
+mod load;
 pub mod meshed;
+pub mod on_fabric;
+pub mod on_turmoil;
+mod pod;
+pub mod scenario;
+pub mod sidecars;
 mod tls;
+
+pub use load::{Answers, Tally};
+pub use pod::Pod;

@@ -164,6 +164,10 @@ impl Frames {
         }
         self.bytes.advance(4);
         let body = self.bytes.split_to(length);
+        if self.bytes.is_empty() {
+            // A first configuration is large and what follows is small: give the room back.
+            self.bytes = BytesMut::new();
+        }
         postcard::from_bytes(&body)
             .map(Some)
             .map_err(|e| e.to_string())

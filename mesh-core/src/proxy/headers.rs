@@ -116,6 +116,19 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
+/// The same value in memory of its own. What hyper reads is a slice of the buffer it was read into, 8 KiB
+/// that live as long as the last of their slices.
+pub(crate) fn own_copy(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).expect("it is a header's value already")
+}
+
+/// A value that no other request will have, and that HPACK is therefore not to keep
+/// (RFC 7541, section 6.2.3): it would push out those that recur.
+pub(crate) fn unindexed(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
 /// A version 4 UUID from 128 random bits, for `x-request-id`.
 pub(crate) fn request_id(high: u64, low: u64) -> HeaderValue {
     let bits = (u128::from(high) << 64) | u128::from(low);

@@ -342,12 +342,11 @@ impl Core {
             None => TraceContext::start(rng),
         };
         context.inject(map);
-        if !map.contains_key(headers::REQUEST_ID) {
-            map.insert(
-                headers::REQUEST_ID,
-                headers::request_id(rng.bits(), rng.bits()),
-            );
-        }
+        let id = match map.get(headers::REQUEST_ID) {
+            Some(id) => headers::own_copy(id),
+            None => headers::request_id(rng.bits(), rng.bits()),
+        };
+        map.insert(headers::REQUEST_ID, headers::unindexed(id));
         context
     }
 

@@ -72,7 +72,10 @@ impl TraceContext {
 
     /// Writes the context into `headers`: always as `traceparent`, and as B3 where B3 was used.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        headers.insert(TRACEPARENT, self.traceparent());
+        let mut own = self.traceparent();
+        // No other request has it: HPACK had better not keep it (RFC 7541, section 6.2.3).
+        own.set_sensitive(true);
+        headers.insert(TRACEPARENT, own);
         if headers.contains_key(&B3_TRACE) {
             if let Some(parent) = headers.remove(&B3_SPAN) {
                 headers.insert(B3_PARENT, parent);
