@@ -35,6 +35,7 @@ fn segment_max(ip: IpAddr) -> usize {
 }
 
 const PSH: TcpFlags = TcpFlags { psh: true, ..ACK };
+const FIN: TcpFlags = TcpFlags { fin: true, ..ACK };
 
 fn park(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
@@ -249,6 +250,7 @@ impl Wire {
 
     /// `end` resets its peer, and its own kernel forgets the connection.
     pub(super) fn abort(&mut self, end: EndRef) {
+        self.rescue_fin(end);
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
@@ -259,6 +261,25 @@ impl Wire {
         let reset = control_packet(peer.addr, own.addr, 0, 0, RST);
         self.guard.deliver(reset);
         self.answer(end, numbers, RST);
+    }
+
+    /// A FIN that no sweep has taken yet would go with its socket.
+    fn rescue_fin(&mut self, end: EndRef) {
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        let (own, peer) = (conn.ends[end.side], conn.ends[end.side ^ 1]);
+        let note = conn.dirs[end.side].fin_note.take();
+        if let Some(note) = note
+            && let Some((seq, ack)) = note.numbers
+        {
+            self.staged.push(Staged {
+                order: of(&own, note.round, Place::Fin, note.ordinal),
+                at: note.at,
+                end: Some(end),
+                packet: control_packet(own.addr, peer.addr, seq, ack, FIN),
+            });
+        }
     }
 
     fn answer(&mut self, end: EndRef, (seq, ack): (u32, u32), flags: TcpFlags) {

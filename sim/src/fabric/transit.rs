@@ -414,17 +414,25 @@ impl Wire {
     /// Closing with unread bytes resets, and would lose what was written in
     /// this round: a kernel sends that first.
     pub(super) fn close(&mut self, end: EndRef) {
+        let (direct, round) = (self.is_direct(), self.round);
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
         let dir = &conn.dirs[end.side];
-        if dir.fresh || (dir.shut && dir.fin.is_none()) {
+        let fin_made = match direct {
+            true => dir.fin_note.is_some_and(|note| note.round == round),
+            false => dir.shut && dir.fin.is_none(),
+        };
+        if dir.fresh || fin_made {
             self.flush();
         }
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
-        let unread = !conn.around(end.side).0.incoming.is_empty();
+        let (inward, outward) = conn.around(end.side);
+        // Nothing is owed to a peer that has all and has said all.
+        let done = inward.ended && outward.fin_acked;
+        let unread = !inward.incoming.is_empty() && !done;
         if unread && conn.ends[end.side].alive() {
             conn.closing = true;
             self.abort(end);

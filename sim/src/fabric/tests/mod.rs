@@ -1,6 +1,7 @@
 //! The fabric as a whole: small worlds, exact expectations.
 
 mod clocks;
+mod closing;
 mod death;
 mod exact;
 mod kit;
