@@ -20,10 +20,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use turmoil_net::{Packet, TcpFlags, Transport};
 
-use super::connection::{Conn, End, EndRef};
-use super::sweep::ACK;
-use super::transit::{RST, control_packet};
-use super::wire::{Order, Place, Staged, Wire, segment};
+use super::connection::{Conn, End};
+use super::connections::EndRef;
+use super::packet::{ACK, FIN, PSH, RST, control_packet, segment};
+use super::wire::{Order, Place, Staged, Wire};
 use super::{RECEIVE_BUFFER, SEND_BUFFER};
 
 /// Bytes of TCP payload in a full segment: 1500 bytes less the headers, as the kernels cut.
@@ -33,9 +33,6 @@ fn segment_max(ip: IpAddr) -> usize {
         IpAddr::V6(_) => 1440,
     }
 }
-
-const PSH: TcpFlags = TcpFlags { psh: true, ..ACK };
-const FIN: TcpFlags = TcpFlags { fin: true, ..ACK };
 
 fn park(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
