@@ -6,5 +6,6 @@ mod death;
 mod exact;
 mod kit;
 mod sweeping;
+mod stalls;
 mod tasks;
 mod trouble;
