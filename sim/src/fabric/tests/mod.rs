@@ -5,7 +5,7 @@ mod closing;
 mod death;
 mod exact;
 mod kit;
-mod sweeping;
 mod stalls;
+mod sweeping;
 mod tasks;
 mod trouble;
