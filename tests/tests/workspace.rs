@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use std::process::Command;
+
+use serde_json::Value;
 
 /// What each crate of the workspace depends on, in its library and binaries.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(meshquake_tests::root().join("Cargo.toml"))
-        .no_deps()
-        .exec()
-        .expect("cargo describes the workspace");
-    let edges = metadata.workspace_packages().into_iter().map(|package| {
-        let normal = package.dependencies.iter();
-        let normal = normal.filter(|d| d.kind == DependencyKind::Normal);
-        (
-            package.name.to_string(),
-            normal.map(|d| d.name.to_string()).collect(),
-        )
+    let described = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps"])
+        .current_dir(meshquake_tests::root())
+        .output()
+        .expect("cargo runs");
+    let described: Value =
+        serde_json::from_slice(&described.stdout).expect("cargo describes the workspace");
+    let name = |of: &Value| of["name"].as_str().expect("it has a name").to_owned();
+    let list = |of: &Value| of.as_array().expect("cargo lists them").clone();
+    let edges = list(&described["packages"]).into_iter().map(|package| {
+        let all = list(&package["dependencies"]);
+        // A dependency without a kind is neither for tests nor for build scripts.
+        let normal = all.iter().filter(|d| d["kind"].is_null());
+        (name(&package), normal.map(name).collect())
     });
     edges.collect()
 }

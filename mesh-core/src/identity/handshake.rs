@@ -13,6 +13,8 @@ use super::*;
 use crate::control::ClusterName;
 use crate::seam::{BoxSleep, Clock, Instant, Rng, Sleep};
 
+mod forgery;
+
 const START: u64 = 1_700_000_000;
 const NOW: Duration = Duration::from_secs(START);
 const HOUR: Duration = Duration::from_secs(3600);

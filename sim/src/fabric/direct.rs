@@ -20,10 +20,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use turmoil_net::{Packet, TcpFlags, Transport};
 
-use super::connection::{Conn, End, EndRef};
-use super::sweep::ACK;
-use super::transit::{RST, control_packet};
-use super::wire::{Order, Place, Staged, Wire, segment};
+use super::connection::{Conn, End};
+use super::connections::EndRef;
+use super::packet::{ACK, FIN, PSH, RST, control_packet, segment};
+use super::wire::{Order, Place, Staged, Wire};
 use super::{RECEIVE_BUFFER, SEND_BUFFER};
 
 /// Bytes of TCP payload in a full segment: 1500 bytes less the headers, as the kernels cut.
@@ -33,8 +33,6 @@ fn segment_max(ip: IpAddr) -> usize {
         IpAddr::V6(_) => 1440,
     }
 }
-
-const PSH: TcpFlags = TcpFlags { psh: true, ..ACK };
 
 fn park(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
@@ -249,6 +247,7 @@ impl Wire {
 
     /// `end` resets its peer, and its own kernel forgets the connection.
     pub(super) fn abort(&mut self, end: EndRef) {
+        self.rescue_fin(end);
         let Some(conn) = self.conns.get(end.conn) else {
             return;
         };
@@ -259,6 +258,25 @@ impl Wire {
         let reset = control_packet(peer.addr, own.addr, 0, 0, RST);
         self.guard.deliver(reset);
         self.answer(end, numbers, RST);
+    }
+
+    /// A FIN that no sweep has taken yet would go with its socket.
+    fn rescue_fin(&mut self, end: EndRef) {
+        let Some(conn) = self.conns.get(end.conn) else {
+            return;
+        };
+        let (own, peer) = (conn.ends[end.side], conn.ends[end.side ^ 1]);
+        let note = conn.dirs[end.side].fin_note.take();
+        if let Some(note) = note
+            && let Some((seq, ack)) = note.numbers
+        {
+            self.staged.push(Staged {
+                order: of(&own, note.round, Place::Fin, note.ordinal),
+                at: note.at,
+                end: Some(end),
+                packet: control_packet(own.addr, peer.addr, seq, ack, FIN),
+            });
+        }
     }
 
     fn answer(&mut self, end: EndRef, (seq, ack): (u32, u32), flags: TcpFlags) {

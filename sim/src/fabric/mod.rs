@@ -10,24 +10,30 @@
 //! * [`run`]: the loop. [`queue`]: the events. [`clock`]: time as each host sees it.
 //! * [`tcp`], [`pipe`], [`loopback`], [`network`]: sockets as the mesh sees them.
 //! * [`direct`]: data, past the kernels. [`sweep`]: getting the rest out of them.
-//! * [`link`], [`rule`], [`transit`]: what happens to them then.
-//! * [`connection`]: what must be remembered for that.
+//! * [`link`], [`rule`], [`transit`], [`retransmission`], [`arrival`]: what happens to them then.
+//! * [`connection`], [`connections`]: what must be remembered for that; [`ending`]: until when.
 //! * [`power`]: crashes, freezes, skewed clocks, partitions.
 //!
 //! A fabric belongs to its thread (turmoil-net keeps the current kernel in a
 //! thread-local) and there is one per thread; many threads may have one each.
 
+mod address_map;
+mod arrival;
 mod clock;
 mod connection;
+mod connections;
 mod core;
 mod direct;
+mod ending;
 mod link;
 mod loopback;
 mod network;
+mod packet;
 mod panic;
 mod pipe;
 mod power;
 mod queue;
+mod retransmission;
 mod rule;
 mod run;
 mod sweep;
@@ -51,8 +57,9 @@ use turmoil_net::{KernelConfig, Net};
 pub use self::rule::{Effect, HostSet, PacketScope, RuleId};
 pub use self::wire::{FabricStats, Sweeping, Tap, TcpTimeouts};
 
+use self::address_map::AddressMap;
 use self::clock::{ClockState, HostClock, HostWaker, Shared};
-use self::connection::{AddressMap, Connections};
+use self::connections::Connections;
 use self::core::{Core, Host, HostSpawn};
 use self::link::{Links, Place};
 use self::network::HostNetwork;

@@ -7,9 +7,9 @@ use mesh_core::seam::{Instant, LocalBoxFuture};
 use tokio::task::LocalSet;
 use turmoil_net::{NetstatState, Packet, netstat};
 
-use super::connection::EndRef;
+use super::connections::EndRef;
+use super::packet::{RST, control_packet};
 use super::rule::{Effect, PacketScope, RuleId};
-use super::transit::{RST, control_packet};
 use super::wire::Wire;
 use super::{Fabric, HostId};
 use crate::plan::Distribution;

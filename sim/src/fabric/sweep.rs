@@ -21,11 +21,12 @@
 //! Packets without a note (the resets of a dying listener, answers to strays)
 //! come from events that are swept in their own round.
 
-use turmoil_net::{Packet, TcpFlags, Transport};
+use turmoil_net::{Packet, Transport};
 
-use super::connection::{EndRef, Note};
-use super::transit::control_packet;
-use super::wire::{Order, Place, Staged, Wire, addresses, segment};
+use super::connection::Note;
+use super::connections::EndRef;
+use super::packet::{ACK, addresses, control_packet, segment};
+use super::wire::{Order, Place, Staged, Wire};
 
 impl Wire {
     /// Something may have been made that has no note: sweep at the end of this round.
@@ -224,27 +225,10 @@ impl Wire {
     }
 }
 
-/// The flags of an acknowledgement.
-pub(super) const ACK: TcpFlags = TcpFlags {
-    syn: false,
-    ack: true,
-    fin: false,
-    rst: false,
-    psh: false,
-    urg: false,
-};
-
 fn place(packet: &Packet) -> Place {
     match segment(packet) {
         Some(tcp) if tcp.flags.fin => Place::Fin,
         Some(tcp) if !tcp.payload.is_empty() => Place::Data,
         _ => Place::Answer,
     }
-}
-
-/// Whether a packet only acknowledges.
-pub(super) fn is_pure_ack(packet: &Packet) -> bool {
-    segment(packet).is_some_and(|tcp| {
-        tcp.payload.is_empty() && !(tcp.flags.syn || tcp.flags.fin || tcp.flags.rst)
-    })
 }

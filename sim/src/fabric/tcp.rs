@@ -16,7 +16,7 @@ use tokio::task::coop::poll_proceed;
 use turmoil_net::netstat;
 use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
-use super::connection::EndRef;
+use super::connections::EndRef;
 use super::core::Core;
 use super::{HostId, RECEIVE_BUFFER};
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
-use turmoil_net::{EnterGuard, Packet, TcpSegment, Transport};
+use turmoil_net::{EnterGuard, Packet};
 
 use super::HostId;
+use super::address_map::AddressMap;
 use super::clock::Shared;
-use super::connection::{AddressMap, Connections, End, EndRef};
+use super::connection::End;
+use super::connections::{Connections, EndRef};
 use super::link::Links;
 use super::queue::Class;
 use super::rule::Rules;
@@ -241,24 +243,4 @@ impl Wire {
     pub(super) fn is_powered(&self, host: Option<HostId>) -> bool {
         host.is_some_and(|host| self.powered[host.index()])
     }
-}
-
-/// The TCP part of a packet.
-pub(super) fn segment(packet: &Packet) -> Option<&TcpSegment> {
-    match &packet.payload {
-        Transport::Tcp(segment) => Some(segment),
-        Transport::Udp(_) => None,
-    }
-}
-
-/// Both addresses of a packet.
-pub(super) fn addresses(packet: &Packet) -> (SocketAddr, SocketAddr) {
-    let (from, to) = match &packet.payload {
-        Transport::Tcp(segment) => (segment.src_port, segment.dst_port),
-        Transport::Udp(datagram) => (datagram.src_port, datagram.dst_port),
-    };
-    (
-        SocketAddr::new(packet.src, from),
-        SocketAddr::new(packet.dst, to),
-    )
 }

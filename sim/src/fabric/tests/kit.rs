@@ -184,7 +184,12 @@ pub(super) fn assert_same<T: PartialEq + std::fmt::Debug>(one: &[T], other: &[T]
             &other[around]
         );
     }
-    assert_eq!(one.len(), other.len());
+    let both = one.len().min(other.len());
+    let more = [&one[both..], &other[both..]];
+    assert!(
+        more.iter().all(|rest| rest.is_empty()),
+        "one goes on: {more:#?}"
+    );
 }
 
 /// A packet as text, without its payload.

@@ -27,8 +27,16 @@ async fn answer(seams: Seams, mut connection: Connection) {
             return;
         };
         let mut upload = vec![0; body as usize];
-        if luck.below(50) == 0 || connection.io.read_exact(&mut upload).await.is_err() {
-            return; // perhaps with unread bytes: a reset
+        if luck.below(50) == 0 {
+            // Perhaps with unread bytes (a reset), perhaps after a FIN.
+            if luck.below(2) == 0 {
+                let _ = connection.io.shutdown().await;
+                pause(&seams, us(luck.below(800))).await;
+            }
+            return;
+        }
+        if connection.io.read_exact(&mut upload).await.is_err() {
+            return;
         }
         pause(&seams, us(u64::from(pause_us))).await;
         let reply = vec![size as u8; size as usize];
