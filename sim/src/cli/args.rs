@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mesh_core::telemetry::AccessLogFormat;
 
 /// Deterministic simulator and chaos testbed for service meshes.
 #[derive(Debug, Parser)]
@@ -55,6 +56,7 @@ Examples:
   meshquake run scenario.yaml --seed 7 --duration 10m
   meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)' --set seed=3
   meshquake run scenario.yaml --json result.json --requests requests.jsonl
+  meshquake run scenario.yaml --access-log access.log
   meshquake run scenario.yaml --verify        run twice, compare digests")]
 pub(crate) struct RunArgs {
     /// Scenario files.
@@ -68,7 +70,13 @@ pub(crate) struct RunArgs {
     /// Write one JSON line per request to FILE.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) requests: Option<PathBuf>,
-    /// Write summary, JSON and requests into this folder, one set per scenario.
+    /// Write the access log of all sidecars to FILE, in Istio's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// How the access log is encoded.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) access_log_format: LogFormat,
+    /// Write summary, JSON, requests and access log into this folder, one set per scenario.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Run twice and compare digests.
@@ -77,6 +85,22 @@ pub(crate) struct RunArgs {
     /// Print one line per scenario.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// Istio's two encodings (`meshConfig.accessLogEncoding`).
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl From<LogFormat> for AccessLogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
