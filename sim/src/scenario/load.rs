@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mesh_core::document::{Diagnostic, Document, Source, parse, read_all};
 
+use super::cut::cut_values;
 use super::file::Scenario;
 use super::inputs::{self, Content, Fingerprint};
 use super::problems::Problems;
@@ -53,6 +54,7 @@ pub(super) fn load_source(
     let mut problems = Problems::default();
     problems.know(source);
     let document = document(source, overrides, &mut problems).map_err(|error| vec![error])?;
+    problems.extend(cut_values(&document));
     if problems.failed() {
         return Err(problems.conclude().err().unwrap_or_default());
     }

@@ -142,6 +142,7 @@
 //!
 //! **Identity.** The service account of what the scenario defines is its name.
 
+mod cut;
 mod file;
 mod glob;
 mod inputs;

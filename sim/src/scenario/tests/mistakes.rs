@@ -45,6 +45,32 @@ fn a_wrong_distribution() {
 }
 
 #[test]
+fn a_value_cut_by_a_comma() {
+    insta::assert_snapshot!(refused("services:\n  db: { service-time: lognormal(p50=4ms, p99=30ms), workers: 8 }\n  web:\n    script: [sleep: uniform(1ms, 3ms)]\n"), @r#"
+    error: inside `{ }` and `[ ]` a comma ends a value
+     --> shop.yaml:4:23
+      |
+    4 |   db: { service-time: lognormal(p50=4ms, p99=30ms), workers: 8 }
+      |                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: put it in quotes: "lognormal(p50=4ms, p99=30ms)"
+
+    error: inside `{ }` and `[ ]` a comma ends a value
+     --> shop.yaml:6:21
+      |
+    6 |     script: [sleep: uniform(1ms, 3ms)]
+      |                     ^^^^^^^^^^^^^^^^^
+      |
+      = help: put it in quotes: "uniform(1ms, 3ms)"
+    "#);
+    // In quotes, on a line of its own, or with nothing left open, a comma is nobody's business.
+    load(
+        "services:\n  db: { service-time: \"lognormal(p50=4ms, p99=30ms)\" }\n  web:\n    service-time: uniform(1ms, 3ms)\n",
+    );
+    load("services: { web: { service-time: exponential(2ms), workers: 1 } }\n");
+}
+
+#[test]
 fn an_unknown_service() {
     insta::assert_snapshot!(
         refused("services:\n  reviews:\n  web:\n    handles:\n      /: [[call: reveiws, call: ratings]]\ntraffic:\n  shoppers: { to: \"http://wev/\", rate: 5/s }\n"),
