@@ -78,6 +78,8 @@ pub struct Document {
     pub source: Source,
     /// Its root.
     pub root: Node,
+    /// Words that people use for fields, and the names of those fields: suggested where a field is unknown.
+    pub words: &'static [(&'static str, &'static str)],
     overlays: Vec<Overlay>,
 }
 
@@ -93,6 +95,7 @@ impl Document {
         Self {
             source,
             root,
+            words: &[],
             overlays: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ use super::file::Scenario;
 use super::inputs::{self, Content, Fingerprint};
 use super::problems::Problems;
 use super::resolve::{self, Frame};
+use super::words::WORDS;
 use crate::plan::Plan;
 
 /// Changes to a scenario from outside its file.
@@ -124,6 +125,7 @@ fn document(
             .help("remove the `---`, or put manifests into files of their own"));
     }
     let mut document = documents.remove(0);
+    document.words = WORDS;
     match inputs::content(&document.root) {
         Content::Mesh | Content::Kubernetes | Content::Isotope => {
             return Err(document
