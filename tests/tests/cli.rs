@@ -230,6 +230,23 @@ fn values_can_be_set_from_outside() {
     );
     let short = run_json(folder.path(), "small.yaml", &["--duration", "1s"]);
     assert_eq!(short["virtual_seconds"], 1.0);
+
+    let demand = [
+        "run",
+        "small.yaml",
+        "-q",
+        "--set",
+        "expect[0].success=< 10%",
+    ];
+    assert_eq!(code(folder.path(), &demand), Some(1));
+    let demand = [
+        "run",
+        "small.yaml",
+        "-q",
+        "--set",
+        "expect[0].success=>= 90%",
+    ];
+    assert_eq!(code(folder.path(), &demand), Some(0));
     let wrong = meshquake(
         folder.path(),
         &["run", "small.yaml", "--set", "durration=1s"],

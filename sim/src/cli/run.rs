@@ -195,7 +195,10 @@ fn reproduce(args: &RunArgs, file: &Path, plan: &Plan) -> String {
         plan.seed
     );
     if let Some(duration) = args.overrides.duration {
-        command.push_str(&format!(" --duration {}ms", duration.as_millis()));
+        command.push_str(&match duration.subsec_nanos() {
+            0 => format!(" --duration {}s", duration.as_secs()),
+            _ => format!(" --duration {}ns", duration.as_nanos()),
+        });
     }
     for (path, value) in &args.overrides.set {
         command.push_str(&format!(" --set {}", quoted(&format!("{path}={value}"))));
