@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request};
 
-use super::RequestEvent;
+use super::{Direction, RequestEvent};
 
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -252,7 +252,7 @@ impl Operator {
             Self::DownstreamLocalAddress => Value::address(Some(notes.downstream_local)),
             Self::DownstreamRemoteAddress => Value::address(Some(notes.downstream_remote)),
             Self::RequestedServerName => Value::text(notes.server_name.as_deref().unwrap_or("")),
-            Self::RouteName => Value::text(pass.route),
+            Self::RouteName => Value::text(route_name(pass)),
         }
     }
 
@@ -350,6 +350,15 @@ fn connect_failure(why: &str) -> String {
         .flat_map(char::to_uppercase)
         .collect();
     format!("delayed connect error: {first}{}", letters.as_str())
+}
+
+/// Istio's inbound routes are all called `default`.
+fn route_name<'a>(pass: &'a RequestEvent<'_>) -> &'a str {
+    let to_the_app = pass.direction == Direction::Inbound && !pass.cluster.is_empty();
+    match pass.route {
+        "" if to_the_app => "default",
+        route => route,
+    }
 }
 
 const fn protocol(version: Version) -> &'static str {

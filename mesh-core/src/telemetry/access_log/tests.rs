@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::seam::Instant;
-use crate::telemetry::{Direction, RequestTiming, ResponseFlag, ResponseFlags, TlsState};
+use crate::telemetry::{RequestTiming, ResponseFlag, ResponseFlags, TlsState};
 
 /// The request of Istio's documentation (tasks/observability/logs/access-log), as far as it can be told here.
 fn pass<'a>() -> RequestEvent<'a> {
@@ -76,6 +76,34 @@ fn a_line_of_text() {
         "outbound|8000||httpbin.foo.svc.cluster.local - 10.0.45.184:8000 10.44.1.23:46520 - default\n",
     );
     assert_eq!(text(&pass(), &notes()), expected);
+}
+
+#[test]
+fn the_callees_line_of_text() {
+    // The same request in httpbin's log, by the same page; 127.0.0.1:41854 is not known here.
+    let inbound = RequestEvent {
+        direction: Direction::Inbound,
+        duration: Duration::from_millis(3),
+        cluster: "inbound|8000||",
+        route: "",
+        ..pass()
+    };
+    let notes = AccessNotes {
+        service_time: value("1"),
+        upstream_host: Some(([127, 0, 0, 1], 80).into()),
+        downstream_local: ([10, 44, 1, 27], 80).into(),
+        downstream_remote: ([10, 44, 1, 23], 37652).into(),
+        server_name: Some("outbound_.8000_._.httpbin.foo.svc.cluster.local".into()),
+        ..notes()
+    };
+    let expected = concat!(
+        "[pod/sleep-0/istio-proxy] ",
+        r#"[2020-11-25T21:26:18.409Z] "GET /status/418 HTTP/1.1" 418 - via_upstream - "-" 0 135 3 1 "-" "#,
+        r#""curl/7.73.0-DEV" "84961386-6d84-929d-98bd-c5aee93b5c88" "httpbin:8000" "127.0.0.1:80" "#,
+        "inbound|8000|| - 10.44.1.27:80 10.44.1.23:37652 ",
+        "outbound_.8000_._.httpbin.foo.svc.cluster.local default\n",
+    );
+    assert_eq!(text(&inbound, &notes), expected);
 }
 
 #[test]
