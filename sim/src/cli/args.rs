@@ -153,7 +153,7 @@ pub(crate) struct InitArgs {
 #[command(after_help = "\
 Examples:
   meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
-  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1' \\
+  meshquake explain scenario.yaml --request 'GET http://reviews:9080/' \\
     -H 'end-user: jason' --from productpage
   meshquake explain scenario.yaml --request 'POST http://orders/' --json")]
 pub(crate) struct ExplainArgs {
