@@ -114,6 +114,85 @@ fn the_request_log_splits_each_latency_exactly() {
 }
 
 #[test]
+fn the_access_log_has_a_line_for_every_sidecar_on_the_way() {
+    let folder = folder(SMALL);
+    let run = |args: &[&str]| {
+        let mut all = vec!["run", "small.yaml", "-q"];
+        all.extend(args);
+        let output = meshquake(folder.path(), &all);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let json = ["--access-log", "a.jsonl", "--access-log-format", "json"];
+    run(&[&json[..], &["--requests", "r.jsonl"]].concat());
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let (log, requests) = (read("a.jsonl"), read("r.jsonl"));
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // users → web → api: out of the client, into web, out of web, into api.
+    let answered = requests.matches("\"answered\"").count();
+    assert!(
+        lines.len() >= 4 * answered && answered > 100,
+        "{}",
+        lines.len()
+    );
+    let into_api = lines
+        .iter()
+        .find(|line| line["pod"].as_str().unwrap().starts_with("api"))
+        .unwrap();
+    assert_eq!(into_api["protocol"], "HTTP/2");
+    assert_eq!(into_api["upstream_cluster"], "inbound|80||");
+    assert_eq!(into_api["response_code"], 200);
+    // The same request in web's log, which called it.
+    let same = |line: &&Value| line["request_id"] == into_api["request_id"];
+    let from_web = lines.iter().filter(same).find(|line| {
+        line["upstream_cluster"]
+            .as_str()
+            .is_some_and(|cluster| cluster.starts_with("outbound|80||api."))
+    });
+    let from_web = from_web.expect("web's own line");
+    assert_eq!(
+        from_web["upstream_host"],
+        into_api["downstream_local_address"]
+    );
+    assert!(from_web["duration"].as_u64() >= into_api["duration"].as_u64());
+
+    let plain = run(&["--access-log", "a.log"]);
+    let text = read("a.log");
+    assert_eq!(text.lines().count(), lines.len());
+    let first = text.lines().next().unwrap();
+    assert!(first.starts_with("[pod/"), "{first}");
+    assert!(first.contains("/istio-proxy] [2"), "{first}");
+    assert!(
+        first.contains("\" 200 - via_upstream - \"-\" 0 "),
+        "{first}"
+    );
+    assert_eq!(
+        plain.rsplit(' ').next(),
+        run(&[]).rsplit(' ').next(),
+        "logs change no digest"
+    );
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_told_before_the_run() {
+    let folder = folder(SMALL);
+    for option in ["--json", "--requests", "--access-log"] {
+        let output = meshquake(folder.path(), &["run", "small.yaml", option, "none/x"]);
+        assert_eq!(output.status.code(), Some(2), "{option}");
+        assert!(stderr(&output).contains("none/x: "), "{}", stderr(&output));
+        let several = ["run", "small.yaml", "small.yaml", option, "x"];
+        let output = meshquake(folder.path(), &several);
+        assert_eq!(output.status.code(), Some(2), "{option}");
+        assert!(stderr(&output).contains("--out DIR"), "{}", stderr(&output));
+    }
+    let same = ["run", "small.yaml", "--requests", "x", "--access-log", "x"];
+    assert_eq!(code(folder.path(), &same), Some(2));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_in_another_process() {
     let folder = folder(SMALL);
     let strip = |mut report: Value| {
@@ -151,6 +230,23 @@ fn values_can_be_set_from_outside() {
     );
     let short = run_json(folder.path(), "small.yaml", &["--duration", "1s"]);
     assert_eq!(short["virtual_seconds"], 1.0);
+
+    let demand = [
+        "run",
+        "small.yaml",
+        "-q",
+        "--set",
+        "expect[0].success=< 10%",
+    ];
+    assert_eq!(code(folder.path(), &demand), Some(1));
+    let demand = [
+        "run",
+        "small.yaml",
+        "-q",
+        "--set",
+        "expect[0].success=>= 90%",
+    ];
+    assert_eq!(code(folder.path(), &demand), Some(0));
     let wrong = meshquake(
         folder.path(),
         &["run", "small.yaml", "--set", "durration=1s"],
@@ -168,7 +264,12 @@ fn results_go_where_they_are_asked_to() {
         ),
         Some(0)
     );
-    for file in ["small.json", "small.txt", "small.requests.jsonl"] {
+    for file in [
+        "small.json",
+        "small.txt",
+        "small.requests.jsonl",
+        "small.access.log",
+    ] {
         assert!(
             folder.path().join("results/today").join(file).exists(),
             "{file}"
@@ -177,7 +278,7 @@ fn results_go_where_they_are_asked_to() {
     let left: Vec<_> = fs::read_dir(folder.path().join("results/today"))
         .unwrap()
         .collect();
-    assert_eq!(left.len(), 3, "nothing half-written stays behind");
+    assert_eq!(left.len(), 4, "nothing half-written stays behind");
 }
 
 #[test]

@@ -71,6 +71,23 @@ pub use spanned::{Recover, Spanned};
 
 use crate::policy::Position;
 
+/// Whether `text` is one line that opens nothing: no quotes, list or mapping.
+fn is_plain(text: &str) -> bool {
+    !text.contains('\n') && !text.trim_start().starts_with(['"', '\'', '[', '{'])
+}
+
+fn whole_line(text: &str) -> Span {
+    let end = Mark {
+        offset: text.len(),
+        line: 1,
+        column: 1 + text.chars().count() as u32,
+    };
+    Span {
+        start: Mark::default(),
+        end,
+    }
+}
+
 /// One YAML document of a file.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -78,6 +95,8 @@ pub struct Document {
     pub source: Source,
     /// Its root.
     pub root: Node,
+    /// Words that people use for fields, and the names of those fields: suggested where a field is unknown.
+    pub words: &'static [(&'static str, &'static str)],
     overlays: Vec<Overlay>,
 }
 
@@ -93,20 +112,26 @@ impl Document {
         Self {
             source,
             root,
+            words: &[],
             overlays: Vec::new(),
         }
     }
 
-    /// Sets the value at `path` (see [`Node::set_path`]) to the YAML value `text`.
+    /// Sets the value at `path` (see [`Node::set_path`]) to the YAML value `text`; a line that is no YAML is text.
     /// Diagnostics about the value show `--set path=text` as its file.
     ///
     /// # Errors
     /// When `text` is not YAML, or the path leads nowhere.
     pub fn set(&mut self, path: &str, text: &str) -> Result<(), Diagnostic> {
         let source = Source::new(&format!("--set {path}"), text);
-        let value = match parse(&source)?.into_iter().next() {
-            Some(document) => document.root,
-            None => Node::null(Span::default()),
+        let value = match parse(&source) {
+            Ok(documents) => match documents.into_iter().next() {
+                Some(document) => document.root,
+                None => Node::null(Span::default()),
+            },
+            // `>= 99%` begins as a block of YAML does; nobody means one here.
+            Err(_) if is_plain(text) => Node::new(whole_line(text), Value::String(text.into())),
+            Err(error) => return Err(error),
         };
         let base = self.overlays.last().map_or(self.source.text.len(), |last| {
             last.base + last.source.text.len()

@@ -359,7 +359,9 @@ impl<'a, 't> Entries<'a, 't> {
                 return Some(entry);
             }
             if errors.borrow().len() < NOTED_MAX {
-                let error = ReadError::unknown_field(&name, fields).at(entry.0.span);
+                let error = ReadError::unknown_field(&name, fields);
+                let words = self.parent.context.document.words;
+                let error = error.translated(&name, fields, words).at(entry.0.span);
                 errors.borrow_mut().push(error);
             }
         }

@@ -36,6 +36,22 @@ impl ReadError {
         self
     }
 
+    /// Suggests the field of `known` that people also call `name`, by a list of words.
+    pub(super) fn translated(
+        self,
+        name: &str,
+        known: &[&str],
+        words: &[(&str, &'static str)],
+    ) -> Self {
+        let meant = words
+            .iter()
+            .find(|(word, field)| word.eq_ignore_ascii_case(name) && known.contains(field));
+        match meant {
+            Some((_, field)) => self.help(format!("did you mean `{field}`?")),
+            None => self,
+        }
+    }
+
     /// Blames `span`, unless something further in is blamed already.
     pub(super) fn at(mut self, span: Span) -> Self {
         self.0.span.get_or_insert(span);

@@ -14,8 +14,8 @@ use super::serve::Activity;
 use crate::policy::Route;
 use crate::seam::{Instant, Seams};
 use crate::telemetry::{
-    AttemptEvent, Direction, Event, Mechanism, MechanismEvent, RequestEvent, RequestTiming,
-    ResponseFlag, ResponseFlags, TlsState, TraceContext,
+    AccessNotes, AttemptEvent, Direction, Event, Mechanism, MechanismEvent, RequestEvent,
+    RequestTiming, ResponseFlag, ResponseFlags, TlsState, TraceContext,
 };
 
 /// What the requests of one downstream connection have in common.
@@ -25,10 +25,26 @@ pub(crate) struct Downstream {
     /// The authenticated peer's SPIFFE id; empty when there is none.
     pub(crate) peer: Arc<str>,
     pub(crate) peer_address: std::net::SocketAddr,
+    pub(crate) local_address: std::net::SocketAddr,
+    /// The server name (SNI) of its TLS handshake.
+    pub(crate) server_name: Option<Arc<str>>,
     pub(crate) tls: TlsState,
     /// `x-forwarded-client-cert` of the peer, inbound.
     pub(crate) client_cert: Option<http::HeaderValue>,
     pub(crate) activity: Activity,
+}
+
+impl Downstream {
+    fn notes(&self, head: &request::Parts) -> Option<Box<AccessNotes>> {
+        if !self.seams.observer.keeps_access_log() {
+            return None;
+        }
+        let started = self.seams.clock.unix_time();
+        let (local, remote) = (self.local_address, self.peer_address);
+        let mut notes = AccessNotes::new(head, started, local, remote);
+        notes.server_name = self.server_name.clone();
+        Some(Box::new(notes))
+    }
 }
 
 /// One request's record. Emits its event when it is dropped.
@@ -50,6 +66,8 @@ pub(crate) struct Exchange {
     pub(crate) response_bytes: u64,
     pub(crate) timing: RequestTiming,
     pub(crate) grpc: bool,
+    /// Only where somebody keeps an access log.
+    notes: Option<Box<AccessNotes>>,
     end: Option<Instant>,
 }
 
@@ -78,8 +96,16 @@ impl Exchange {
             response_bytes: 0,
             timing: RequestTiming::default(),
             grpc: super::headers::is_grpc(&head.headers),
+            notes: downstream.notes(head),
             end: None,
             downstream,
+        }
+    }
+
+    /// Takes a note for the access log, if there is one.
+    pub(crate) fn note(&mut self, write: impl FnOnce(&mut AccessNotes)) {
+        if let Some(notes) = &mut self.notes {
+            write(notes);
         }
     }
 
@@ -147,7 +173,7 @@ impl Drop for Exchange {
         let mut timing = self.timing;
         let spent = timing.fault + timing.backoff + timing.pool + timing.upstream;
         timing.other = duration.saturating_sub(spent);
-        let event = Event::Request(RequestEvent {
+        let pass = RequestEvent {
             direction: self.downstream.direction,
             trace: self.trace.trace,
             start: self.start,
@@ -167,8 +193,13 @@ impl Drop for Exchange {
             timing,
             peer: &self.downstream.peer,
             downstream_tls: self.downstream.tls,
-        });
-        self.seams().observer.observe(now, &event);
+        };
+        let event = Event::Request(pass);
+        let observer = &self.seams().observer;
+        observer.observe(now, &event);
+        if let (Event::Request(pass), Some(notes)) = (&event, &self.notes) {
+            observer.log_access(pass, notes);
+        }
     }
 }
 

@@ -220,6 +220,7 @@ impl Run<'_> {
         let start = self.seams.now();
         let Some(pick) = self.cluster.pick(terms.hash, terms.retry, &self.tried) else {
             exchange.upstream = None;
+            exchange.note(|notes| notes.upstream_host = None);
             exchange.attempt(
                 exchange.attempts,
                 start,
@@ -238,6 +239,7 @@ impl Run<'_> {
         let host = pick.host;
         self.tried.push(host.clone());
         exchange.upstream = Some(host.workload());
+        exchange.note(|notes| notes.upstream_host = Some(host.pool.address));
         let mut watch = AttemptWatch::new(exchange, self.cluster, host.clone(), start);
         let try_deadline = terms
             .retry
@@ -316,6 +318,7 @@ impl Run<'_> {
                 let mut head = Response::from_parts(parts, ());
                 exchange.status = head.status().as_u16();
                 exchange.details = Cow::Borrowed("via_upstream");
+                exchange.note(|notes| notes.answered(head.headers()));
                 *head.version_mut() = Version::HTTP_11;
                 headers::strip_hop_by_hop(head.headers_mut(), false);
                 finish_headers(head.headers_mut(), terms);
@@ -327,6 +330,9 @@ impl Run<'_> {
                     exchange.mechanism(Mechanism::Overflow, "pending");
                 }
                 let mut local = failure.reply();
+                if let AttemptFailure::Connect(ConnectFailure::Failed(why)) = &failure {
+                    exchange.note(|notes| notes.connect_failure = Some(why.clone()));
+                }
                 if let AttemptFailure::Connect(ConnectFailure::Failed(why)) = &failure
                     && why.starts_with("TLS error")
                 {

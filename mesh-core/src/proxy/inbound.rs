@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Response, request};
@@ -84,14 +85,14 @@ impl InboundPort {
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        let peer = connection.peer;
+        let (local, peer) = (connection.local, connection.peer);
         let deadline = self.core.seams.now() + HANDSHAKE_TIMEOUT;
         let clock = self.core.seams.clock.clone();
         let secured = timeout_at(&*clock, deadline, self.secure(connection)).await;
         let Some(Some(transport)) = secured else {
             return;
         };
-        let downstream = Rc::new(self.downstream(&transport, peer));
+        let downstream = Rc::new(self.downstream(&transport, local, peer));
         let retired = retired(self.modes.subscribe(), downstream.tls);
         let (port, own) = (self.clone(), downstream.clone());
         let service = move |head, body| {
@@ -141,10 +142,13 @@ impl InboundPort {
         seams.observer.observe(seams.now(), &event);
     }
 
-    fn downstream(&self, transport: &Transport, peer: SocketAddr) -> Downstream {
-        let id = match transport {
-            Transport::Server(stream) => peer_identity(stream.get_ref().1),
-            _ => None,
+    fn downstream(&self, transport: &Transport, local: SocketAddr, peer: SocketAddr) -> Downstream {
+        let (id, server_name) = match transport {
+            Transport::Server(stream) => {
+                let session = stream.get_ref().1;
+                (peer_identity(session), session.server_name().map(Arc::from))
+            }
+            _ => (None, None),
         };
         let client_cert = id.as_ref().and_then(|id| {
             let own = self.core.identity.svid();
@@ -156,6 +160,8 @@ impl InboundPort {
             direction: Direction::Inbound,
             peer: id.map_or_else(|| "".into(), |id| id.shared()),
             peer_address: peer,
+            local_address: local,
+            server_name,
             tls: transport.tls(),
             client_cert,
             activity: Activity::new(self.core.seams.now()),

@@ -37,12 +37,14 @@ pub(crate) struct Outbound {
 }
 
 /// A connection of the app.
-pub(crate) fn downstream(core: &Core, peer: SocketAddr) -> Downstream {
+pub(crate) fn downstream(core: &Core, local: SocketAddr, peer: SocketAddr) -> Downstream {
     Downstream {
         seams: core.seams.clone(),
         direction: Direction::Outbound,
         peer: Arc::from(""),
         peer_address: peer,
+        local_address: local,
+        server_name: None,
         tls: TlsState::Plain,
         client_cert: None,
         activity: Activity::new(core.seams.now()),
@@ -181,6 +183,7 @@ impl Outbound {
             && let Ok(original) = HeaderValue::from_str(exchange.path.as_str())
         {
             head.headers.insert(headers::ORIGINAL_PATH, original);
+            exchange.note(|notes| notes.original_path = None);
         }
         let route = choice.route().clone();
         if let Some(timeout) = route.timeout.value {

@@ -200,7 +200,8 @@ impl Core {
     }
 
     async fn serve_outbound(self: Rc<Self>, connection: Connection) {
-        let downstream = Rc::new(super::outbound::downstream(&self, connection.peer));
+        let (local, peer) = (connection.local, connection.peer);
+        let downstream = Rc::new(super::outbound::downstream(&self, local, peer));
         let core = self.clone();
         let own = downstream.clone();
         let service = move |head, body| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::ResponseFlags;
+use super::{AccessNotes, ResponseFlags};
 use crate::seam::Instant;
 
 /// Something that happened in a proxy or the control plane.
@@ -262,6 +262,14 @@ pub struct MechanismEvent<'a> {
 pub trait Observer {
     /// Takes one event, on the host's clock.
     fn observe(&self, at: Instant, event: &Event<'_>);
+
+    /// Whether [`log_access`](Self::log_access) does anything. Proxies ask at every request, and take notes only then.
+    fn keeps_access_log(&self) -> bool {
+        false
+    }
+
+    /// Takes one pass of a request through a proxy, for its access log, right after the request's event.
+    fn log_access(&self, _pass: &RequestEvent<'_>, _notes: &AccessNotes) {}
 }
 
 /// Forgets everything.

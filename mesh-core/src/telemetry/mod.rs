@@ -1,9 +1,11 @@
 //! What the mesh tells about itself: typed events, response flags, trace context, access logs.
 
+mod access_log;
 mod event;
 mod flag;
 mod trace;
 
+pub use access_log::{AccessLogFormat, AccessNotes};
 pub use event::{
     AttemptEvent, ConfigEvent, ConnectionEvent, Direction, EjectionEvent, EjectionReason, Event,
     IdentityEvent, Mechanism, MechanismEvent, NullObserver, Observer, RequestEvent, RequestTiming,

@@ -3,6 +3,11 @@
 //! An HDR histogram (Tene) bounds the *relative* error of every quantile, at a
 //! cost that depends on the range of values and not on their number. Mean,
 //! least and largest are kept exactly beside it.
+//!
+//! All that a histogram knows of a quantile is the bucket it lies in, less than
+//! a thousandth wide. Every value in there is as good an answer as any other, so
+//! the one with the fewest digits is told: digits that mean nothing are not
+//! shown, and a latency that is always half a millisecond is told as 0.5 ms.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -82,9 +87,20 @@ impl LatencyHistogram {
         Some(counts.median_equivalent(upper).clamp(self.min, self.max))
     }
 
+    /// The same as [`quantile`](Self::quantile), to no more digits than are known.
+    fn told(&self, q: f64) -> Option<u64> {
+        let counts = self.counts.as_ref()?;
+        let within = counts.value_at_quantile(q);
+        let (low, high) = (
+            counts.lowest_equivalent(within),
+            counts.highest_equivalent(within),
+        );
+        Some(roundest(low.max(self.min), high.min(self.max)))
+    }
+
     /// In milliseconds; `None` without values.
     pub fn summary(&self) -> Option<LatencyMs> {
-        let at = |q| self.quantile(q).map(millis);
+        let at = |q| self.told(q).map(millis);
         Some(LatencyMs {
             mean: self.mean()? / 1e6,
             p50: at(0.5)?,
@@ -96,7 +112,28 @@ impl LatencyHistogram {
     }
 }
 
-/// A latency's distribution, in milliseconds. Quantiles have three significant digits; mean and max are exact.
+/// The whole number from `low` to `high` with the fewest digits before its zeros; the nearest to the middle of those.
+pub fn roundest(low: u64, high: u64) -> u64 {
+    let middle = low + high.saturating_sub(low) / 2;
+    let mut unit = 10_u64.pow(middle.checked_ilog10().unwrap_or(0));
+    loop {
+        let below = middle - middle % unit;
+        let above = below.saturating_add(unit);
+        let (near, far) = match middle - below <= above - middle {
+            true => (below, above),
+            false => (above, below),
+        };
+        let within = |value: &u64| (low..=high).contains(value);
+        match [near, far].into_iter().find(within) {
+            Some(value) => return value,
+            None if unit == 1 => return middle,
+            None => unit /= 10,
+        }
+    }
+}
+
+/// A latency's distribution, in milliseconds. Mean and max are exact. Quantiles are within a thousandth, told with as
+/// few digits as that takes; where all values are equal they are exact.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyMs {
     /// Mean.
@@ -126,9 +163,9 @@ pub struct Series {
     /// Attempts begun; empty where there is nobody to count them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<u64>,
-    /// Median latency of those answered, within 1 %.
+    /// Median latency of those answered, within 1 %, told with as few digits as that takes.
     pub p50_ms: Vec<Option<f64>>,
-    /// 99th percentile of those answered, within 1 %.
+    /// 99th percentile of those answered, likewise.
     pub p99_ms: Vec<Option<f64>>,
 }
 
@@ -148,6 +185,29 @@ mod tests {
             (told.mean, told.p50, told.p999, told.max),
             (12.345678, 12.345678, 12.345678, 12.345678)
         );
+    }
+
+    #[test]
+    fn no_digit_is_told_that_is_not_known() {
+        // By hand: the multiples of 10, 1 and so on that lie within.
+        assert_eq!(roundest(499_968, 500_223), 500_000);
+        assert_eq!(roundest(15_917_056, 15_925_247), 15_920_000);
+        assert_eq!(roundest(12_345_678, 12_345_678), 12_345_678);
+        assert_eq!(roundest(995, 1_005), 1_000);
+        assert_eq!(roundest(0, 0), 0);
+        assert_eq!(roundest(u64::MAX, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_latency_that_is_nearly_always_the_same_is_told_as_it_is() {
+        let mut latency = LatencyHistogram::new();
+        for _ in 0..99 {
+            latency.record(500_000);
+        }
+        latency.record(40_000_000);
+        latency.record(100_000);
+        let told = latency.summary().unwrap();
+        assert_eq!((told.p50, told.p90, told.max), (0.5, 0.5, 40.0));
     }
 
     #[test]
@@ -179,6 +239,27 @@ mod tests {
             let exact = values[rank - 1];
             let told = latency.quantile(q).unwrap();
             prop_assert!(told.abs_diff(exact) as f64 <= exact as f64 * 1e-3 + 1.0, "{told} for {exact}");
+            let told = latency.told(q).unwrap();
+            prop_assert!(told.abs_diff(exact) as f64 <= exact as f64 * 1e-3 + 1.0, "{told} for {exact}");
+        }
+
+        #[test]
+        fn what_is_told_keeps_the_order(
+            values in prop::collection::vec(0u64..20_000, 1..200),
+            scale in 1u64..1_000_000,
+        ) {
+            let mut latency = LatencyHistogram::new();
+            values.iter().for_each(|&v| latency.record(v * scale));
+            let told = latency.summary().unwrap();
+            let ladder = [told.p50, told.p90, told.p99, told.p999, told.max];
+            prop_assert!(ladder.is_sorted(), "{ladder:?}");
+        }
+
+        #[test]
+        fn the_roundest_lies_within(low: u64, width in 0u64..1_000_000) {
+            let high = low.saturating_add(width);
+            let told = roundest(low, high);
+            prop_assert!((low..=high).contains(&told), "{told} of {low}..={high}");
         }
     }
 }

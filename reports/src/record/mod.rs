@@ -24,7 +24,7 @@ pub use expectation::{DemandReport, ExpectationReport, Unit, WindowReport};
 pub use happening::{
     ControlPlaneReport, FaultReport, Happening, NetworkReport, NoteReport, TimelineEntry,
 };
-pub use latency::{LatencyHistogram, LatencyMs, Series};
+pub use latency::{LatencyHistogram, LatencyMs, Series, roundest};
 pub use request::{RequestAttempt, RequestLine, RequestOutcome, Split};
 pub use run::{Failure, FailureKind, RunReport, SCHEMA, Verdict};
 pub use traffic::{ScriptedReport, TrafficReport};

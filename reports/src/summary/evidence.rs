@@ -112,12 +112,13 @@ pub(super) fn edges(report: &RunReport, width: usize) -> Vec<String> {
         return Vec::new();
     }
     let mut table = Table::default()
-        .column("from → to", Kind::Name)
+        .column("from", Kind::Name)
+        .column("→ to", Kind::Name)
         .column("rps", Kind::Number)
         .column("success", Kind::Number)
         .column("tries/req", Kind::Number)
         .spare("mirrored", Kind::Number, 3)
-        .column("mTLS", Kind::Number)
+        .spare("mTLS", Kind::Number, 1)
         .column("p50", Kind::Number)
         .column("p99", Kind::Number)
         .spare("max", Kind::Number, 2);
@@ -126,7 +127,8 @@ pub(super) fn edges(report: &RunReport, width: usize) -> Vec<String> {
     for edge in shown {
         let ms = edge.latency_ms.as_ref();
         table.row(vec![
-            clean(&format!("{} → {}", edge.from, edge.to)),
+            clean(&edge.from),
+            clean(&format!("→ {}", edge.to)),
             unit::rate(edge.rps),
             success(
                 edge.requests - edge.failed.min(edge.requests),

@@ -10,7 +10,9 @@ use crate::record::{
 /// Notes shown one by one.
 const NOTES_MAX: usize = 5;
 /// Scripted requests shown one by one.
-const SCRIPT_MAX: usize = 40;
+const SCRIPT_MAX: usize = 12;
+/// The title of the column that says where a demand is written.
+const WRITTEN_AT: &str = "written at";
 /// Digits of the digest shown: 64 bits of it.
 const DIGEST_DIGITS: usize = 16;
 
@@ -127,15 +129,25 @@ pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
         .column("demanded", Kind::Text)
         .column("measured", Kind::Number)
         .spare("requests", Kind::Number, 1)
-        .spare("written at", Kind::Name, 2);
+        .spare(WRITTEN_AT, Kind::Name, 2);
     for expectation in &report.expectations {
         table.row(expectation_row(expectation));
     }
     let mut lines = table.lines(width);
-    let silent = |e: &&ExpectationReport| !e.held && e.measured.is_none();
-    for expectation in report.expectations.iter().filter(silent) {
+    let placed = lines
+        .first()
+        .is_some_and(|titles| titles.contains(WRITTEN_AT));
+    for missed in report.expectations.iter().filter(|e| !e.held) {
         let lead = format!("  {} ", mark(false));
-        lines.extend(wrapped(&lead, &clean(&expectation.message), width));
+        let message = clean(&missed.message);
+        match (placed, missed.measured) {
+            (true, Some(_)) => {}
+            (true, None) => lines.extend(wrapped(&lead, &message, width)),
+            (false, _) => {
+                let text = format!("{message} {}", place(&missed.place));
+                lines.extend(wrapped(&lead, &text, width));
+            }
+        }
     }
     lines
 }
@@ -208,9 +220,22 @@ pub(super) fn script(report: &RunReport, width: usize) -> Vec<String> {
     if !shown.is_empty() {
         lines = script_table(&shown).lines(width);
     }
-    if shown.len() < all.len() {
-        let rest = unit::counted((all.len() - shown.len()) as u64, "more request");
-        lines.push(Tone::Faint.paint(&format!("  and {rest}")));
+    let rest = (all.len() - shown.len()) as u64;
+    match (rest, shown.len()) {
+        (0, _) => {}
+        (_, 0) => {
+            let asked = all.iter().filter(|s| s.held.is_some()).count() as u64;
+            let all = unit::counted(rest, "request");
+            lines.push(match asked {
+                0 => format!("  {all}"),
+                _ if asked == rest => format!("  {} {all}, each as demanded", mark(true)),
+                _ => format!("  {} {all}, {} as demanded", mark(true), unit::count(asked)),
+            });
+        }
+        _ => {
+            let rest = unit::counted(rest, "more request");
+            lines.push(Tone::Faint.paint(&format!("  and {rest}")));
+        }
     }
     for missed in shown.iter().filter(|s| s.held == Some(false)) {
         let at = unit::span(missed.at_s);

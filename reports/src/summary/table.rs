@@ -64,7 +64,7 @@ impl Table {
     pub(super) fn lines(mut self, columns: usize) -> Vec<String> {
         self.drop_idle();
         while self.width() > columns && self.drop_one() {}
-        while self.width() > columns && self.shorten_one(self.width() - columns) {}
+        self.shorten_names(self.width().saturating_sub(columns));
         self.set()
     }
 
@@ -109,20 +109,21 @@ impl Table {
         }
     }
 
-    fn shorten_one(&mut self, excess: usize) -> bool {
+    /// Takes `excess` columns from names, one after the other from the widest.
+    fn shorten_names(&mut self, excess: usize) {
         let names = (0..self.columns.len()).filter(|&i| self.columns[i].kind == Kind::Name);
-        let Some(index) = names.max_by_key(|&i| self.column_width(i)) else {
-            return false;
-        };
-        let now = self.column_width(index);
-        let target = now.saturating_sub(excess).max(NAME_MIN);
-        if target >= now {
-            return false;
+        let mut widths: Vec<(usize, usize)> = names.map(|i| (i, self.column_width(i))).collect();
+        for _ in 0..excess {
+            let widest = widths.iter_mut().max_by_key(|(_, width)| *width);
+            if let Some((_, width)) = widest.filter(|(_, width)| *width > NAME_MIN) {
+                *width -= 1;
+            }
         }
-        for row in &mut self.rows {
-            row[index] = shorten(&row[index], target);
+        for (index, width) in widths {
+            for row in &mut self.rows {
+                row[index] = shorten(&row[index], width);
+            }
         }
-        self.column_width(index) < now
     }
 
     fn set(self) -> Vec<String> {
@@ -185,6 +186,17 @@ mod tests {
                 "  b                         10 ms  20 ms",
             ]
         );
+    }
+
+    #[test]
+    fn names_share_what_is_missing() {
+        let mut table = Table::default()
+            .column("from", Kind::Name)
+            .column("→ to", Kind::Name);
+        let name = "recommendationservice";
+        table.row(vec![name.into(), format!("→ {name}")]);
+        let lines = table.lines(40);
+        assert_eq!(lines[1], "  recommend…nservice  → recomme…nservice");
     }
 
     #[test]

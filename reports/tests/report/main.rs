@@ -81,6 +81,23 @@ fn colour_is_all_that_colour_adds() {
 }
 
 #[test]
+fn of_a_long_script_the_misses_are_shown() {
+    let mut report = sample::failed();
+    let probe = report.traffic.get_mut("probe").unwrap();
+    let (met, missed) = (probe.scripted[0].clone(), probe.scripted[1].clone());
+    probe.scripted = vec![met; 30];
+    assert!(summary(&report, PLAIN).contains("\nScript\n  ✓ 30 requests, each as demanded\n"));
+    let probe = report.traffic.get_mut("probe").unwrap();
+    probe.scripted[4].held = None;
+    assert!(summary(&report, PLAIN).contains("  ✓ 30 requests, 29 as demanded\n"));
+    let probe = report.traffic.get_mut("probe").unwrap();
+    probe.scripted[7] = missed;
+    let text = summary(&report, PLAIN);
+    assert!(text.contains("  ✗  40 s  GET"), "{text}");
+    assert!(text.contains("  and 29 more requests\n"), "{text}");
+}
+
+#[test]
 fn a_mesh_of_many_edges_shows_the_worst() {
     let mut report = sample::held();
     let calm = report.edges[1].clone();
@@ -88,7 +105,7 @@ fn a_mesh_of_many_edges_shows_the_worst() {
     report.edges[300].failed = 9;
     report.edges[300].from = "worst".into();
     let text = summary(&report, PLAIN);
-    assert!(text.contains("worst → details"));
+    assert!(text.contains("worst        → details"));
     assert!(text.contains("and 480 more edges"));
 }
 

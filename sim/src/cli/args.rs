@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mesh_core::telemetry::AccessLogFormat;
+
+/// The heading of the options that name files.
+const RESULTS: &str = "Results";
 
 /// Deterministic simulator and chaos testbed for service meshes.
 #[derive(Debug, Parser)]
@@ -13,10 +17,10 @@ use clap::{Args, Parser, Subcommand};
     about = "Run your mesh configuration through faults, in virtual time, and see whether it holds.",
     after_help = "\
 Examples:
-  meshquake init                          write a starter scenario, then: meshquake run meshquake.yaml
-  meshquake run scenarios/bookinfo/zone-outage.yaml
+  meshquake init                    write a starter, meshquake.yaml
+  meshquake run meshquake.yaml      run it
   meshquake run scenario.yaml --seed 42 --json -
-  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1' -H 'end-user: jason'
+  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
 
 Exit codes:
   0  every expectation held        3  two runs of one seed differ
@@ -53,9 +57,10 @@ Examples:
   meshquake run scenario.yaml
   meshquake run scenarios/*.yaml --quiet
   meshquake run scenario.yaml --seed 7 --duration 10m
-  meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)' --set seed=3
+  meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)'
   meshquake run scenario.yaml --json result.json --requests requests.jsonl
-  meshquake run scenario.yaml --verify        run twice, compare digests")]
+  meshquake run scenario.yaml --access-log access.log
+  meshquake run scenario.yaml --verify      run twice, compare digests")]
 pub(crate) struct RunArgs {
     /// Scenario files.
     #[arg(required = true, value_name = "FILE")]
@@ -63,13 +68,24 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
     /// Write the result as JSON to FILE, or to standard output for `-`.
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", help_heading = RESULTS)]
     pub(crate) json: Option<PathBuf>,
     /// Write one JSON line per request to FILE.
-    #[arg(long, value_name = "FILE.jsonl")]
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     pub(crate) requests: Option<PathBuf>,
-    /// Write summary, JSON and requests into this folder, one set per scenario.
-    #[arg(long, value_name = "DIR")]
+    /// Write the access log of all sidecars to FILE, in Istio's format.
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    pub(crate) access_log: Option<PathBuf>,
+    /// How the access log is encoded.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = RESULTS
+    )]
+    pub(crate) access_log_format: LogFormat,
+    /// Write all of these and the summary into DIR, one set per scenario.
+    #[arg(long, value_name = "DIR", help_heading = RESULTS)]
     pub(crate) out: Option<PathBuf>,
     /// Run twice and compare digests.
     #[arg(long)]
@@ -77,6 +93,22 @@ pub(crate) struct RunArgs {
     /// Print one line per scenario.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// Istio's two encodings (`meshConfig.accessLogEncoding`).
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl From<LogFormat> for AccessLogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -121,8 +153,9 @@ pub(crate) struct InitArgs {
 #[command(after_help = "\
 Examples:
   meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
-  meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1' -H 'end-user: jason' --from productpage
-  meshquake explain scenario.yaml --request 'GET http://ratings:9080/ratings/1' --json")]
+  meshquake explain scenario.yaml --request 'GET http://reviews:9080/' \\
+    -H 'end-user: jason' --from productpage
+  meshquake explain scenario.yaml --request 'POST http://orders/' --json")]
 pub(crate) struct ExplainArgs {
     /// The scenario whose mesh is asked.
     #[arg(value_name = "FILE")]
@@ -170,6 +203,18 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+
+    /// Examples are not broken by clap where a shell would not take them.
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        let command = super::Arguments::command();
+        for command in command.get_subcommands().chain([&command]) {
+            let examples = command.get_after_help().map(ToString::to_string);
+            for line in examples.unwrap_or_default().lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,11 +1,16 @@
 //! `meshquake explain`.
 
+use std::io::{self, IsTerminal as _};
+
 use mesh_core::control::{Compiler, ExplainRequest, Registry, Workload, explain};
 use mesh_core::document::nearest;
 
 use super::args::ExplainArgs;
 use super::{Exit, output};
 use crate::plan::Plan;
+
+/// Lines are not broken below this.
+const COLUMNS_MIN: usize = 60;
 
 pub(crate) fn execute(args: &ExplainArgs) -> Exit {
     let request = match ExplainRequest::parse(&args.request, &args.headers) {
@@ -27,15 +32,55 @@ pub(crate) fn execute(args: &ExplainArgs) -> Exit {
     let explanation = explain(&snapshot, &request);
     let text = match args.json {
         true => serde_json::to_string_pretty(&explanation).unwrap_or_default() + "\n",
-        false => format!(
-            "from {} ({})\n{explanation}\n",
-            caller.name, caller.namespace
-        ),
+        false => {
+            let text = format!(
+                "from {} ({})\n{explanation}\n",
+                caller.name, caller.namespace
+            );
+            match output::columns(io::stdout().is_terminal()) {
+                Some(columns) => folded(&text, columns.max(COLUMNS_MIN)),
+                None => text,
+            }
+        }
     };
     match output::print(&text) {
         Ok(()) => Exit::Held,
         Err(error) => invalid(&format!("cannot print: {error}")),
     }
+}
+
+/// `text` with long lines broken at spaces; what follows stands below the value, which two spaces part from its label.
+fn folded(text: &str, columns: usize) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let indent = value_column(line).min(columns / 2);
+        let mut used = 0;
+        for word in line.split_inclusive(' ') {
+            let length = word.trim_end().chars().count();
+            if used > indent && length > 0 && used + length > columns {
+                out.truncate(out.trim_end().len());
+                out.push('\n');
+                out.extend(std::iter::repeat_n(' ', indent));
+                used = indent;
+            }
+            out.push_str(word);
+            used += word.chars().count();
+        }
+        out.truncate(out.trim_end_matches(' ').len());
+        out.push('\n');
+    }
+    out
+}
+
+/// Where the value of a line begins.
+fn value_column(line: &str) -> usize {
+    let label = line.len() - line.trim_start().len();
+    let gap = line[label..].find("  ").map(|at| label + at);
+    let Some(gap) = gap else {
+        return label.max(2);
+    };
+    let value = line[gap..].trim_start();
+    line[..line.len() - value.len()].chars().count()
 }
 
 fn invalid(why: &str) -> Exit {
@@ -90,4 +135,25 @@ fn registry(plan: &Plan) -> Registry {
             .insert(service.host.clone(), service.clone());
     }
     registry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn values_stay_in_their_column() {
+        let text = "GET http://a/\n  end-user: jason\nretry         2 retries on connect-failure,refused-stream, back-off 25ms  [default]\n";
+        let expected = "\
+GET http://a/
+  end-user: jason
+retry         2 retries on
+              connect-failure,refused-stream,
+              back-off 25ms  [default]
+";
+        assert_eq!(folded(text, 46), expected);
+        assert_eq!(folded(text, 200), text);
+        let long = "x".repeat(100);
+        assert_eq!(folded(&long, 60), format!("{long}\n"));
+    }
 }

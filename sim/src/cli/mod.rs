@@ -5,6 +5,7 @@
 
 mod args;
 mod explain;
+mod files;
 mod init;
 mod output;
 mod progress;

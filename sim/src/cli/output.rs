@@ -28,6 +28,13 @@ pub(crate) fn colored(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Columns to fill: what `COLUMNS` says, or the terminal; `None` when there is neither.
+pub(crate) fn columns(terminal: bool) -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let measured = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    said.or(measured.filter(|_| terminal))
+}
+
 /// Writes to standard output; a reader that has gone away is no error.
 ///
 /// # Errors
@@ -50,6 +57,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.finish()
 }
 
+/// The error, with the path it is about.
+pub(crate) fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 /// A file in the making: it takes its name only when it is finished.
 pub(crate) struct Pending {
     temporary: std::path::PathBuf,
@@ -67,7 +79,8 @@ impl Pending {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let temporary = target.with_file_name(name);
-        let out = io::BufWriter::new(std::fs::File::create(&temporary)?);
+        let file = std::fs::File::create(&temporary).map_err(|error| at(target, &error))?;
+        let out = io::BufWriter::new(file);
         Ok(Self {
             temporary,
             target: target.to_owned(),
@@ -82,7 +95,7 @@ impl Pending {
     /// When the disk is full or the folder cannot be written.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.out.flush()?;
-        std::fs::rename(&self.temporary, &self.target)?;
+        std::fs::rename(&self.temporary, &self.target).map_err(|error| at(&self.target, &error))?;
         self.finished = true;
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! `meshquake run`.
 
-use std::cell::RefCell;
-use std::io::{self, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,16 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use meshquake_reports::{RunReport, Style};
 
 use super::args::RunArgs;
-use super::output::Pending;
+use super::files::Files;
 use super::progress::Progress;
 use super::{Exit, output};
 use crate::plan::Plan;
+use crate::record::AccessLog;
 use crate::world::{self, RunError, RunOptions};
 
 pub(crate) fn execute(args: &RunArgs) -> Exit {
     let stop = stop_on_interrupt();
-    if args.json.is_some() && args.files.len() > 1 {
-        output::problem("--json takes one scenario; use --out DIR for several");
+    if let Err(why) = fits(args) {
+        output::problem(&why);
         return Exit::Invalid;
     }
     let mut exit = Exit::Held;
@@ -31,6 +31,29 @@ pub(crate) fn execute(args: &RunArgs) -> Exit {
         }
     }
     exit
+}
+
+/// Whether each result has a file of its own.
+fn fits(args: &RunArgs) -> Result<(), String> {
+    let files = [
+        ("--json", &args.json),
+        ("--requests", &args.requests),
+        ("--access-log", &args.access_log),
+    ];
+    for (option, path) in files {
+        let Some(path) = path else {
+            continue;
+        };
+        if args.files.len() > 1 {
+            return Err(format!(
+                "{option} takes one scenario; use --out DIR for several"
+            ));
+        }
+        if option != "--json" && path.as_os_str() == "-" {
+            return Err(format!("{option} takes the name of a file"));
+        }
+    }
+    Ok(())
 }
 
 /// Ctrl-C ends the run at the next virtual instant, with everything recorded so far;
@@ -65,18 +88,13 @@ fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
 }
 
 fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> io::Result<Exit> {
-    let files = Files::choose(args, file, plan)?;
+    let files = Files::open(args, file, &plan.name)?;
     let reproduce = reproduce(args, file, plan);
-    let log = files.requests.as_deref().map(Pending::create).transpose()?;
-    let log = log.map(|pending| Rc::new(RefCell::new(Some(pending))));
-    let report = match run_once(args, plan, &reproduce, log.clone(), stop) {
+    let report = match run_once(args, plan, &reproduce, Some(&files), stop) {
         Ok(report) => report,
         Err(RunError::Log(error)) => return Err(error),
         Err(error) => return Ok(failed(&error)),
     };
-    if let Some(pending) = log.and_then(|log| log.take()) {
-        pending.finish()?;
-    }
     if args.verify && !stop.load(Ordering::Relaxed) {
         match run_once(args, plan, &reproduce, None, stop) {
             Ok(again) if again.digest == report.digest => {
@@ -90,7 +108,7 @@ fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) ->
             Err(error) => return Ok(failed(&error)),
         }
     }
-    write(args, &report, &files)?;
+    write(args, &report, files)?;
     Ok(if report.held() {
         Exit::Held
     } else {
@@ -107,13 +125,19 @@ fn run_once(
     args: &RunArgs,
     plan: &Plan,
     reproduce: &str,
-    log: Option<Rc<RefCell<Option<Pending>>>>,
+    files: Option<&Files>,
     stop: &Arc<AtomicBool>,
 ) -> Result<RunReport, RunError> {
     let progress = Rc::new(Progress::new(&plan.name, plan.duration, args.quiet));
     let shown = progress.clone();
     let options = RunOptions {
-        requests: log.map(|log| Box::new(SharedLog(log)) as Box<dyn Write>),
+        requests: files.and_then(|files| Some(files.requests.as_ref()?.sink())),
+        access_log: files.and_then(|files| {
+            Some(AccessLog {
+                sink: files.access_log.as_ref()?.sink(),
+                format: args.access_log_format.into(),
+            })
+        }),
         reproduce: reproduce.to_owned(),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
@@ -124,67 +148,9 @@ fn run_once(
     report
 }
 
-/// The request log while the run writes it.
-struct SharedLog(Rc<RefCell<Option<Pending>>>);
-
-impl Write for SharedLog {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut *self.0.borrow_mut() {
-            Some(pending) => pending.write(bytes),
-            None => Ok(bytes.len()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut *self.0.borrow_mut() {
-            Some(pending) => pending.flush(),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Where results go.
-struct Files {
-    json: Option<PathBuf>,
-    requests: Option<PathBuf>,
-    summary: Option<PathBuf>,
-}
-
-impl Files {
-    fn choose(args: &RunArgs, file: &Path, plan: &Plan) -> io::Result<Self> {
-        let mut json = args.json.clone().filter(|path| path.as_os_str() != "-");
-        let mut requests = args.requests.clone();
-        let mut summary = None;
-        if let Some(dir) = &args.out {
-            std::fs::create_dir_all(dir)?;
-            let stem = file
-                .file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned());
-            let stem = stem.unwrap_or_else(|| plan.name.clone());
-            json.get_or_insert(dir.join(format!("{stem}.json")));
-            requests.get_or_insert(dir.join(format!("{stem}.requests.jsonl")));
-            summary = Some(dir.join(format!("{stem}.txt")));
-        }
-        Ok(Self {
-            json,
-            requests,
-            summary,
-        })
-    }
-}
-
-fn write(args: &RunArgs, report: &RunReport, files: &Files) -> io::Result<()> {
+fn write(args: &RunArgs, report: &RunReport, files: Files) -> io::Result<()> {
     let json = report.to_json().map_err(io::Error::other)?;
-    if let Some(path) = &files.json {
-        output::replace(path, json.as_bytes())?;
-    }
-    if let Some(path) = &files.summary {
-        let style = Style {
-            color: false,
-            width: 100,
-        };
-        output::replace(path, meshquake_reports::summary(report, style).as_bytes())?;
-    }
+    files.finish(report, &json)?;
     if args.json.as_deref() == Some(Path::new("-")) {
         return output::print(&json);
     }
@@ -194,7 +160,7 @@ fn write(args: &RunArgs, report: &RunReport, files: &Files) -> io::Result<()> {
     let terminal = io::stdout().is_terminal();
     let style = Style {
         color: output::colored(terminal),
-        width: width(terminal),
+        width: output::columns(terminal).unwrap_or(100),
     };
     output::print(&meshquake_reports::summary(report, style))
 }
@@ -221,13 +187,6 @@ fn one_line(report: &RunReport) -> String {
     line
 }
 
-fn width(terminal: bool) -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    let measured = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    let measured = measured.filter(|_| terminal);
-    columns.or(measured).unwrap_or(100).clamp(60, 140)
-}
-
 /// The command that gives this very run again.
 fn reproduce(args: &RunArgs, file: &Path, plan: &Plan) -> String {
     let mut command = format!(
@@ -236,7 +195,10 @@ fn reproduce(args: &RunArgs, file: &Path, plan: &Plan) -> String {
         plan.seed
     );
     if let Some(duration) = args.overrides.duration {
-        command.push_str(&format!(" --duration {}ms", duration.as_millis()));
+        command.push_str(&match duration.subsec_nanos() {
+            0 => format!(" --duration {}s", duration.as_secs()),
+            _ => format!(" --duration {}ns", duration.as_nanos()),
+        });
     }
     for (path, value) in &args.overrides.set {
         command.push_str(&format!(" --set {}", quoted(&format!("{path}={value}"))));

@@ -2,6 +2,7 @@
 
 use super::args::ValidateArgs;
 use super::{Exit, output};
+use crate::plan::Plan;
 
 pub(crate) fn execute(args: &ValidateArgs) -> Exit {
     let mut exit = Exit::Held;
@@ -9,8 +10,11 @@ pub(crate) fn execute(args: &ValidateArgs) -> Exit {
         match crate::scenario::load(file, &args.overrides.overrides()) {
             Ok(loaded) => {
                 output::diagnostics(&loaded.warnings);
-                println!("{}: {}", file.display(), describe(&loaded.plan));
-                print_notes(&loaded.plan);
+                let told = describe(&file.display().to_string(), &loaded.plan);
+                if let Err(error) = output::print(&told) {
+                    output::problem(&format!("cannot print: {error}"));
+                    return Exit::Invalid;
+                }
             }
             Err(problems) => {
                 output::diagnostics(&problems);
@@ -21,27 +25,44 @@ pub(crate) fn execute(args: &ValidateArgs) -> Exit {
     exit
 }
 
-fn describe(plan: &crate::plan::Plan) -> String {
+/// What a valid scenario consists of, and the notes on its mesh configuration.
+fn describe(file: &str, plan: &Plan) -> String {
     let mesh = &plan.mesh;
-    format!(
-        "valid: {} services, {} pods, {} traffic sources, {} faults, {} expectations; mesh: {} route rules, {} destination rules, {} notes",
-        plan.services.len(),
-        plan.pods.len(),
-        plan.traffic.len(),
-        plan.faults.len(),
-        plan.expectations.len(),
-        mesh.routes.len(),
-        mesh.destinations.len(),
-        mesh.notes.len(),
-    )
-}
-
-fn print_notes(plan: &crate::plan::Plan) {
-    for note in &plan.mesh.notes {
+    let world = counted(&[
+        (plan.services.len(), "service"),
+        (plan.pods.len(), "pod"),
+        (plan.traffic.len(), "traffic source"),
+        (plan.faults.len(), "fault"),
+        (plan.expectations.len(), "expectation"),
+    ]);
+    let configuration = counted(&[
+        (mesh.routes.len(), "route rule"),
+        (mesh.destinations.len(), "destination rule"),
+        (mesh.notes.len(), "note"),
+    ]);
+    let mut text = format!("{file}: valid\n  {world}\n");
+    if !configuration.is_empty() {
+        text.push_str(&format!("  mesh: {configuration}\n"));
+    }
+    for note in &mesh.notes {
         let field = match note.field.as_str() {
             "" => String::new(),
             field => format!(" {field}"),
         };
-        println!("  {}: {}{field}: {}", note.at, note.object, note.message);
+        text.push_str(&format!(
+            "  {}: {}{field}\n    {}\n",
+            note.at, note.object, note.message
+        ));
     }
+    text
+}
+
+/// `2 services, 1 pod`: what there is, and nothing of what there is not.
+fn counted(parts: &[(usize, &str)]) -> String {
+    let some = parts.iter().filter(|(count, _)| *count > 0);
+    let words = some.map(|(count, noun)| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -34,6 +34,7 @@
 //! is late because of the mesh charges the mesh for it (no coordinated
 //! omission).
 
+mod access_log;
 mod callee;
 mod control;
 mod count;
@@ -47,6 +48,7 @@ mod report;
 mod request_log;
 mod series;
 mod service;
+mod sink;
 mod split;
 mod state;
 mod timeline;
@@ -57,6 +59,7 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use access_log::AccessLog;
 pub use event::{
     AppEvent, AppOutcome, Check, FabricEvent, FaultEvent, FaultPhase, PodChange, PodEvent,
     RequestEnded, RequestSent, TrafficEvent, TrafficOutcome,
@@ -87,6 +90,8 @@ pub struct RecordOptions {
     pub reproduce: String,
     /// Where the request log goes: one line of JSON per traffic request. `None` keeps none.
     pub requests: Option<Box<dyn Write>>,
+    /// Keeps an access log of all sidecars. `None` keeps none, and no sidecar takes notes for one.
+    pub access_log: Option<AccessLog>,
 }
 
 /// How a run ended.
@@ -117,8 +122,10 @@ impl Recorder {
     /// `service` the service it belongs to in reports (of a traffic source, its name). A host that is neither a pod nor
     /// a traffic source of the plan is taken for the control plane. A pod that starts again may have a new observer.
     pub fn observer(self: &Rc<Self>, pod: &str, service: &str) -> Rc<dyn Observer> {
-        let host = self.state.borrow_mut().watch(pod, service);
-        Rc::new(PodObserver::new(self.clone(), host))
+        let mut state = self.state.borrow_mut();
+        let host = state.watch(pod, service);
+        let logs = state.keeps_access_log();
+        Rc::new(PodObserver::new(self.clone(), host, logs))
     }
 
     /// Takes an event of a traffic source, at its host's instant `at`.
@@ -151,17 +158,17 @@ impl Recorder {
         self.state.borrow().digest()
     }
 
-    /// Ends the record and draws the report. The request log is written to its end; see
-    /// [`close_requests`](Self::close_requests) for its errors. What comes later is dropped.
+    /// Ends the record and draws the report. Logs are written to their end; see
+    /// [`close_logs`](Self::close_logs) for their errors. What comes later is dropped.
     pub fn finish(self: &Rc<Self>, end: RunEnd) -> RunReport {
         self.state.borrow_mut().finish(end)
     }
 
-    /// Whether the request log could be written, after [`finish`](Self::finish).
+    /// Whether the logs could be written, after [`finish`](Self::finish).
     ///
     /// # Errors
-    /// The first error of its sink. A second call has nothing more to say.
-    pub fn close_requests(&self) -> io::Result<()> {
-        self.state.borrow_mut().close_requests()
+    /// The first error of a sink. A second call has nothing more to say.
+    pub fn close_logs(&self) -> io::Result<()> {
+        self.state.borrow_mut().close_logs()
     }
 }

@@ -19,6 +19,7 @@ use meshquake_reports::{RequestAttempt, RequestLine, RequestOutcome};
 
 use super::edge::nanos;
 use super::event::{AppEvent, RequestEnded, RequestSent, TrafficOutcome};
+use super::sink::LineSink;
 use super::split::{Testimony, Tried, Visit, split};
 use super::traffic::{Judged, Sources};
 
@@ -28,19 +29,15 @@ const PATIENCE: usize = 4_096;
 const VISITS_MAX: usize = 128;
 /// Attempts kept of one request.
 const ATTEMPTS_MAX: usize = 128;
-/// Bytes written at once.
-const BLOCK: usize = 64 * 1024;
 
 /// The log.
 pub(super) struct RequestLog {
-    sink: Box<dyn Write>,
+    sink: LineSink,
     /// When the scenario's clock shows zero.
     origin: Instant,
-    error: Option<io::Error>,
     live: IndexMap<u128, Live>,
     waiting: VecDeque<u128>,
     names: IndexSet<Box<str>>,
-    buffer: Vec<u8>,
 }
 
 /// What is known of a request so far.
@@ -88,13 +85,11 @@ struct End {
 impl RequestLog {
     pub(super) fn new(sink: Box<dyn Write>, origin: Instant) -> Self {
         Self {
-            sink,
+            sink: LineSink::new(sink),
             origin,
-            error: None,
             live: IndexMap::new(),
             waiting: VecDeque::new(),
             names: IndexSet::new(),
-            buffer: Vec::with_capacity(2 * BLOCK),
         }
     }
 
@@ -251,11 +246,7 @@ impl RequestLog {
         for (trace, live) in rest {
             self.write(sources, trace, &live);
         }
-        self.drain();
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => self.sink.flush(),
-        }
+        self.sink.close()
     }
 
     fn write(&mut self, sources: &Sources, trace: u128, live: &Live) {
@@ -301,20 +292,11 @@ impl RequestLog {
             split: end.map(|end| live.split(end)),
             attempts: &attempts,
         };
-        if serde_json::to_writer(&mut self.buffer, &line).is_ok() {
-            self.buffer.push(b'\n');
-        }
-        if self.buffer.len() >= BLOCK {
-            self.drain();
-        }
-    }
-
-    /// After the first error nothing more is written; the run goes on.
-    fn drain(&mut self) {
-        if self.error.is_none() {
-            self.error = self.sink.write_all(&self.buffer).err();
-        }
-        self.buffer.clear();
+        self.sink.append(|out| {
+            if serde_json::to_writer(&mut *out, &line).is_ok() {
+                out.push(b'\n');
+            }
+        });
     }
 }
 

@@ -4,8 +4,9 @@ use std::io;
 
 use indexmap::IndexMap;
 use mesh_core::seam::Instant;
-use mesh_core::telemetry::{AttemptEvent, Direction, Event, RequestEvent};
+use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, RequestEvent};
 
+use super::access_log::OpenAccessLog;
 use super::callee::Callees;
 use super::control::{ControlPlane, Teller};
 use super::digest::{Digest, Family, HostId};
@@ -49,6 +50,7 @@ pub(super) struct State {
     world: HostId,
     watched: IndexMap<Box<str>, Watched>,
     requests: Option<RequestLog>,
+    access_log: Option<OpenAccessLog>,
     written: io::Result<()>,
     requests_ended: u64,
     /// The digest, once the run has ended.
@@ -89,6 +91,7 @@ impl State {
             requests: options
                 .requests
                 .map(|sink| RequestLog::new(sink, options.origin)),
+            access_log: options.access_log.map(OpenAccessLog::new),
             written: Ok(()),
             requests_ended: 0,
             closed: None,
@@ -159,6 +162,23 @@ impl State {
                     edge.mechanism(event.mechanism);
                 }
             }
+        }
+    }
+
+    pub(super) fn keeps_access_log(&self) -> bool {
+        self.access_log.is_some()
+    }
+
+    /// A request has passed the sidecar of the host numbered `index`.
+    pub(super) fn log_access(
+        &mut self,
+        index: usize,
+        pass: &RequestEvent<'_>,
+        notes: &AccessNotes,
+    ) {
+        let open = self.access_log.as_mut().filter(|_| self.closed.is_none());
+        if let (Some(log), Some((pod, _))) = (open, self.watched.get_index(index)) {
+            log.pass(pod, pass, notes);
         }
     }
 
@@ -313,9 +333,13 @@ impl State {
         if let Some(log) = &mut self.requests {
             self.written = log.close(&self.sources);
         }
+        if let Some(log) = &mut self.access_log {
+            let closed = log.close();
+            self.written = std::mem::replace(&mut self.written, Ok(())).and(closed);
+        }
     }
 
-    pub(super) fn close_requests(&mut self) -> io::Result<()> {
+    pub(super) fn close_logs(&mut self) -> io::Result<()> {
         std::mem::replace(&mut self.written, Ok(()))
     }
 }

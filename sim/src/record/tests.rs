@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
-use mesh_core::telemetry::{AttemptEvent, Event, RequestEvent};
+use mesh_core::telemetry::{AccessLogFormat, AccessNotes, AttemptEvent, Event, RequestEvent};
 use meshquake_reports::{FailureKind, RunReport, Verdict};
 use serde_json::Value;
 
 use super::sample::{at, attempt, ended, plan, play, sent, through_sidecar};
 use super::{
-    Check, FabricEvent, RecordOptions, Recorder, RequestEnded, RunEnd, TrafficEvent, TrafficOutcome,
+    AccessLog, Check, FabricEvent, RecordOptions, Recorder, RequestEnded, RunEnd, TrafficEvent,
+    TrafficOutcome,
 };
 
 /// A sink that can be read afterwards.
@@ -49,6 +50,7 @@ fn options(sink: Option<Shared>) -> RecordOptions {
         origin: Instant::ZERO,
         reproduce: "meshquake run scenario.yaml --seed 7".into(),
         requests: sink.map(|sink| Box::new(sink) as Box<dyn Write>),
+        access_log: None,
     }
 }
 
@@ -304,7 +306,7 @@ fn logged() -> Vec<Value> {
     let recorder = Recorder::new(&plan(), options(Some(sink.clone())));
     play(&recorder);
     recorder.finish(end());
-    recorder.close_requests().unwrap();
+    recorder.close_logs().unwrap();
     sink.lines()
 }
 
@@ -396,6 +398,48 @@ fn a_request_without_a_trace_of_its_own_is_logged_alone() {
     assert_eq!(sequences, [2, 3, 1, 0]);
 }
 
+fn notes() -> AccessNotes {
+    let (head, ()) = http::Request::new(()).into_parts();
+    let peer = ([127, 0, 0, 1], 40_000).into();
+    AccessNotes::new(&head, Duration::ZERO, ([127, 0, 0, 1], 15_001).into(), peer)
+}
+
+#[test]
+fn each_sidecar_signs_its_line_of_the_access_log() {
+    let sink = Shared::default();
+    let mut options = options(None);
+    options.access_log = Some(AccessLog {
+        sink: Box::new(sink.clone()),
+        format: AccessLogFormat::Json,
+    });
+    let recorder = Recorder::new(&plan(), options);
+    let shoppers = recorder.observer("client-shoppers", "shoppers");
+    let reviews = recorder.observer("reviews-v1-1", "reviews");
+    assert!(shoppers.keeps_access_log());
+    let pass = through_sidecar(1, 0, [0; 5]);
+    reviews.log_access(&pass, &notes());
+    shoppers.log_access(&pass, &notes());
+    recorder.finish(end());
+    shoppers.log_access(&pass, &notes());
+    recorder.close_logs().unwrap();
+    let pods: Vec<Value> = sink
+        .lines()
+        .iter()
+        .map(|line| line["pod"].clone())
+        .collect();
+    assert_eq!(pods, ["reviews-v1-1", "client-shoppers"]);
+}
+
+#[test]
+fn without_an_access_log_nobody_takes_notes() {
+    let recorder = Recorder::new(&plan(), options(None));
+    assert!(
+        !recorder
+            .observer("client-shoppers", "shoppers")
+            .keeps_access_log()
+    );
+}
+
 /// A sink that fails.
 struct Full;
 
@@ -416,7 +460,7 @@ fn a_full_disk_is_told_and_stops_nothing() {
     let recorder = Recorder::new(&plan(), options);
     play(&recorder);
     assert_eq!(recorder.finish(end()).digest, report().digest);
-    let error = recorder.close_requests().unwrap_err();
+    let error = recorder.close_logs().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    assert!(recorder.close_requests().is_ok());
+    assert!(recorder.close_logs().is_ok());
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use mesh_core::document::{Diagnostic, Document, Source, parse, read_all};
 
+use super::cut::cut_values;
 use super::file::Scenario;
 use super::inputs::{self, Content, Fingerprint};
 use super::problems::Problems;
 use super::resolve::{self, Frame};
+use super::words::WORDS;
 use crate::plan::Plan;
 
 /// Changes to a scenario from outside its file.
@@ -53,6 +55,7 @@ pub(super) fn load_source(
     let mut problems = Problems::default();
     problems.know(source);
     let document = document(source, overrides, &mut problems).map_err(|error| vec![error])?;
+    problems.extend(cut_values(&document));
     if problems.failed() {
         return Err(problems.conclude().err().unwrap_or_default());
     }
@@ -122,6 +125,7 @@ fn document(
             .help("remove the `---`, or put manifests into files of their own"));
     }
     let mut document = documents.remove(0);
+    document.words = WORDS;
     match inputs::content(&document.root) {
         Content::Mesh | Content::Kubernetes | Content::Isotope => {
             return Err(document

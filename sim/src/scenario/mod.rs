@@ -62,7 +62,7 @@
 //!   shoppers:
 //!     to: http://productpage:9080/productpage
 //!     rate: poisson(50/s)
-//!     profile: [{ at: 1m, rate: 100/s, over: 10s }]
+//!     stages: [{ at: 1m, rate: 100/s, over: 10s }]
 //!     bursts: [{ at: 90s, for: 5s, times: 3 }]
 //!     timeout: 2s
 //!   clerks: { to: "http://productpage/login", users: 5, think: exponential(2s), zone: a }
@@ -131,7 +131,7 @@
 //! replica in the first zone. A traffic source is outside all zones unless it has
 //! a `zone`, so that a zone fault does not cut off the caller unasked.
 //!
-//! **Traffic** is open (`rate`, changed by `profile` and `bursts`), closed (`users`
+//! **Traffic** is open (`rate`, changed by `stages` and `bursts`), closed (`users`
 //! who `think`), or scripted (`requests`).
 //!
 //! **Faults** choose pods by `service` (or traffic source), `version`, `pod` (with
@@ -142,6 +142,7 @@
 //!
 //! **Identity.** The service account of what the scenario defines is its name.
 
+mod cut;
 mod file;
 mod glob;
 mod inputs;
@@ -151,6 +152,7 @@ mod resolve;
 mod schema;
 mod starter;
 mod value;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ services:
     handles:
       /checkout:                       # first the stock, then the payment
         - call: { service: catalogue, path: /stock }
-        - call: { service: payment, method: POST, size: 2KiB, timeout: 1s }
+        - call: { service: payment, method: POST, request-size: 2KiB, timeout: 1s }
       /:                               # both at once, then 2 ms of rendering
         - [call: catalogue, call: { service: ads, optional: true }]
         - sleep: 2ms

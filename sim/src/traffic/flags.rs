@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mesh_core::seam::Instant;
-use mesh_core::telemetry::{Direction, Event, Observer, ResponseFlags};
+use mesh_core::telemetry::{AccessNotes, Direction, Event, Observer, RequestEvent, ResponseFlags};
 
 use super::observe::TrafficObserver;
 use crate::record::TrafficEvent;
@@ -44,6 +44,14 @@ impl Observer for FlagProbe {
         }
         self.sidecar.observe(at, event);
     }
+
+    fn keeps_access_log(&self) -> bool {
+        self.sidecar.keeps_access_log()
+    }
+
+    fn log_access(&self, pass: &RequestEvent<'_>, notes: &AccessNotes) {
+        self.sidecar.log_access(pass, notes);
+    }
 }
 
 impl TrafficObserver for FlagProbe {
@@ -74,7 +82,7 @@ mod tests {
     use std::time::Duration;
 
     use mesh_core::seam::Seams;
-    use mesh_core::telemetry::{NullObserver, RequestEvent, RequestTiming, ResponseFlag, TlsState};
+    use mesh_core::telemetry::{NullObserver, RequestTiming, ResponseFlag, TlsState};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;

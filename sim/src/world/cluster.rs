@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,17 +76,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Puts the world together; nothing has run yet.
-    pub(super) fn build(
-        plan: &Plan,
-        requests: Option<Box<dyn Write>>,
-        reproduce: String,
-    ) -> Result<Self, RunError> {
-        let options = RecordOptions {
-            seed: plan.seed,
-            reproduce,
-            requests,
-            origin: super::ORIGIN,
-        };
+    pub(super) fn build(plan: &Plan, options: RecordOptions) -> Result<Self, RunError> {
         let recorder = Recorder::new(plan, options);
         let epoch = plan.epoch.saturating_sub(super::BOOT);
         let config = FabricConfig::new(plan.seed, epoch, hosts(plan), plan.links.clone());
@@ -211,7 +200,7 @@ impl Cluster {
                 reset: stats.aborted,
             },
         });
-        recorder.close_requests().map_err(RunError::Log)?;
+        recorder.close_logs().map_err(RunError::Log)?;
         Ok(report)
     }
 }

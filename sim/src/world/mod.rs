@@ -21,6 +21,7 @@ use meshquake_reports::RunReport;
 
 use crate::fabric::{FabricError, Tap};
 use crate::plan::Plan;
+use crate::record::{AccessLog, RecordOptions};
 use cluster::Cluster;
 
 /// Virtual time that the mesh has to come up before the scenario begins.
@@ -36,6 +37,8 @@ const SLICES: u32 = 1000;
 pub struct RunOptions {
     /// Where to write one JSON line per request.
     pub requests: Option<Box<dyn Write>>,
+    /// The access log of all sidecars to keep.
+    pub access_log: Option<AccessLog>,
     /// The command that makes this run again, for the report.
     pub reproduce: String,
     /// Set to end the run early.
@@ -47,10 +50,11 @@ pub struct RunOptions {
 }
 
 impl Default for RunOptions {
-    /// No request log, no interruption, no progress, no tap.
+    /// No log, no interruption, no progress, no tap.
     fn default() -> Self {
         Self {
             requests: None,
+            access_log: None,
             reproduce: String::new(),
             stop: Arc::default(),
             progress: Box::new(|_, _| {}),
@@ -68,7 +72,7 @@ pub enum RunError {
     Setup(String),
     /// A pod did not become ready during the boot.
     Boot(Vec<String>),
-    /// The request log could not be written.
+    /// A log could not be written.
     Log(std::io::Error),
 }
 
@@ -84,7 +88,7 @@ impl std::fmt::Display for RunError {
                 BOOT.as_secs(),
                 pods.first().map_or("", String::as_str),
             ),
-            Self::Log(error) => write!(f, "cannot write the request log: {error}"),
+            Self::Log(error) => write!(f, "cannot write a log: {error}"),
         }
     }
 }
@@ -107,7 +111,14 @@ impl From<FabricError> for RunError {
 )]
 pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let began = std::time::Instant::now();
-    let mut cluster = Cluster::build(plan, options.requests, options.reproduce)?;
+    let record = RecordOptions {
+        seed: plan.seed,
+        origin: ORIGIN,
+        reproduce: options.reproduce,
+        requests: options.requests,
+        access_log: options.access_log,
+    };
+    let mut cluster = Cluster::build(plan, record)?;
     if let Some(tap) = options.tap {
         cluster.fabric.tap(tap);
     }

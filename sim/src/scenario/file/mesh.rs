@@ -44,8 +44,8 @@ pub(crate) struct DefaultsSpec {
     pub(crate) mtls: Option<Placed<MtlsSpec>>,
     /// Below this share of healthy endpoints all are used.
     pub(crate) panic_threshold: Option<Share>,
-    /// What happens to requests for hosts that the mesh does not know.
-    pub(crate) unknown_hosts: Option<UnknownHosts>,
+    /// What happens to requests for hosts that the mesh does not know (Istio's `outboundTrafficPolicy`).
+    pub(crate) outbound_traffic_policy: Option<OutboundTrafficPolicy>,
     /// Lifetime of a workload's certificate.
     pub(crate) certificate_lifetime: Option<Placed<Time>>,
     /// How long the control plane waits after a change for more changes before it pushes.
@@ -79,9 +79,9 @@ pub(crate) enum MtlsSpec {
 /// What happens to requests for hosts that the mesh does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum UnknownHosts {
-    /// They are passed through (Istio's `ALLOW_ANY`).
-    Pass,
-    /// They are refused (Istio's `REGISTRY_ONLY`).
-    Refuse,
+pub(crate) enum OutboundTrafficPolicy {
+    /// They are passed through.
+    AllowAny,
+    /// They are refused.
+    RegistryOnly,
 }

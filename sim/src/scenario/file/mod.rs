@@ -13,7 +13,9 @@ mod traffic;
 
 pub(crate) use expect::ExpectSpec;
 pub(crate) use fault::{EdgeSpec, FaultSpec, PodsSpec};
-pub(crate) use mesh::{BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, ProfileName, UnknownHosts};
+pub(crate) use mesh::{
+    BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, ProfileName,
+};
 pub(crate) use placed::{Each, Named, OneOrMore, Placed, Short};
 pub(crate) use response::{Failure, ResponseSpec};
 pub(crate) use script::{CallSpec, Command, StepSpec};

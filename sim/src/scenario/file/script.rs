@@ -41,7 +41,7 @@ pub(crate) struct CallSpec {
     /// Method; `GET` when left out.
     pub(crate) method: Option<Placed<String>>,
     /// Size of the request's body; none when left out.
-    pub(crate) size: Option<Size>,
+    pub(crate) request_size: Option<Size>,
     /// Headers to send.
     #[serde(default)]
     pub(crate) headers: Named<String, Placed<String>>,
@@ -71,7 +71,7 @@ impl Brief for CallSpec {
             service: Placed::new(Callee::parse(text)?, at.clone()),
             path: None,
             method: None,
-            size: None,
+            request_size: None,
             headers: Named::default(),
             forward: Vec::new(),
             probability: None,

@@ -135,7 +135,7 @@ pub(crate) enum CancelSpec {
 #[derive(Clone, Debug)]
 pub(crate) struct PortSpec {
     pub(crate) port: u16,
-    pub(crate) target: Option<u16>,
+    pub(crate) target_port: Option<u16>,
     pub(crate) name: Option<String>,
     pub(crate) http2: bool,
 }
@@ -149,7 +149,7 @@ struct DetailedPort {
     port: u16,
     /// The number that pods listen on; the same when left out.
     #[schemars(range(min = 1))]
-    target: Option<u16>,
+    target_port: Option<u16>,
     /// Its name, such as `http`.
     name: Option<String>,
     /// Whether apps speak HTTP/2 without TLS on it.
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for PortSpec {
                 Ok(PortSpec {
                     port: port
                         .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))?,
-                    target: None,
+                    target_port: None,
                     name: None,
                     http2: false,
                 })
@@ -181,12 +181,12 @@ impl<'de> Deserialize<'de> for PortSpec {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PortSpec, A::Error> {
                 let port = DetailedPort::deserialize(MapAccessDeserializer::new(map))?;
-                if port.port == 0 || port.target == Some(0) {
+                if port.port == 0 || port.target_port == Some(0) {
                     return Err(A::Error::invalid_value(Unexpected::Signed(0), &self));
                 }
                 Ok(PortSpec {
                     port: port.port,
-                    target: port.target,
+                    target_port: port.target_port,
                     name: port.name,
                     http2: port.http2,
                 })

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Each, Named, Placed};
 use crate::scenario::value::{Answer, Arrival, Name, PerSecond, Size, Spread, Target, Time};
 
-/// A traffic source: a pod that only calls. It has a `rate` (with `profile` and `bursts` if it changes), or `users`, or `requests`.
+/// A traffic source: a pod that only calls. It has a `rate` (with `stages` and `bursts` if it changes), or `users`, or `requests`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct TrafficSpec {
@@ -15,7 +15,7 @@ pub(crate) struct TrafficSpec {
     /// How often requests begin, whatever the answers.
     pub(crate) rate: Option<Placed<Arrival>>,
     /// How the rate changes over time.
-    pub(crate) profile: Each<LoadPointSpec>,
+    pub(crate) stages: Each<StageSpec>,
     /// Short times of another rate.
     pub(crate) bursts: Each<BurstSpec>,
     /// Users who each wait for their answer, think, and go on.
@@ -29,7 +29,7 @@ pub(crate) struct TrafficSpec {
     /// Headers to send.
     pub(crate) headers: Named<String, Placed<String>>,
     /// Size of the request's body; none when left out.
-    pub(crate) body: Option<Size>,
+    pub(crate) request_size: Option<Size>,
     /// The client gives up after this; never when left out.
     pub(crate) timeout: Option<Time>,
     /// When it starts; at once when left out.
@@ -51,7 +51,7 @@ pub(crate) struct TrafficSpec {
 /// A change of the rate: a step, or a ramp when it goes `over` some time.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct LoadPointSpec {
+pub(crate) struct StageSpec {
     /// When it begins.
     pub(crate) at: Time,
     /// The rate it leads to.
@@ -93,7 +93,7 @@ pub(crate) struct RequestSpec {
     #[serde(default)]
     pub(crate) headers: Named<String, Placed<String>>,
     /// Size of the body.
-    pub(crate) body: Option<Size>,
+    pub(crate) request_size: Option<Size>,
     /// Sent this many times; once when left out.
     pub(crate) count: Option<Placed<u32>>,
     /// Time between the times; none when left out.
@@ -110,7 +110,7 @@ pub(crate) struct OutcomeSpec {
     /// The status, or `none` for no answer at all.
     pub(crate) status: Option<Answer>,
     /// The pod that answered, or the beginning of its name.
-    pub(crate) from: Option<Placed<String>>,
+    pub(crate) upstream: Option<Placed<String>>,
     /// The response flags of the caller's sidecar, such as `UO` or `URX,UF`.
     pub(crate) flags: Option<String>,
     /// It takes this long at least.

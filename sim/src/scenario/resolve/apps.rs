@@ -286,7 +286,7 @@ impl<'a> AppBuilder<'a, '_> {
             path,
             headers: requests::headers(&call.headers, self.problems)?,
             forward_headers: requests::header_names(&call.forward, self.problems)?,
-            body_bytes: call.size.map_or(0, |size| size.0),
+            body_bytes: call.request_size.map_or(0, |size| size.0),
             probability,
             timeout: call.timeout.map(|timeout| timeout.0),
             tries,

@@ -514,7 +514,7 @@ fn service_ports(spec: &ServiceSpec, problems: &mut Problems) -> Vec<ServicePort
         }
         ports.push(ServicePort {
             port: port.port,
-            target: port.target.unwrap_or(port.port),
+            target: port.target_port.unwrap_or(port.port),
             name: port.name.clone().unwrap_or_else(|| "http".into()),
             http2: port.http2,
         });

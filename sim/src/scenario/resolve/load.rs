@@ -37,7 +37,7 @@ fn base(spec: &TrafficSpec, problems: &Problems) -> Result<RateProfile, Diagnost
     let mut rate = spec.rate.as_ref().map_or(0.0, |rate| rate.rate.0);
     let mut points = vec![point(Duration::ZERO, rate)];
     let mut settled = Duration::ZERO;
-    for change in spec.profile.iter() {
+    for change in spec.stages.iter() {
         let at = change.at.0;
         if at < settled {
             return Err(problems
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn changes_are_steps_and_ramps() {
-        let yaml = "rate: 10/s\nprofile: [{at: 5s, rate: 20/s}, {at: 10s, rate: 40/s, over: 10s}]";
+        let yaml = "rate: 10/s\nstages: [{at: 5s, rate: 20/s}, {at: 10s, rate: 40/s, over: 10s}]";
         assert_eq!(
             rates(yaml).unwrap(),
             [
@@ -273,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_needs_no_base() {
-        let yaml = "profile: [{at: 0s, rate: 5/s}, {at: 10s, rate: 0/s}]";
+    fn stages_need_no_base() {
+        let yaml = "stages: [{at: 0s, rate: 5/s}, {at: 10s, rate: 0/s}]";
         assert_eq!(
             rates(yaml).unwrap(),
             [(0.0, 0.0), (0.0, 5.0), (10.0, 5.0), (10.0, 0.0)]
@@ -296,7 +296,7 @@ mod tests {
         );
         // Half way up a ramp from 0 to 100 the rate is 50, and twice that is 100.
         let yaml =
-            "profile: [{at: 0s, rate: 100/s, over: 10s}]\nbursts: [{at: 5s, for: 5s, times: 2}]";
+            "stages: [{at: 0s, rate: 100/s, over: 10s}]\nbursts: [{at: 5s, for: 5s, times: 2}]";
         assert_eq!(
             rates(yaml).unwrap(),
             [
@@ -351,7 +351,7 @@ mod tests {
     fn mistakes_are_named() {
         let error = |yaml| rates(yaml).unwrap_err();
         assert_eq!(
-            error("profile: [{at: 5s, rate: 1/s, over: 5s}, {at: 9s, rate: 2/s}]"),
+            error("stages: [{at: 5s, rate: 1/s, over: 5s}, {at: 9s, rate: 2/s}]"),
             "this change begins before the one above it has ended"
         );
         assert_eq!(

@@ -8,7 +8,7 @@ use mesh_core::policy::{LoadBalancer, MeshPolicy, MtlsMode, Origin, Position, Pr
 use super::groups::Imported;
 use crate::plan::Distribution;
 use crate::scenario::file::{
-    BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, Placed, ProfileName, UnknownHosts,
+    BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, Placed, ProfileName,
 };
 use crate::scenario::inputs::Inputs;
 use crate::scenario::problems::Problems;
@@ -139,8 +139,8 @@ fn change_defaults(profile: &mut Profile, defaults: &DefaultsSpec, problems: &mu
     if let Some(threshold) = defaults.panic_threshold {
         profile.panic_threshold_percent = threshold.0.ppm() / 10_000;
     }
-    if let Some(unknown) = defaults.unknown_hosts {
-        profile.allow_any_outbound = unknown == UnknownHosts::Pass;
+    if let Some(policy) = defaults.outbound_traffic_policy {
+        profile.allow_any_outbound = policy == OutboundTrafficPolicy::AllowAny;
     }
     if let Some(lifetime) = &defaults.certificate_lifetime {
         if lifetime.0.is_zero() {

@@ -202,7 +202,7 @@ impl Source<'_> {
         request.method = self.note(method)?;
         let headers = requests::headers(&self.spec.headers, self.problems);
         request.headers = self.note(headers)?;
-        request.body_bytes = self.spec.body.map_or(0, |size| size.0);
+        request.body_bytes = self.spec.request_size.map_or(0, |size| size.0);
         Some(request)
     }
 
@@ -224,7 +224,7 @@ impl Source<'_> {
 
     fn load(&mut self, request: Option<&RequestPlan>, start: Duration) -> Option<Load> {
         let spec = self.spec;
-        let open = spec.rate.is_some() || !spec.profile.is_empty() || !spec.bursts.is_empty();
+        let open = spec.rate.is_some() || !spec.stages.is_empty() || !spec.bursts.is_empty();
         let closed = spec.users.is_some();
         let scripted = !spec.requests.is_empty();
         match (open, closed, scripted) {
@@ -346,7 +346,7 @@ impl Source<'_> {
             request.headers.retain(|(known, _)| *known != name);
             request.headers.push((name, value));
         }
-        request.body_bytes = spec.body.map_or(request.body_bytes, |size| size.0);
+        request.body_bytes = spec.request_size.map_or(request.body_bytes, |size| size.0);
         Some(request)
     }
 
@@ -355,7 +355,7 @@ impl Source<'_> {
             status: spec
                 .status
                 .map(|answer| answer.0.map_or(0, |status| status.0)),
-            upstream: spec.from.as_ref().map(|from| from.value().clone()),
+            upstream: spec.upstream.as_ref().map(|pod| pod.value().clone()),
             flags: spec.flags.clone(),
             at_least: spec.at_least.map(|time| time.0),
             at_most: spec.at_most.map(|time| time.0),
@@ -371,22 +371,22 @@ fn first_request(load: Option<&Load>) -> Option<RequestPlan> {
     }
 }
 
-/// Every `from` of an expected outcome must be the beginning of some pod's name.
+/// Every `upstream` of an expected outcome must be the beginning of some pod's name.
 pub(super) fn check_upstreams(scenario: &Scenario, pods: &[PodPlan], problems: &mut Problems) {
     for (_, spec) in scenario.traffic.iter() {
         for request in spec.requests.iter() {
-            let Some(from) = &request.expect.from else {
+            let Some(upstream) = &request.expect.upstream else {
                 continue;
             };
             let names = || pods.iter().map(|pod| &*pod.workload.name);
-            if names().any(|name| name.starts_with(from.as_str())) {
+            if names().any(|name| name.starts_with(upstream.as_str())) {
                 continue;
             }
             let error = problems.error(
-                from.at(),
-                format!("no pod's name begins with `{}`", from.value()),
+                upstream.at(),
+                format!("no pod's name begins with `{}`", upstream.value()),
             );
-            let error = match nearest(from, names()) {
+            let error = match nearest(upstream, names()) {
                 Some(close) => error.help(format!("did you mean `{close}`?")),
                 None => error,
             };

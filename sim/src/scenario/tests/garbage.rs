@@ -50,7 +50,7 @@ fn word() -> impl Strategy<Value = String> {
         "success:",
         "p99:",
         "users:",
-        "profile:",
+        "stages:",
         "bursts:",
         "requests:",
         "import:",

@@ -45,6 +45,32 @@ fn a_wrong_distribution() {
 }
 
 #[test]
+fn a_value_cut_by_a_comma() {
+    insta::assert_snapshot!(refused("services:\n  db: { service-time: lognormal(p50=4ms, p99=30ms), workers: 8 }\n  web:\n    script: [sleep: uniform(1ms, 3ms)]\n"), @r#"
+    error: inside `{ }` and `[ ]` a comma ends a value
+     --> shop.yaml:4:23
+      |
+    4 |   db: { service-time: lognormal(p50=4ms, p99=30ms), workers: 8 }
+      |                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: put it in quotes: "lognormal(p50=4ms, p99=30ms)"
+
+    error: inside `{ }` and `[ ]` a comma ends a value
+     --> shop.yaml:6:21
+      |
+    6 |     script: [sleep: uniform(1ms, 3ms)]
+      |                     ^^^^^^^^^^^^^^^^^
+      |
+      = help: put it in quotes: "uniform(1ms, 3ms)"
+    "#);
+    // In quotes, on a line of its own, or with nothing left open, a comma is nobody's business.
+    load(
+        "services:\n  db: { service-time: \"lognormal(p50=4ms, p99=30ms)\" }\n  web:\n    service-time: uniform(1ms, 3ms)\n",
+    );
+    load("services: { web: { service-time: exponential(2ms), workers: 1 } }\n");
+}
+
+#[test]
 fn an_unknown_service() {
     insta::assert_snapshot!(
         refused("services:\n  reviews:\n  web:\n    handles:\n      /: [[call: reveiws, call: ratings]]\ntraffic:\n  shoppers: { to: \"http://wev/\", rate: 5/s }\n"),
@@ -265,7 +291,7 @@ fn faults_are_one_thing_each() {
 #[test]
 fn traffic_needs_an_aim_and_a_rate() {
     insta::assert_snapshot!(
-        refused("services: { web: }\ntraffic:\n  a: { to: web }\n  b: { rate: 5/s }\n  c: { to: web, rate: 5/s, users: 2 }\n  d: { to: web, rate: 5/s, think: 1s }\n  f: { to: web, requests: [{ at: 1s, expect: { from: wbe-0 } }] }\n"),
+        refused("services: { web: }\ntraffic:\n  a: { to: web }\n  b: { rate: 5/s }\n  c: { to: web, rate: 5/s, users: 2 }\n  d: { to: web, rate: 5/s, think: 1s }\n  f: { to: web, requests: [{ at: 1s, expect: { upstream: wbe-0 } }] }\n"),
         @r"
     error: how often does `a` call?
      --> shop.yaml:5:3
@@ -298,10 +324,10 @@ fn traffic_needs_an_aim_and_a_rate() {
       |                                   ^^
 
     error: no pod's name begins with `wbe-0`
-     --> shop.yaml:9:54
+     --> shop.yaml:9:58
       |
-    9 |   f: { to: web, requests: [{ at: 1s, expect: { from: wbe-0 } }] }
-      |                                                      ^^^^^
+    9 |   f: { to: web, requests: [{ at: 1s, expect: { upstream: wbe-0 } }] }
+      |                                                          ^^^^^
       |
       = help: did you mean `web-0`?
     "
@@ -575,4 +601,93 @@ fn what_would_take_minutes_is_refused_at_once() {
     assert!(refused(&format!("{web}{flood}")).contains("more than 200000 requests"));
     let bursts = "traffic: { t: { to: web, rate: 1/s, bursts: [{ at: 0s, for: 1ns, every: 1us, times: 2 }] } }\n";
     assert!(refused(&format!("{web}{bursts}")).contains("more than 10000 times"));
+}
+
+#[test]
+fn words_of_other_tools() {
+    insta::assert_snapshot!(
+        refused("mesh: { defaults: { unknown-hosts: refuse } }\nservices: { web: { ports: [{ port: 80, targetPort: 8080 }] } }\ntraffic:\n  a: { url: \"http://web/\", qps: 5/s, body: 1KiB }\n  b: { to: web, requests: [{ at: 1s, expect: { from: web-0 } }] }\nfaults:\n  - { at: 1s, duration: 5s, kill: web }\nexpect:\n  - { traffic: a, success-rate: \">= 99%\" }\n"),
+        @r#"
+    error: unknown field `unknown-hosts`
+     --> shop.yaml:3:21
+      |
+    3 | mesh: { defaults: { unknown-hosts: refuse } }
+      |                     ^^^^^^^^^^^^^
+      |
+      = help: did you mean `outbound-traffic-policy`?
+      = note: valid here: `retries`, `timeout`, `load-balancer`, `mtls`, `panic-threshold`, `outbound-traffic-policy`, `certificate-lifetime`, `push-debounce`
+
+    error: unknown field `targetPort`
+     --> shop.yaml:4:40
+      |
+    4 | services: { web: { ports: [{ port: 80, targetPort: 8080 }] } }
+      |                                        ^^^^^^^^^^
+      |
+      = help: did you mean `target-port`?
+      = note: valid here: `port`, `target-port`, `name`, `http2`
+
+    error: unknown field `url`
+     --> shop.yaml:6:8
+      |
+    6 |   a: { url: "http://web/", qps: 5/s, body: 1KiB }
+      |        ^^^
+      |
+      = help: did you mean `to`?
+      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`
+
+    error: unknown field `qps`
+     --> shop.yaml:6:28
+      |
+    6 |   a: { url: "http://web/", qps: 5/s, body: 1KiB }
+      |                            ^^^
+      |
+      = help: did you mean `rate`?
+      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`
+
+    error: unknown field `body`
+     --> shop.yaml:6:38
+      |
+    6 |   a: { url: "http://web/", qps: 5/s, body: 1KiB }
+      |                                      ^^^^
+      |
+      = help: did you mean `request-size`?
+      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`
+
+    error: unknown field `from`
+     --> shop.yaml:7:48
+      |
+    7 |   b: { to: web, requests: [{ at: 1s, expect: { from: web-0 } }] }
+      |                                                ^^^^
+      |
+      = help: did you mean `upstream`?
+      = note: valid here: `status`, `upstream`, `flags`, `at-least`, `at-most`, `headers`
+
+    error: unknown field `duration`
+     --> shop.yaml:9:15
+      |
+    9 |   - { at: 1s, duration: 5s, kill: web }
+      |               ^^^^^^^^
+      |
+      = help: did you mean `for`?
+      = note: valid here: `name`, `at`, `for`, `latency`, `partition`, `crash`, `restart`
+
+    error: unknown field `kill`
+     --> shop.yaml:9:29
+      |
+    9 |   - { at: 1s, duration: 5s, kill: web }
+      |                             ^^^^
+      |
+      = help: did you mean `crash`?
+      = note: valid here: `name`, `at`, `for`, `latency`, `partition`, `crash`, `restart`
+
+    error: unknown field `success-rate`
+      --> shop.yaml:11:19
+       |
+    11 |   - { traffic: a, success-rate: ">= 99%" }
+       |                   ^^^^^^^^^^^^
+       |
+       = help: did you mean `success`?
+       = note: valid here: `traffic`, `during`, `success`, `p50`, `p90`, `p95`, `p99`, `p999`, `mean`, `max`
+    "#
+    );
 }

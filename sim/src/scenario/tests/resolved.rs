@@ -97,7 +97,7 @@ fn versions_say_what_differs() {
 #[test]
 fn a_script_is_read_in_order() {
     let plan = load(
-        "services:\n  a:\n    script:\n    - [call: b, {call: {service: 'b:8080', path: /x?y=1, method: POST, size: 1KiB, headers: {X-A: '1'}, forward: [End-User], probability: 25%, timeout: 1s, tries: 2, optional: true}}]\n    - sleep: uniform(1ms, 2ms)\n  b:\n",
+        "services:\n  a:\n    script:\n    - [call: b, {call: {service: 'b:8080', path: /x?y=1, method: POST, request-size: 1KiB, headers: {X-A: '1'}, forward: [End-User], probability: 25%, timeout: 1s, tries: 2, optional: true}}]\n    - sleep: uniform(1ms, 2ms)\n  b:\n",
     )
     .plan;
     let Step::Parallel(calls) = &plan.pods[0].app.fallback.steps[0] else {
@@ -193,7 +193,7 @@ fn an_app_has_capacity_and_answers() {
 #[test]
 fn traffic_comes_in_three_kinds() {
     let plan = load(
-        "services: {web: {ports: [80, 8080]}}\ntraffic:\n  open: {to: 'http://web/', rate: constant(10/s), sidecar: false, start: 5s, stop: 10s}\n  closed: {to: 'web:8080/x', users: 3, think: 1s, timeout: 2s}\n  script:\n    to: http://web/\n    headers: {a: '1', b: '2'}\n    requests:\n    - {at: 2s, path: /later, headers: {b: '3'}, expect: {status: none, flags: UH}}\n    - {at: 1s, count: 2, every: 500ms, method: POST, body: 10B, expect: {status: 200, from: web-, at-most: 1s}}\n",
+        "services: {web: {ports: [80, 8080]}}\ntraffic:\n  open: {to: 'http://web/', rate: constant(10/s), sidecar: false, start: 5s, stop: 10s}\n  closed: {to: 'web:8080/x', users: 3, think: 1s, timeout: 2s}\n  script:\n    to: http://web/\n    headers: {a: '1', b: '2'}\n    requests:\n    - {at: 2s, path: /later, headers: {b: '3'}, expect: {status: none, flags: UH}}\n    - {at: 1s, count: 2, every: 500ms, method: POST, request-size: 10B, expect: {status: 200, upstream: web-, at-most: 1s}}\n",
     )
     .plan;
     let [open, closed, script] = plan.traffic.as_slice() else {
@@ -246,7 +246,7 @@ fn callers_are_outside_the_zones_unless_they_say() {
 
 #[test]
 fn defaults_of_the_mesh_can_be_changed() {
-    let plan = load("mesh: {trust-domain: shop.example, proxy-latency: 600us, defaults: {retries: 0, timeout: 2s, mtls: strict, load-balancer: round-robin, panic-threshold: 50%, unknown-hosts: refuse}}").plan;
+    let plan = load("mesh: {trust-domain: shop.example, proxy-latency: 600us, defaults: {retries: 0, timeout: 2s, mtls: strict, load-balancer: round-robin, panic-threshold: 50%, outbound-traffic-policy: registry-only}}").plan;
     let profile = &plan.mesh.profile;
     assert_eq!(profile.trust_domain, "shop.example");
     assert_eq!(profile.retry.value.retries, 0);
