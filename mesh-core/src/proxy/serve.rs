@@ -56,7 +56,11 @@ pub(crate) async fn serve_http<F, S>(
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
     let mut retired = pin!(retired);
-    let mut alarm = seams.clock.sleep_until(seams.now() + IDLE_TIMEOUT);
+    let mut due = seams.now() + IDLE_TIMEOUT;
+    let mut alarm = seams.clock.sleep_until(due);
+    // An alarm that has been polled wakes this task when it is due: until then it need not be asked
+    // again. Without budget it was not really polled (tokio's cooperative scheduling).
+    let mut set = false;
     let mut draining = false;
     std::future::poll_fn(|cx| {
         loop {
@@ -65,21 +69,27 @@ pub(crate) async fn serve_http<F, S>(
                 return Poll::Ready(());
             }
             let now = seams.now();
-            let over = match !draining && retired.as_mut().poll(cx).is_ready() {
-                true => true,
-                false if alarm.as_mut().poll(cx).is_pending() => return Poll::Pending,
-                false if draining => return Poll::Ready(()),
-                false => downstream.activity.idle_until(now, IDLE_TIMEOUT) <= now,
-            };
-            if over {
+            let told_to_go = !draining && retired.as_mut().poll(cx).is_ready();
+            if !told_to_go {
+                if set && now < due {
+                    return Poll::Pending;
+                }
+                set = tokio::task::coop::has_budget_remaining();
+                if alarm.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if draining {
+                    return Poll::Ready(());
+                }
+            }
+            due = downstream.activity.idle_until(now, IDLE_TIMEOUT);
+            if told_to_go || due <= now {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
-                alarm.as_mut().reset(now + DRAIN_TIME);
-            } else {
-                alarm
-                    .as_mut()
-                    .reset(downstream.activity.idle_until(now, IDLE_TIMEOUT));
+                due = now + DRAIN_TIME;
             }
+            alarm.as_mut().reset(due);
+            set = false;
         }
     })
     .await;
