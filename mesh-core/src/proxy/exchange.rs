@@ -3,11 +3,13 @@
 //! comes out.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::uri::PathAndQuery;
-use http::{Method, Uri, request};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Method, Uri, request};
 
 use super::request_body::RequestBody;
 use super::serve::Activity;
@@ -32,9 +34,47 @@ pub(crate) struct Downstream {
     /// `x-forwarded-client-cert` of the peer, inbound.
     pub(crate) client_cert: Option<http::HeaderValue>,
     pub(crate) activity: Activity,
+    /// What the last request was addressed to: the next one mostly is as well.
+    pub(crate) addressed: RefCell<Rc<Addressed>>,
+}
+
+/// What a request is addressed to, as text and in the forms in which it is passed on.
+#[derive(Default)]
+pub(crate) struct Addressed {
+    text: Box<str>,
+    /// `None` when it is not an authority.
+    pub(crate) authority: Option<Authority>,
+    /// As a `host` header.
+    pub(crate) host: Option<HeaderValue>,
+}
+
+impl Addressed {
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            authority: text.parse().ok(),
+            host: HeaderValue::from_str(text).ok(),
+        }
+    }
+}
+
+impl Deref for Addressed {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Downstream {
+    fn addressed(&self, text: &str) -> Rc<Addressed> {
+        let mut last = self.addressed.borrow_mut();
+        if *last.text != *text {
+            *last = Rc::new(Addressed::new(text));
+        }
+        last.clone()
+    }
+
     fn notes(&self, head: &request::Parts) -> Option<Box<AccessNotes>> {
         if !self.seams.observer.keeps_access_log() {
             return None;
@@ -53,7 +93,7 @@ pub(crate) struct Exchange {
     pub(crate) start: Instant,
     pub(crate) trace: TraceContext,
     pub(crate) method: Method,
-    pub(crate) authority: Arc<str>,
+    pub(crate) authority: Rc<Addressed>,
     pub(crate) path: PathAndQuery,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) cluster: Option<Arc<str>>,
@@ -83,7 +123,7 @@ impl Exchange {
             start,
             trace,
             method: head.method.clone(),
-            authority: authority(head).into(),
+            authority: downstream.addressed(authority(head)),
             path: path(&head.uri),
             route: None,
             cluster: None,

@@ -416,7 +416,7 @@ impl<'a> AttemptWatch<'a> {
                     usage.measure(now);
                     let millis = now.since(self.start).as_millis() as u64;
                     let map = response.headers_mut();
-                    map.insert(headers::SERVICE_TIME, HeaderValue::from(millis));
+                    map.insert(headers::SERVICE_TIME, headers::number(millis));
                     let attempt = ActiveAttempt {
                         lease,
                         _use: usage,
@@ -524,12 +524,17 @@ fn upstream_request(
         if let Some(path) = path {
             *request.uri_mut() = Uri::from(path);
         }
-        let authority = head.uri.authority().map_or("", |a| a.as_str());
-        if let Ok(host) = HeaderValue::from_str(authority) {
+        let authority = head.uri.authority();
+        let same = exchange.authority.authority.as_ref() == authority;
+        let host = match &exchange.authority.host {
+            Some(host) if same => Some(host.clone()),
+            _ => HeaderValue::from_str(authority.map_or("", |a| a.as_str())).ok(),
+        };
+        if let Some(host) = host {
             request.headers_mut().insert(header::HOST, host);
         }
     }
-    let count = HeaderValue::from(exchange.attempts);
+    let count = headers::number(exchange.attempts.into());
     request.headers_mut().insert(headers::ATTEMPT_COUNT, count);
     request
 }

@@ -129,6 +129,15 @@ pub(crate) fn unindexed(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
+/// A number as a header's value. Counts of attempts and milliseconds in the mesh are mostly of one digit.
+pub(crate) fn number(number: u64) -> HeaderValue {
+    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    match usize::try_from(number).ok().and_then(|n| DIGITS.get(n)) {
+        Some(digit) => HeaderValue::from_static(digit),
+        None => HeaderValue::from(number),
+    }
+}
+
 /// A version 4 UUID from 128 random bits, for `x-request-id`.
 pub(crate) fn request_id(high: u64, low: u64) -> HeaderValue {
     let bits = (u128::from(high) << 64) | u128::from(low);

@@ -165,6 +165,7 @@ impl InboundPort {
             tls: transport.tls(),
             client_cert,
             activity: Activity::new(self.core.seams.now()),
+            addressed: RefCell::default(),
         }
     }
 
@@ -197,9 +198,7 @@ impl InboundPort {
             let status = config.rate_limit.as_ref().map_or(429, |limit| limit.status);
             return forward::local_response(exchange, LocalReply::rate_limited(status));
         }
-        let authority = exchange.authority.to_string();
-        let path = exchange.path.clone();
-        if !with_target(&mut head, &authority, path) {
+        if !with_target(&mut head, &exchange.authority, &exchange.path) {
             return forward::local_response(exchange, LocalReply::no_host_header());
         }
         let terms = Terms {

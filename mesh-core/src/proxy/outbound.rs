@@ -48,6 +48,7 @@ pub(crate) fn downstream(core: &Core, local: SocketAddr, peer: SocketAddr) -> Do
         tls: TlsState::Plain,
         client_cert: None,
         activity: Activity::new(core.seams.now()),
+        addressed: RefCell::default(),
     }
 }
 
@@ -174,8 +175,7 @@ impl Outbound {
             return forward::local_response(exchange, LocalReply::no_cluster());
         };
         let hashed = self.hash(&cluster, &exchange, &head, peer);
-        let (path, authority) = (exchange.path.clone(), exchange.authority.clone());
-        if !with_target(&mut head, &authority, path) {
+        if !with_target(&mut head, &exchange.authority, &exchange.path) {
             return forward::local_response(exchange, LocalReply::no_host_header());
         }
         choice.apply_to_request(&mut head, peer);

@@ -6,7 +6,6 @@
 //! as Envoy does (its default limit is 1 MiB).
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -25,7 +24,7 @@ pub(crate) struct RequestBody(Rc<RefCell<State>>);
 struct State {
     source: Option<Incoming>,
     /// Chunks read so far, from `first` on.
-    kept: VecDeque<Bytes>,
+    kept: Kept,
     kept_bytes: usize,
     /// Whether the beginning was thrown away.
     overflowed: bool,
@@ -38,13 +37,44 @@ struct State {
     end_waker: Option<Waker>,
 }
 
+/// Chunks; most bodies are one, and that one needs no room of its own.
+#[derive(Default)]
+struct Kept {
+    first: Option<Bytes>,
+    others: Vec<Bytes>,
+}
+
+impl Kept {
+    fn push(&mut self, chunk: Bytes) {
+        match &self.first {
+            None => self.first = Some(chunk),
+            Some(_) => self.others.push(chunk),
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<&Bytes> {
+        match index {
+            0 => self.first.as_ref(),
+            _ => self.others.get(index - 1),
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
 impl RequestBody {
     pub(crate) fn new(source: Incoming) -> Self {
         let ended = source.is_end_stream();
         let size = source.size_hint();
         Self(Rc::new(RefCell::new(State {
             source: (!ended).then_some(source),
-            kept: VecDeque::new(),
+            kept: Kept::default(),
             kept_bytes: 0,
             overflowed: false,
             trailers: None,
@@ -114,7 +144,7 @@ impl State {
             self.overflowed = true;
             self.kept.clear();
         } else {
-            self.kept.push_back(data.clone());
+            self.kept.push(data.clone());
         }
     }
 }

@@ -8,10 +8,11 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Authority, PathAndQuery};
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, Uri, request};
 
 use super::cluster::ClusterRuntime;
+use super::exchange::Addressed;
 use super::headers;
 use super::inbound::InboundPort;
 use super::outbound::Outbound;
@@ -375,14 +376,25 @@ fn standard_normal(rng: &mut Rng) -> f64 {
 }
 
 /// Puts authority and path into the head's URI; false when the authority is not one.
-pub(crate) fn with_target(head: &mut request::Parts, authority: &str, path: PathAndQuery) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else {
+pub(crate) fn with_target(
+    head: &mut request::Parts,
+    addressed: &Addressed,
+    path: &PathAndQuery,
+) -> bool {
+    let Some(authority) = &addressed.authority else {
         return false;
     };
+    let uri = &head.uri;
+    if uri.authority() == Some(authority)
+        && uri.scheme() == Some(&Scheme::HTTP)
+        && uri.path_and_query() == Some(path)
+    {
+        return true;
+    }
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(http::uri::Scheme::HTTP);
-    parts.authority = Some(authority);
-    parts.path_and_query = Some(path);
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.clone());
+    parts.path_and_query = Some(path.clone());
     match Uri::from_parts(parts) {
         Ok(uri) => {
             head.uri = uri;

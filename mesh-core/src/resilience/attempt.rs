@@ -44,7 +44,8 @@ pub enum AttemptOutcome<'a> {
 
 /// The `grpc-status` among `headers`: there when a gRPC call failed before any message.
 pub fn grpc_status(headers: &HeaderMap) -> Option<u32> {
-    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+    const STATUS: http::HeaderName = http::HeaderName::from_static("grpc-status");
+    headers.get(STATUS)?.to_str().ok()?.parse().ok()
 }
 
 /// The HTTP status that outlier detection counts for a gRPC status

@@ -26,16 +26,15 @@ pub fn should_retry(policy: &RetryPolicy, outcome: &AttemptOutcome<'_>) -> bool 
 }
 
 fn names_answer(on: &RetryOn, status: u16, headers: &HeaderMap) -> bool {
-    // An upstream Envoy's own rate limit; retrying it would only feed it.
-    if headers.contains_key("x-envoy-ratelimited") {
-        return false;
-    }
-    (on.any_5xx && (500..600).contains(&status))
+    let named = (on.any_5xx && (500..600).contains(&status))
         || (on.gateway_error && (502..=504).contains(&status))
         || (on.retriable_4xx && status == 409)
         || on.statuses.contains(&status)
         || on.headers.iter().any(|name| headers.contains_key(name))
-        || (!on.grpc.is_empty() && grpc_status(headers).is_some_and(|code| on.grpc.contains(&code)))
+        || (!on.grpc.is_empty()
+            && grpc_status(headers).is_some_and(|code| on.grpc.contains(&code)));
+    // An upstream Envoy's own rate limit; retrying it would only feed it.
+    named && !headers.contains_key("x-envoy-ratelimited")
 }
 
 fn names_failure(on: &RetryOn, failure: AttemptFailure) -> bool {

@@ -111,7 +111,11 @@ fn hex<const N: usize>(value: u128) -> [u8; N] {
     std::array::from_fn(|i| {
         let digit = 32 - N + i;
         let byte = bytes[digit / 2];
-        let nibble = if digit % 2 == 0 { byte >> 4 } else { byte & 15 };
+        let nibble = if digit.is_multiple_of(2) {
+            byte >> 4
+        } else {
+            byte & 15
+        };
         b"0123456789abcdef"[usize::from(nibble)]
     })
 }
