@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use meshquake::plan::{Distribution, Plan};
+use meshquake::plan::Plan;
 use meshquake::world::{RunError, RunOptions, run};
 use meshquake_tests::mesh;
 

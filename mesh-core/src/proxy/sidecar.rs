@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, Uri, request};
+use indexmap::IndexMap;
 
 use super::cluster::ClusterRuntime;
 use super::exchange::Addressed;
@@ -62,7 +63,8 @@ pub(crate) struct Core {
     pub(crate) seams: Seams,
     pub(crate) workload: Arc<str>,
     pub(crate) identity: IdentityStore,
-    pub(crate) clusters: RefCell<BTreeMap<ClusterName, Rc<ClusterRuntime>>>,
+    /// Hashed, not sorted: a sidecar knows every cluster of the mesh, and each request asks for one.
+    pub(crate) clusters: RefCell<IndexMap<ClusterName, Rc<ClusterRuntime>>>,
     config: SidecarConfig,
     outbound: RefCell<Rc<Outbound>>,
     /// Owned by the tasks that accept on them, which hold this core in turn.
