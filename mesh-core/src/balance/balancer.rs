@@ -86,10 +86,11 @@ impl Balancer {
     pub fn pick(&self, now: Instant, rng: &mut Rng, request: &PickRequest<'_>) -> Option<Pick> {
         let mut slot = self.layout.borrow_mut();
         let generation = self.endpoints.generation();
-        let layout = match slot.take() {
-            Some(fresh) if fresh.generation() == generation => slot.insert(fresh),
-            stale => slot.insert(Layout::build(&self.settings, &self.endpoints, stale, now)),
-        };
+        if slot.as_ref().is_none_or(|layout| layout.generation() != generation) {
+            let stale = slot.take();
+            *slot = Some(Layout::build(&self.settings, &self.endpoints, stale, now));
+        }
+        let layout = slot.as_mut()?;
         let mut draw = Draw {
             settings: &self.settings,
             now,

@@ -188,7 +188,7 @@ impl HostPool {
 
     /// A free connection, if there is one.
     fn ready(&self) -> Option<Lease> {
-        let settings = self.settings.borrow().clone();
+        let settings = self.settings.borrow();
         if self.secure.borrow().http2() {
             let mut shared = self.shared.borrow_mut();
             shared.retain(|c| !c.sender.is_closed() && !c.draining.get());
