@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use meshquake_tests::{meshquake, root, run_json, stderr, stdout};
+use meshquake_tests::{binary, meshquake, root, run_json, stderr, stdout};
 use serde_json::Value;
 
 /// A mesh of two services that is over in an instant.
@@ -204,6 +204,79 @@ fn the_same_seed_gives_the_same_bytes_in_another_process() {
     assert_eq!(first, second);
     let other = run_json(folder.path(), "small.yaml", &["--seed", "4"]);
     assert!(!first.contains(other["digest"].as_str().unwrap()));
+}
+
+/// A delay that configuration injects, so that there is configuration with places in it to push.
+const ROUTED: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: api }
+spec:
+  hosts: [api]
+  http: [{ timeout: 3s, route: [{ destination: { host: api } }] }]
+";
+
+#[test]
+fn a_run_does_not_depend_on_where_it_is_started() {
+    let scenario = SMALL.replace("services:", "mesh: { config: [mesh/*.yaml] }\nservices:");
+    let folder = folder(&scenario);
+    fs::create_dir_all(folder.path().join("mesh")).unwrap();
+    fs::write(folder.path().join("mesh/api.yaml"), ROUTED).unwrap();
+    let digest = |at: &Path, name: &str| run_json(at, name, &[])["digest"].clone();
+    let here = digest(folder.path(), "small.yaml");
+    let absolute = folder.path().join("small.yaml");
+    assert_eq!(digest(folder.path(), "./mesh/../small.yaml"), here);
+    assert_eq!(digest(&folder.path().join("mesh"), "../small.yaml"), here);
+    assert_eq!(digest(root(), absolute.to_str().unwrap()), here);
+}
+
+#[test]
+fn two_scenarios_of_one_name_do_not_share_a_result() {
+    let folder = folder(SMALL);
+    fs::create_dir_all(folder.path().join("other")).unwrap();
+    fs::write(folder.path().join("other/small.yaml"), SMALL).unwrap();
+    let args = ["run", "small.yaml", "other/small.yaml", "--out", "out"];
+    let output = meshquake(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("different names"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!folder.path().join("out/small.json").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_says_so_and_keeps_what_it_has() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    let folder = folder(&SMALL.replace("5s\n", "2h\n"));
+    let mut child = Command::new(binary())
+        .current_dir(folder.path())
+        .args(["run", "small.yaml", "--json", "result.json"])
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It is under way when its result file has been opened.
+    while fs::read_dir(folder.path()).unwrap().count() < 2 {
+        std::thread::yield_now();
+    }
+    let interrupted = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    let mut text = String::new();
+    let mut told = child.stdout.take().unwrap();
+    told.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
+    assert!(text.starts_with("✗ interrupted  small"), "{text}");
+    let json = fs::read(folder.path().join("result.json")).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["verdict"], "interrupted");
+    assert_eq!(json["failures"], serde_json::json!([]));
 }
 
 #[test]

@@ -86,7 +86,10 @@ impl Balancer {
     pub fn pick(&self, now: Instant, rng: &mut Rng, request: &PickRequest<'_>) -> Option<Pick> {
         let mut slot = self.layout.borrow_mut();
         let generation = self.endpoints.generation();
-        if slot.as_ref().is_none_or(|layout| layout.generation() != generation) {
+        if slot
+            .as_ref()
+            .is_none_or(|layout| layout.generation() != generation)
+        {
             let stale = slot.take();
             *slot = Some(Layout::build(&self.settings, &self.endpoints, stale, now));
         }

@@ -3,17 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A place in a file that a person wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
-    /// The file, as the user named it.
+    /// The file, as the user named it. Where it is sent or hashed it is the bare name: a run must not
+    /// depend on the folder it was started from.
+    #[serde(serialize_with = "bare_name")]
     pub file: Arc<str>,
     /// Line, from 1.
     pub line: u32,
     /// Column, from 1, in characters.
     pub column: u32,
+}
+
+fn bare_name<S: Serializer>(file: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let name = file.rsplit(['/', '\\']).next();
+    serializer.serialize_str(name.unwrap_or(file))
 }
 
 impl fmt::Display for Position {

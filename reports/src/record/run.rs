@@ -21,6 +21,8 @@ pub enum Verdict {
     Held,
     /// Something did not: [`RunReport::failures`] says what.
     Failed,
+    /// The run was ended before its time: what it shows is true of the part that ran, and nothing is judged.
+    Interrupted,
 }
 
 /// What kind of demand was not met.

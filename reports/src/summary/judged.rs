@@ -4,7 +4,7 @@ use super::paint::{Tone, clean};
 use super::table::{Kind, NOTHING, Table};
 use super::{unit, wrapped};
 use crate::record::{
-    ExpectationReport, FailureKind, RunReport, ScriptedReport, Unit, WindowReport,
+    ExpectationReport, FailureKind, RunReport, ScriptedReport, Unit, Verdict, WindowReport,
 };
 
 /// Notes shown one by one.
@@ -26,13 +26,15 @@ fn mark(held: bool) -> String {
 
 /// One sentence, then what the scenario is about.
 pub(super) fn verdict(report: &RunReport, width: usize) -> Vec<String> {
-    let held = report.held();
-    let (tone, word) = if held {
-        (Tone::Good, "✓ held")
-    } else {
-        (Tone::Bad, "✗ failed")
+    let (tone, word, because) = match report.verdict {
+        Verdict::Held => (Tone::Good, "✓ held", met(report)),
+        Verdict::Failed => (Tone::Bad, "✗ failed", missed(report)),
+        Verdict::Interrupted => (
+            Tone::Bad,
+            "✗ interrupted",
+            "ended before its time; what follows is of the part that ran".into(),
+        ),
     };
-    let because = if held { met(report) } else { missed(report) };
     let took = format!(
         "{} simulated in {}",
         unit::span(report.virtual_seconds),

@@ -55,7 +55,7 @@ Examples:
 #[command(after_help = "\
 Examples:
   meshquake run scenario.yaml
-  meshquake run scenarios/*.yaml --quiet
+  meshquake run scenarios/*/*.yaml --quiet
   meshquake run scenario.yaml --seed 7 --duration 10m
   meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)'
   meshquake run scenario.yaml --json result.json --requests requests.jsonl
@@ -128,7 +128,7 @@ pub(crate) struct OverrideArgs {
 #[command(after_help = "\
 Examples:
   meshquake validate scenario.yaml
-  meshquake validate scenarios/*.yaml")]
+  meshquake validate scenarios/*/*.yaml")]
 pub(crate) struct ValidateArgs {
     /// Scenario files.
     #[arg(required = true, value_name = "FILE")]

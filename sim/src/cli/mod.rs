@@ -32,6 +32,8 @@ pub(crate) enum Exit {
     NotDeterministic = 3,
     /// A defect of Meshquake.
     Defect = 4,
+    /// Ctrl-C, as a shell tells it (128 + SIGINT).
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -1,12 +1,13 @@
 //! `meshquake run`.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use meshquake_reports::{RunReport, Style};
+use meshquake_reports::{RunReport, Style, Verdict};
 
 use super::args::RunArgs;
 use super::files::Files;
@@ -27,6 +28,7 @@ pub(crate) fn execute(args: &RunArgs) -> Exit {
         let this = run_file(args, file, &stop);
         exit = if exit as u8 >= this as u8 { exit } else { this };
         if stop.load(Ordering::Relaxed) {
+            exit = Exit::Interrupted;
             break;
         }
     }
@@ -35,6 +37,13 @@ pub(crate) fn execute(args: &RunArgs) -> Exit {
 
 /// Whether each result has a file of its own.
 fn fits(args: &RunArgs) -> Result<(), String> {
+    if let (Some(dir), Some(twice)) = (&args.out, same_stem(&args.files)) {
+        return Err(format!(
+            "{} and another scenario would both be written to {}: give them different names",
+            twice.display(),
+            dir.join(twice.file_stem().unwrap_or_default()).display(),
+        ));
+    }
     let files = [
         ("--json", &args.json),
         ("--requests", &args.requests),
@@ -54,6 +63,12 @@ fn fits(args: &RunArgs) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A scenario whose results would have the names of another's.
+fn same_stem(files: &[PathBuf]) -> Option<&PathBuf> {
+    let mut seen = BTreeSet::new();
+    files.iter().find(|file| !seen.insert(file.file_stem()))
 }
 
 /// Ctrl-C ends the run at the next virtual instant, with everything recorded so far;
@@ -90,11 +105,16 @@ fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
 fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> io::Result<Exit> {
     let files = Files::open(args, file, &plan.name)?;
     let reproduce = reproduce(args, file, plan);
-    let report = match run_once(args, plan, &reproduce, Some(&files), stop) {
+    let mut report = match run_once(args, plan, &reproduce, Some(&files), stop) {
         Ok(report) => report,
         Err(RunError::Log(error)) => return Err(error),
         Err(error) => return Ok(failed(&error)),
     };
+    if report.virtual_seconds < plan.duration.as_secs_f64() {
+        report.verdict = Verdict::Interrupted;
+        // What had not happened yet did not fail.
+        report.failures.clear();
+    }
     if args.verify && !stop.load(Ordering::Relaxed) {
         match run_once(args, plan, &reproduce, None, stop) {
             Ok(again) if again.digest == report.digest => {
@@ -109,10 +129,10 @@ fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) ->
         }
     }
     write(args, &report, files)?;
-    Ok(if report.held() {
-        Exit::Held
-    } else {
-        Exit::Failed
+    Ok(match report.verdict {
+        Verdict::Held => Exit::Held,
+        Verdict::Failed => Exit::Failed,
+        Verdict::Interrupted => Exit::Interrupted,
     })
 }
 
@@ -167,7 +187,11 @@ fn write(args: &RunArgs, report: &RunReport, files: Files) -> io::Result<()> {
 
 /// `held  bookinfo  6000 requests, 120 s in 1.1 s  digest 0123456789ab`
 fn one_line(report: &RunReport) -> String {
-    let verdict = if report.held() { "held  " } else { "FAILED" };
+    let verdict = match report.verdict {
+        Verdict::Held => "held  ",
+        Verdict::Failed => "FAILED",
+        Verdict::Interrupted => "interrupted",
+    };
     let requests: u64 = report
         .traffic
         .values()

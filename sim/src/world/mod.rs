@@ -30,8 +30,17 @@ pub const BOOT: Duration = Duration::from_secs(10);
 /// The instant at which the scenario's clock shows zero.
 pub const ORIGIN: Instant = Instant::from_nanos(BOOT.as_nanos() as u64);
 
-/// The run is cut into this many slices; between them progress is shown and Ctrl-C is heeded.
-const SLICES: u32 = 1000;
+/// A run is cut into slices; between them progress is shown and Ctrl-C is heeded. There are at least so many.
+const SLICES_MIN: u32 = 1_000;
+
+/// No run is cut into more.
+const SLICES_MAX: u32 = 1_000_000;
+
+/// A slice of a second at most: a busy one of an hour would keep whoever wants to stop waiting.
+fn slices(duration: Duration) -> u32 {
+    let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    seconds.clamp(SLICES_MIN, SLICES_MAX)
+}
 
 /// What a run is given besides its plan.
 pub struct RunOptions {
@@ -124,12 +133,13 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     }
     cluster.boot(ORIGIN)?;
     cluster.begin(ORIGIN);
-    for slice in 1..=SLICES {
+    let slices = slices(plan.duration);
+    for slice in 1..=slices {
         if options.stop.load(Ordering::Relaxed) {
             break;
         }
-        let mut reached = plan.duration.mul_f64(f64::from(slice) / f64::from(SLICES));
-        if slice == SLICES {
+        let mut reached = plan.duration.mul_f64(f64::from(slice) / f64::from(slices));
+        if slice == slices {
             reached = plan.duration;
         }
         cluster.run_until(ORIGIN + reached)?;

@@ -36,6 +36,22 @@ pub(super) struct Destination {
 }
 
 impl<'a> Directory<'a> {
+    /// A service of `namespace` whose selector fits `labels`.
+    pub(super) fn selecting(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<&'a str> {
+        let fits = |service: &Service| {
+            let mut selector = service.selector.iter();
+            &*service.namespace == namespace
+                && !service.selector.is_empty()
+                && selector.all(|(key, value)| labels.get(key) == Some(value))
+        };
+        let found = self.services.iter().find(|service| fits(service));
+        found.map(|service| &*service.name)
+    }
+
     pub(super) fn new(groups: &'a Groups<'_>, mesh: &'a MeshPolicy, namespace: &'a str) -> Self {
         let services: Vec<&Service> = groups.services.iter().map(|(service, _)| service).collect();
         let by_name = services

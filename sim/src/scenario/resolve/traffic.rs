@@ -120,6 +120,7 @@ impl Source<'_> {
             }
             labels.insert(label.value().clone(), value.value().clone());
         }
+        self.refuse_to_serve(&labels);
         let locality = match &self.spec.zone {
             Some(zone) => self.layout.zone(zone, self.problems),
             None => None,
@@ -138,6 +139,18 @@ impl Source<'_> {
             meshed: self.spec.sidecar.unwrap_or(true),
             locality: locality.unwrap_or_else(|| self.layout.outside()),
             state: WorkloadState::Ready,
+        }
+    }
+
+    /// A source only calls: no service may take its pod for one of its own.
+    fn refuse_to_serve(&mut self, labels: &BTreeMap<String, String>) {
+        if let Some(service) = self.directory.selecting(self.namespace(), labels) {
+            let message = format!(
+                "the service `{service}` selects this source's pod by its labels (`app: {}`) and would send it requests; give the source another name",
+                self.name.0
+            );
+            let error = self.problems.error(self.name.at(), message);
+            self.problems.push(error);
         }
     }
 

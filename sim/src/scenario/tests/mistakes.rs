@@ -604,6 +604,18 @@ fn what_would_take_minutes_is_refused_at_once() {
 }
 
 #[test]
+fn a_source_that_a_service_would_take_for_its_own() {
+    let said = refused(
+        "services: { web: { ports: [80] } }\ntraffic:\n  web: { to: \"http://web/\", rate: 5/s }\n",
+    );
+    assert!(
+        said.contains("the service `web` selects this source's pod"),
+        "{said}"
+    );
+    assert!(said.contains("shop.yaml:5:3"), "{said}");
+}
+
+#[test]
 fn words_of_other_tools() {
     insta::assert_snapshot!(
         refused("mesh: { defaults: { unknown-hosts: refuse } }\nservices: { web: { ports: [{ port: 80, targetPort: 8080 }] } }\ntraffic:\n  a: { url: \"http://web/\", qps: 5/s, body: 1KiB }\n  b: { to: web, requests: [{ at: 1s, expect: { from: web-0 } }] }\nfaults:\n  - { at: 1s, duration: 5s, kill: web }\nexpect:\n  - { traffic: a, success-rate: \">= 99%\" }\n"),
