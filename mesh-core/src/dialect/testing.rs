@@ -1,7 +1,7 @@
 //! Compiling small configurations in tests.
 
 use crate::document::{Document, Source, parse};
-use crate::policy::{MeshPolicy, NoteKind, Profile, Route, RouteAction};
+use crate::policy::{Forward, MeshPolicy, NoteKind, Profile, Route, RouteAction};
 
 /// The documents of a text.
 pub(super) fn documents(yaml: &str) -> Vec<Document> {
@@ -112,4 +112,12 @@ pub(super) fn destinations(route: &Route) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// What a route forwards to.
+pub(crate) fn forward(route: &Route) -> &Forward {
+    match &route.action {
+        RouteAction::Forward(forward) => forward,
+        other => panic!("{other:?}"),
+    }
 }

@@ -122,13 +122,6 @@ pub(crate) fn own_copy(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).expect("it is a header's value already")
 }
 
-/// A value that no other request will have, and that HPACK is therefore not to keep
-/// (RFC 7541, section 6.2.3): it would push out those that recur.
-pub(crate) fn unindexed(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(true);
-    value
-}
-
 /// A number as a header's value. Counts of attempts and milliseconds in the mesh are mostly of one digit.
 pub(crate) fn number(number: u64) -> HeaderValue {
     const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -136,21 +129,6 @@ pub(crate) fn number(number: u64) -> HeaderValue {
         Some(digit) => HeaderValue::from_static(digit),
         None => HeaderValue::from(number),
     }
-}
-
-/// A version 4 UUID from 128 random bits, for `x-request-id`.
-pub(crate) fn request_id(high: u64, low: u64) -> HeaderValue {
-    let bits = (u128::from(high) << 64) | u128::from(low);
-    let versioned = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = [b'-'; 36];
-    let mut digits =
-        (0..32).map(|i| b"0123456789abcdef"[((versioned >> (124 - 4 * i)) & 15) as usize]);
-    for (i, slot) in text.iter_mut().enumerate() {
-        if !matches!(i, 8 | 13 | 18 | 23) {
-            *slot = digits.next().unwrap_or(b'0');
-        }
-    }
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits and dashes are legal in a header")
 }
 
 #[cfg(test)]
@@ -197,12 +175,5 @@ mod tests {
         assert_eq!(headers, map(&[]));
         set_client_cert(&mut headers, Some(&own));
         assert_eq!(headers, map(&[("x-forwarded-client-cert", "By=a;URI=b")]));
-    }
-
-    #[test]
-    fn request_ids_are_version_4_uuids() {
-        let id = request_id(u64::MAX, u64::MAX);
-        assert_eq!(id, "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(request_id(0, 0), "00000000-0000-4000-8000-000000000000");
     }
 }

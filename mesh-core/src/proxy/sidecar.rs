@@ -28,7 +28,7 @@ use crate::control::{
 use crate::identity::{IdentityStore, KeyPair, SpiffeId, Svid, TrustBundle, csr};
 use crate::policy::{LoadBalancer, Profile, Sourced, UpstreamTls};
 use crate::seam::{Connection, HyperTimer, Rng, Seams, sleep};
-use crate::telemetry::{Event, IdentityEvent, TraceContext};
+use crate::telemetry::{Event, IdentityEvent, TraceContext, request_id, unindexed};
 
 /// What a sidecar is told when it starts (Istio: bootstrap, annotations and mounted files).
 #[derive(Clone)]
@@ -348,9 +348,9 @@ impl Core {
         context.inject(map);
         let id = match map.get(headers::REQUEST_ID) {
             Some(id) => headers::own_copy(id),
-            None => headers::request_id(rng.bits(), rng.bits()),
+            None => request_id(u128::from(rng.bits()) << 64 | u128::from(rng.bits())),
         };
-        map.insert(headers::REQUEST_ID, headers::unindexed(id));
+        map.insert(headers::REQUEST_ID, unindexed(id));
         context
     }
 

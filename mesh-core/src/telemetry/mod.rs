@@ -12,4 +12,5 @@ pub use event::{
     TlsState,
 };
 pub use flag::{ResponseFlag, ResponseFlags};
-pub use trace::{TRACEPARENT, TraceContext};
+pub(crate) use trace::unindexed;
+pub use trace::{TRACEPARENT, TraceContext, request_id};

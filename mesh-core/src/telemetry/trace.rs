@@ -35,7 +35,7 @@ impl TraceContext {
             return Some(context);
         }
         if let (Some(trace), Some(span)) = (text(&B3_TRACE), text(&B3_SPAN)) {
-            let (trace, span) = (trace_id(trace)?, span_id(span)?);
+            let (trace, span) = (trace_id(trace)?, number(span)?);
             let sampled = true;
             return Some(Self {
                 trace,
@@ -44,7 +44,7 @@ impl TraceContext {
             });
         }
         let mut parts = text(&B3)?.split('-');
-        let (trace, span) = (trace_id(parts.next()?)?, span_id(parts.next()?)?);
+        let (trace, span) = (trace_id(parts.next()?)?, number(parts.next()?)?);
         let sampled = parts.next().is_none_or(|s| s != "0");
         Some(Self {
             trace,
@@ -72,10 +72,7 @@ impl TraceContext {
 
     /// Writes the context into `headers`: always as `traceparent`, and as B3 where B3 was used.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        let mut own = self.traceparent();
-        // No other request has it: HPACK had better not keep it (RFC 7541, section 6.2.3).
-        own.set_sensitive(true);
-        headers.insert(TRACEPARENT, own);
+        headers.insert(TRACEPARENT, unindexed(self.traceparent()));
         if headers.contains_key(&B3_TRACE) {
             if let Some(parent) = headers.remove(&B3_SPAN) {
                 headers.insert(B3_PARENT, parent);
@@ -99,6 +96,30 @@ impl TraceContext {
         text[54] = b'0' + u8::from(self.sampled);
         ascii(text)
     }
+}
+
+/// A value that no other request will have, and that HPACK is therefore not to keep
+/// (RFC 7541, section 6.2.3): it would push out those that recur.
+pub(crate) fn unindexed(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+/// A version 4 UUID (RFC 9562, section 5.4) from 128 random bits, as Envoy makes request ids.
+pub fn request_id(bits: u128) -> HeaderValue {
+    let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let digits = hex::<32>(bits);
+    let mut text = [b'-'; 36];
+    for (from, to) in [
+        (0..8, 0),
+        (8..12, 9),
+        (12..16, 14),
+        (16..20, 19),
+        (20..32, 24),
+    ] {
+        text[to..to + from.len()].copy_from_slice(&digits[from]);
+    }
+    ascii(text)
 }
 
 fn ascii<const N: usize>(text: [u8; N]) -> HeaderValue {
@@ -130,7 +151,7 @@ fn parse_traceparent(text: &str) -> Option<TraceContext> {
     }
     Some(TraceContext {
         trace: trace_id(trace)?,
-        span: span_id(span).filter(|s| *s != 0)?,
+        span: number(span).filter(|s| *s != 0)?,
         sampled: number(flags)? & 1 == 1,
     })
 }
@@ -145,10 +166,6 @@ fn trace_id(text: &str) -> Option<u128> {
     };
     let id = u128::from(high) << 64 | u128::from(number(low)?);
     (id != 0).then_some(id)
-}
-
-fn span_id(text: &str) -> Option<u64> {
-    number(text)
 }
 
 /// Up to 16 hexadecimal digits. Every hop reads ids, and `from_str_radix` takes ten times as long for 128 bits.
@@ -183,6 +200,15 @@ mod tests {
                 )
             })
             .collect()
+    }
+
+    #[test]
+    fn request_ids_are_version_4_uuids() {
+        let id = request_id(u128::MAX);
+        assert_eq!(id, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(request_id(0), "00000000-0000-4000-8000-000000000000");
+        let digits = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
+        assert_eq!(request_id(digits), "01234567-89ab-4def-8123-456789abcdef");
     }
 
     #[test]

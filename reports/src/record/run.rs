@@ -114,4 +114,10 @@ impl RunReport {
     pub fn held(&self) -> bool {
         self.verdict == Verdict::Held
     }
+
+    /// The run was ended before its time: what had not happened yet did not fail.
+    pub fn interrupted(&mut self) {
+        self.verdict = Verdict::Interrupted;
+        self.failures.clear();
+    }
 }

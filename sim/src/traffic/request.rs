@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, Request};
 use mesh_core::seam::{Instant, sleep, timeout_at};
-use mesh_core::telemetry::TraceContext;
+use mesh_core::telemetry::{TraceContext, request_id};
 
 use super::expect::{self, Observed};
 use super::source::Source;
@@ -46,7 +46,7 @@ impl Turn {
         }
         headers
             .entry(REQUEST_ID)
-            .or_insert_with(|| uuid(self.request_id));
+            .or_insert_with(|| request_id(self.request_id));
         Ok(request)
     }
 }
@@ -168,30 +168,4 @@ fn outcome(result: &Result<Answer, CallError>) -> TrafficOutcome {
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     let value = headers.get(name).and_then(|value| value.to_str().ok());
     value.unwrap_or_default()
-}
-
-/// A version 4 UUID (RFC 9562, section 5.4) from random bits, as Envoy makes request ids.
-fn uuid(bits: u128) -> HeaderValue {
-    let bits = bits & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
-    let hex = format!("{bits:032x}");
-    let parts = [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ];
-    HeaderValue::try_from(parts.join("-"))
-        .expect("hexadecimal digits and dashes are legal in a header")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_id_is_a_version_4_uuid() {
-        assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-    }
 }

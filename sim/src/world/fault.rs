@@ -53,16 +53,17 @@ pub(super) fn schedule(cluster: &mut Cluster, origin: Instant) {
 pub(super) fn end(cluster: &mut Cluster) {
     let shared = cluster.shared.clone();
     for (index, fault) in shared.plan.faults.iter().enumerate() {
-        let state = shared
-            .faults
-            .borrow()
-            .get(index)
-            .copied()
-            .unwrap_or_default();
+        let state = state_of(&shared, index);
         if state.begun && !state.ended {
             tell(&cluster.fabric, &shared, index, fault, FaultPhase::Ended);
         }
     }
+}
+
+/// What has become of a fault so far.
+fn state_of(shared: &Shared, index: usize) -> FaultState {
+    let states = shared.faults.borrow();
+    states.get(index).copied().unwrap_or_default()
 }
 
 fn apply(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPlan) {
@@ -96,12 +97,7 @@ fn apply(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPl
 }
 
 fn heal(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPlan) {
-    let rule = shared
-        .faults
-        .borrow()
-        .get(index)
-        .and_then(|state| state.rule);
-    if let Some(rule) = rule {
+    if let Some(rule) = state_of(shared, index).rule {
         fabric.remove(rule);
     }
     if let FaultKind::Crash { pods } = &fault.kind {
@@ -114,12 +110,7 @@ fn heal(fabric: &mut Fabric, shared: &Rc<Shared>, index: usize, fault: &FaultPla
 }
 
 fn tell(fabric: &Fabric, shared: &Shared, index: usize, fault: &FaultPlan, phase: FaultPhase) {
-    let state = shared
-        .faults
-        .borrow()
-        .get(index)
-        .copied()
-        .unwrap_or_default();
+    let state = state_of(shared, index);
     let event = FaultEvent {
         index: u32::try_from(index).unwrap_or(u32::MAX),
         name: &fault.name,

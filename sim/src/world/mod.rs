@@ -134,8 +134,10 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
     cluster.boot(ORIGIN)?;
     cluster.begin(ORIGIN);
     let slices = slices(plan.duration);
+    let mut stopped = false;
     for slice in 1..=slices {
-        if options.stop.load(Ordering::Relaxed) {
+        stopped = options.stop.load(Ordering::Relaxed);
+        if stopped {
             break;
         }
         let mut reached = plan.duration.mul_f64(f64::from(slice) / f64::from(slices));
@@ -145,5 +147,9 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
         cluster.run_until(ORIGIN + reached)?;
         (options.progress)(reached, cluster.requests_ended());
     }
-    cluster.finish(began)
+    let mut report = cluster.finish(began)?;
+    if stopped {
+        report.interrupted();
+    }
+    Ok(report)
 }

@@ -149,15 +149,8 @@ fn note_authority(
 
 #[cfg(test)]
 mod tests {
-    use crate::dialect::testing::{http, notes, refused, route, with};
-    use crate::policy::{DirectResponse, Forward, NoteKind, Route, RouteAction};
-
-    fn forward(route: &Route) -> &Forward {
-        match &route.action {
-            RouteAction::Forward(forward) => forward,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::dialect::testing::{forward, http, notes, refused, route, with};
+    use crate::policy::{DirectResponse, NoteKind, RouteAction};
 
     #[test]
     fn headers_of_an_only_destination_join_those_of_the_route() {

@@ -86,15 +86,8 @@ fn references_exist(
 
 #[cfg(test)]
 mod tests {
-    use crate::dialect::testing::{refused, route, with};
-    use crate::policy::{Forward, PathMatch, PathRewrite, Route, RouteAction};
-
-    fn forward(route: &Route) -> &Forward {
-        match &route.action {
-            RouteAction::Forward(forward) => forward,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::dialect::testing::{forward, refused, route, with};
+    use crate::policy::{PathMatch, PathRewrite};
 
     #[test]
     fn rewrites_of_path_and_authority() {
