@@ -4,6 +4,7 @@
 //! as a whole Meshquake run: Istio's defaults with automatic mutual TLS, routing,
 //! load balancing, retry policy, the recorder and its digest.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use meshquake::plan::Plan;
@@ -33,11 +34,32 @@ pub fn plan(load: &Bare) -> Plan {
     plan
 }
 
-/// Runs the load to its end and says how many requests were answered 200.
+/// Runs the load to its end; `mark` is told how many requests have ended, at every `slice` of virtual time from
+/// `warm` on.
 ///
 /// # Errors
 /// The world broke.
-pub fn answered(load: &Bare) -> Result<u64, RunError> {
-    let report = run(&plan(load), RunOptions::default())?;
-    Ok(report.traffic.values().map(|source| source.succeeded).sum())
+///
+/// # Panics
+/// When a request was not answered 200.
+pub fn slices(
+    load: &Bare,
+    warm: Duration,
+    slice: Duration,
+    mark: impl Fn(u64) + 'static,
+) -> Result<(), RunError> {
+    let next = Cell::new(warm);
+    let options = RunOptions {
+        progress: Box::new(move |reached, ended| {
+            if reached >= next.get() {
+                next.set(next.get() + slice);
+                mark(ended);
+            }
+        }),
+        ..RunOptions::default()
+    };
+    let report = run(&plan(load), options)?;
+    let failed: u64 = report.traffic.values().map(|source| source.failed).sum();
+    assert_eq!(failed, 0, "a request failed");
+    Ok(())
 }

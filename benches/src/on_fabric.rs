@@ -29,14 +29,23 @@ pub struct World {
 /// # Errors
 /// A task panicked, or time stood still.
 pub fn run(pods: Vec<Pod>, world: &World, length: Duration) -> Result<FabricStats, FabricError> {
+    let mut fabric = start(pods, world)?;
+    fabric.run_until(Instant::ZERO + length)?;
+    Ok(fabric.stats())
+}
+
+/// A world of `pods` in which no time has passed yet.
+///
+/// # Errors
+/// A task panicked.
+pub fn start(pods: Vec<Pod>, world: &World) -> Result<Fabric, FabricError> {
     let mut fabric = Fabric::new(config(&pods, world))?;
     for (position, pod) in (0..).zip(pods) {
         let host = HostId::new(position);
         let seams = fabric.seams(host, Rc::new(NullObserver));
         fabric.start(host, move || (pod.run)(seams));
     }
-    fabric.run_until(Instant::ZERO + length)?;
-    Ok(fabric.stats())
+    Ok(fabric)
 }
 
 fn config(pods: &[Pod], world: &World) -> FabricConfig {

@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use super::pool::{HostPool, PoolSettings};
 use super::secure;
-use crate::balance::{
-    ActiveRequest, Balancer, EndpointId, EndpointSet, EndpointState, PickRequest,
-};
+use crate::balance::{Balancer, EndpointId, EndpointSet, EndpointState, PickRequest};
 use crate::control::{Cluster, LoadAssignment};
 use crate::identity::IdentityStore;
 use crate::policy::RetryPolicy;
@@ -36,22 +34,14 @@ pub(crate) struct ClusterRuntime {
     born: Instant,
     breaker: Rc<Breaker>,
     retries: Rc<RetryLimiter>,
-    hosts: RefCell<BTreeMap<EndpointId, Rc<Host>>>,
+    hosts: RefCell<BTreeMap<EndpointId, Rc<HostPool>>>,
     settings: RefCell<Rc<PoolSettings>>,
     rng: RefCell<Rng>,
 }
 
-/// An endpoint and the pool of connections to it.
-pub(crate) struct Host {
-    pub(crate) endpoint: Rc<EndpointState>,
-    pub(crate) pool: Rc<HostPool>,
-    /// Whether connections are made as to an endpoint with a sidecar.
-    meshed: Cell<bool>,
-}
-
 /// A picked endpoint.
 pub(crate) struct Picked {
-    pub(crate) host: Rc<Host>,
+    pub(crate) host: Rc<HostPool>,
     pub(crate) panicked: bool,
     pub(crate) priority: u32,
 }
@@ -106,7 +96,7 @@ impl ClusterRuntime {
             *self.assignment.borrow_mut() = assignment.clone();
             for gone in self.endpoints.update(assignment, now) {
                 if let Some(host) = self.hosts.borrow_mut().remove(&gone.id()) {
-                    host.pool.drain();
+                    host.drain();
                 }
             }
             for host in self.hosts.borrow().values() {
@@ -118,11 +108,11 @@ impl ClusterRuntime {
     }
 
     /// Has connections to `host` made as configuration and endpoint now say.
-    fn resecure(&self, host: &Host) {
+    fn resecure(&self, host: &HostPool) {
         let (config, endpoint) = (self.config(), &host.endpoint);
         let (meshed, address) = (endpoint.meshed(), endpoint.address());
         let secure = secure::to_endpoint(&config, &self.identity, meshed, address);
-        host.pool.resecure(secure);
+        host.resecure(secure);
     }
 
     fn reconfigure(&self, config: &Arc<Cluster>, now: Instant) {
@@ -142,7 +132,7 @@ impl ClusterRuntime {
             limits: config.pool.value.clone(),
         });
         for host in self.hosts.borrow().values() {
-            host.pool.configure(settings.clone());
+            host.configure(settings.clone());
             if !same_security {
                 self.resecure(host);
             }
@@ -183,7 +173,7 @@ impl ClusterRuntime {
         &self,
         hash: Option<u64>,
         retry: &RetryPolicy,
-        tried: &[Rc<Host>],
+        tried: &[Rc<HostPool>],
     ) -> Option<Picked> {
         let (mut avoid, mut avoid_priorities) = (Vec::new(), Vec::new());
         if retry.avoid_previous_endpoints {
@@ -209,48 +199,41 @@ impl ClusterRuntime {
         })
     }
 
-    fn host(&self, endpoint: Rc<EndpointState>) -> Rc<Host> {
+    fn host(&self, endpoint: Rc<EndpointState>) -> Rc<HostPool> {
         if let Some(host) = self.hosts.borrow().get(&endpoint.id()) {
             return host.clone();
         }
         let config = self.config.borrow();
         let address = endpoint.address();
         let secure = secure::to_endpoint(&config, &self.identity, endpoint.meshed(), address);
-        let pool = HostPool::new(
+        let id = endpoint.id();
+        let host = HostPool::new(
             self.seams.clone(),
             self.settings.borrow().clone(),
             self.breaker.clone(),
-            address,
-            endpoint.workload().clone(),
+            endpoint,
             secure,
         );
-        let id = endpoint.id();
-        let meshed = Cell::new(endpoint.meshed());
-        let host = Rc::new(Host {
-            endpoint,
-            pool,
-            meshed,
-        });
         self.hosts.borrow_mut().insert(id, host.clone());
         host
     }
 
     /// An attempt was answered with `status`.
-    pub(crate) fn answered(self: &Rc<Self>, host: &Host, status: u16) {
+    pub(crate) fn answered(self: &Rc<Self>, host: &HostPool, status: u16) {
         self.judge(host, Observation::Answer(status));
     }
 
     /// An attempt failed without an answer.
-    pub(crate) fn failed(self: &Rc<Self>, host: &Host, failure: AttemptFailure) {
+    pub(crate) fn failed(self: &Rc<Self>, host: &HostPool, failure: AttemptFailure) {
         self.judge(host, Observation::Failure(failure));
     }
 
     /// A connection was made: it ends a run of local failures.
-    pub(crate) fn connected(self: &Rc<Self>, host: &Host) {
+    pub(crate) fn connected(self: &Rc<Self>, host: &HostPool) {
         self.judge(host, Observation::Connected);
     }
 
-    fn judge(self: &Rc<Self>, host: &Host, result: Observation) {
+    fn judge(self: &Rc<Self>, host: &HostPool, result: Observation) {
         let detector = self.detector.borrow();
         let Some(running) = detector.as_ref() else {
             return;
@@ -306,21 +289,10 @@ impl ClusterRuntime {
             && let Some(host) = self.hosts.borrow().get(&ejection.endpoint.id())
         {
             // Observed (case od_inflight_on_ejection): requests in flight end, then connections close.
-            host.pool.drain();
+            host.drain();
         }
         let event = Event::Ejection(ejection.event(&self.name));
         self.seams.observer.observe(self.seams.now(), &event);
-    }
-}
-
-impl Host {
-    pub(crate) fn workload(&self) -> Arc<str> {
-        self.endpoint.workload().clone()
-    }
-
-    /// Counts a request in flight until it is dropped.
-    pub(crate) fn begin(&self, now: Instant) -> ActiveRequest {
-        self.endpoint.begin(now)
     }
 }
 

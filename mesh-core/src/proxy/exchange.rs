@@ -11,6 +11,7 @@ use std::sync::Arc;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Uri, request};
 
+use super::headers::Seen;
 use super::request_body::RequestBody;
 use super::serve::Activity;
 use crate::policy::Route;
@@ -115,6 +116,7 @@ impl Exchange {
     pub(crate) fn new(
         downstream: Rc<Downstream>,
         head: &request::Parts,
+        seen: Seen,
         trace: TraceContext,
     ) -> Self {
         let start = downstream.seams.now();
@@ -135,7 +137,7 @@ impl Exchange {
             body: None,
             response_bytes: 0,
             timing: RequestTiming::default(),
-            grpc: super::headers::is_grpc(&head.headers),
+            grpc: seen.is_grpc(&head.headers),
             notes: downstream.notes(head),
             end: None,
             downstream,

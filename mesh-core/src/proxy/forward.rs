@@ -18,11 +18,11 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, requ
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use super::cluster::{ClusterRuntime, Host};
-use super::exchange::Exchange;
+use super::cluster::ClusterRuntime;
+use super::exchange::{Downstream, Exchange};
 use super::failure::AttemptFailure;
 use super::headers;
-use super::pool::{ConnectFailure, Lease};
+use super::pool::{ConnectFailure, HostPool, Lease};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
@@ -31,7 +31,7 @@ use crate::policy::RetryPolicy;
 use crate::resilience;
 use crate::resilience::{AttemptOutcome, Permit, RetryDecision, RetryState};
 use crate::route::Choice;
-use crate::seam::{BoxSleep, Instant, Seams};
+use crate::seam::{BoxSleep, Instant};
 use crate::telemetry::{Mechanism, ResponseFlag, ResponseFlags, TlsState};
 
 /// What the route says about this request.
@@ -50,7 +50,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) struct ActiveAttempt {
     lease: Lease,
     _use: ActiveRequest,
-    _request: Rc<Permit>,
+    request: Option<Permit>,
 }
 
 impl ActiveAttempt {
@@ -58,13 +58,18 @@ impl ActiveAttempt {
     pub(crate) fn finish(self) {
         self.lease.finish();
     }
+
+    /// Nobody will read the answer; the request keeps its place.
+    fn abandon(self) -> Option<Permit> {
+        self.request
+    }
 }
 
 /// The route timeout: a timer that starts when the request has been received completely.
 struct Deadline {
     timeout: Option<Duration>,
     body: RequestBody,
-    seams: Seams,
+    downstream: Rc<Downstream>,
     armed: Option<BoxSleep>,
 }
 
@@ -86,7 +91,7 @@ impl Deadline {
             return Poll::Pending;
         };
         if self.armed.is_none() && self.body.poll_ended(cx).is_ready() {
-            let clock = &self.seams.clock;
+            let clock = &self.downstream.seams.clock;
             self.armed = Some(clock.sleep_until(clock.now() + timeout));
         }
         match &mut self.armed {
@@ -136,10 +141,9 @@ pub(crate) async fn forward(
     mut exchange: Box<Exchange>,
     cluster: &Rc<ClusterRuntime>,
     terms: Terms<'_>,
-    head: Box<request::Parts>,
+    mut head: Box<request::Parts>,
     body: RequestBody,
 ) -> Response<ResponseBody> {
-    let seams = exchange.seams().clone();
     exchange.cluster = Some(cluster.name());
     exchange.body = Some(body.clone());
     let Some(permit) = cluster.admit() else {
@@ -149,18 +153,18 @@ pub(crate) async fn forward(
     };
     let mut run = Run {
         cluster,
-        head: &head,
+        head: &mut head,
         body: &body,
-        permit: Rc::new(permit),
+        permit: Some(permit),
+        trying: None,
         tried: Vec::new(),
         retries: RetryState::new(terms.retry),
         deadline: Deadline {
             timeout: terms.timeout,
             body: body.clone(),
-            seams: seams.clone(),
+            downstream: exchange.downstream.clone(),
             armed: None,
         },
-        seams,
     };
     loop {
         exchange.attempts += 1;
@@ -175,7 +179,7 @@ pub(crate) async fn forward(
         let RetryDecision::Retry(wait) = decision else {
             return run.answer(exchange, &terms, outcome, decision);
         };
-        drop(outcome);
+        run.discard(outcome);
         exchange.mechanism(Mechanism::Retry, "");
         if run.back_off(&mut exchange, wait).await.is_err() {
             exchange.mechanism(Mechanism::Timeout, "");
@@ -186,29 +190,39 @@ pub(crate) async fn forward(
 
 struct Run<'a> {
     cluster: &'a Rc<ClusterRuntime>,
-    head: &'a request::Parts,
+    head: &'a mut request::Parts,
     body: &'a RequestBody,
-    permit: Rc<Permit>,
-    tried: Vec<Rc<Host>>,
+    /// The place among the cluster's requests, until an answer takes it along.
+    permit: Option<Permit>,
+    trying: Option<Rc<HostPool>>,
+    tried: Vec<Rc<HostPool>>,
     retries: RetryState,
     deadline: Deadline,
-    seams: Seams,
 }
 
 impl Run<'_> {
+    /// Lets go of an attempt that another one follows.
+    fn discard(&mut self, outcome: Outcome) {
+        if let Outcome::Answer(_, attempt) = outcome {
+            self.permit = attempt.abandon();
+        }
+        self.tried.extend(self.trying.take());
+    }
+
     async fn back_off(
         &mut self,
         exchange: &mut Exchange,
         wait: Duration,
     ) -> Result<(), DeadlinePassed> {
-        let since = self.seams.now();
+        let since = exchange.seams().now();
         let slept = if wait.is_zero() {
             Ok(())
         } else {
-            let sleep = self.seams.clock.sleep_until(since + wait);
+            let sleep = exchange.seams().clock.sleep_until(since + wait);
             self.deadline.bound(sleep).await
         };
-        exchange.timing.backoff += self.seams.now().since(since);
+        let spent = exchange.seams().now().since(since);
+        exchange.timing.backoff += spent;
         slept
     }
 
@@ -217,7 +231,8 @@ impl Run<'_> {
         exchange: &mut Exchange,
         terms: &Terms<'_>,
     ) -> Result<Outcome, DeadlinePassed> {
-        let start = self.seams.now();
+        let downstream = exchange.downstream.clone();
+        let start = downstream.seams.now();
         let Some(pick) = self.cluster.pick(terms.hash, terms.retry, &self.tried) else {
             exchange.upstream = None;
             exchange.note(|notes| notes.upstream_host = None);
@@ -237,18 +252,22 @@ impl Run<'_> {
             exchange.mechanism(Mechanism::LocalityFailover, "");
         }
         let host = pick.host;
-        self.tried.push(host.clone());
+        self.trying = Some(host.clone());
         exchange.upstream = Some(host.workload());
-        exchange.note(|notes| notes.upstream_host = Some(host.pool.address));
-        let mut watch = AttemptWatch::new(exchange, self.cluster, host.clone(), start);
+        exchange.note(|notes| notes.upstream_host = Some(host.address()));
+        let mut watch = AttemptWatch::new(exchange, self.cluster, host, start);
         let try_deadline = terms
             .retry
             .per_try_timeout
             .map_or(Instant::NEVER, |t| start + t);
+        let head = AttemptHead {
+            is_last: self.retries.is_last(),
+            parts: &mut *self.head,
+        };
         let work = crate::seam::timeout_at(
-            &*self.seams.clock,
+            &*downstream.seams.clock,
             try_deadline,
-            watch.run(self.head, self.body, self.permit.clone()),
+            watch.run(head, self.body, &mut self.permit),
         );
         let ended = self.deadline.bound(work).await;
         let outcome = match ended {
@@ -353,7 +372,7 @@ impl Run<'_> {
 struct AttemptWatch<'a> {
     exchange: &'a mut Exchange,
     cluster: &'a Rc<ClusterRuntime>,
-    host: Rc<Host>,
+    host: Rc<HostPool>,
     start: Instant,
     /// Since when it waits for a connection, then since when it waits for the answer.
     since: Instant,
@@ -366,7 +385,7 @@ impl<'a> AttemptWatch<'a> {
     fn new(
         exchange: &'a mut Exchange,
         cluster: &'a Rc<ClusterRuntime>,
-        host: Rc<Host>,
+        host: Rc<HostPool>,
         start: Instant,
     ) -> Self {
         Self {
@@ -383,13 +402,13 @@ impl<'a> AttemptWatch<'a> {
 
     async fn run(
         &mut self,
-        head: &request::Parts,
+        mut head: AttemptHead<'_>,
         body: &RequestBody,
-        permit: Rc<Permit>,
+        permit: &mut Option<Permit>,
     ) -> Outcome {
         let mut usage = self.host.begin(self.start);
         loop {
-            let mut lease = match self.host.pool.acquire().await {
+            let mut lease = match self.host.acquire().await {
                 Ok(lease) => lease,
                 Err(failure) => return Outcome::Failed(AttemptFailure::Connect(failure)),
             };
@@ -401,7 +420,7 @@ impl<'a> AttemptWatch<'a> {
             if fresh && !unjudged {
                 self.cluster.connected(&self.host);
             }
-            let request = upstream_request(head, self.exchange, body, &lease);
+            let request = upstream_request(&mut head, self.exchange, body, &lease);
             let sent = lease.send(request).await;
             if let Some(why) = lease.refusal() {
                 let why = format!("TLS error: {why}").into();
@@ -420,11 +439,14 @@ impl<'a> AttemptWatch<'a> {
                     let attempt = ActiveAttempt {
                         lease,
                         _use: usage,
-                        _request: permit,
+                        request: permit.take(),
                     };
                     return Outcome::Answer(response, attempt);
                 }
-                Err(failure) => {
+                Err(mut failure) => {
+                    if let Some(unsent) = &mut failure.unsent {
+                        head.parts.headers = std::mem::take(unsent.headers_mut());
+                    }
                     let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
                     // A kept connection closed just before it was used: another one serves,
                     // and nobody notices (observed: case conn_keepalive).
@@ -499,16 +521,35 @@ impl Drop for AttemptWatch<'_> {
     }
 }
 
+/// The request's head, for one attempt.
+struct AttemptHead<'a> {
+    parts: &'a mut request::Parts,
+    /// No other attempt will need it.
+    is_last: bool,
+}
+
+impl AttemptHead<'_> {
+    /// The headers to send. The last attempt takes them; those that it did not send after all
+    /// are to be put back.
+    fn headers(&mut self) -> HeaderMap {
+        match self.is_last {
+            true => std::mem::take(&mut self.parts.headers),
+            false => self.parts.headers.clone(),
+        }
+    }
+}
+
 /// The request as this attempt sends it.
 fn upstream_request(
-    head: &request::Parts,
+    head: &mut AttemptHead<'_>,
     exchange: &Exchange,
     body: &RequestBody,
     lease: &Lease,
 ) -> Request<super::request_body::AttemptBody> {
     let mut request = Request::new(body.attempt());
+    *request.headers_mut() = head.headers();
+    let head = &*head.parts;
     *request.method_mut() = head.method.clone();
-    *request.headers_mut() = head.headers.clone();
     let path = head.uri.path_and_query().cloned();
     if lease.is_http2() {
         let mut parts = http::uri::Parts::default();

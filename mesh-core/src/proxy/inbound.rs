@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::cluster::ClusterRuntime;
 use super::exchange::{Downstream, Exchange};
 use super::forward::{self, Terms};
+use super::headers::{self, Seen};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
@@ -175,15 +176,16 @@ impl InboundPort {
         mut head: Box<request::Parts>,
         body: Incoming,
     ) -> Response<ResponseBody> {
+        let seen = Seen::strip(&mut head.headers);
         let refusal = self.core.sanitize(&mut head);
-        let trace = self.core.continue_trace(&mut head.headers);
-        let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
+        let trace = self.core.continue_trace(&mut head.headers, seen);
+        let mut exchange = Box::new(Exchange::new(downstream, &head, seen, trace));
         self.core.spend_proxy_time().await;
         if let Some(refusal) = refusal {
             return forward::local_response(exchange, refusal);
         }
         // Policy sees what the app will see, and no more.
-        self.identify(&mut head.headers, &exchange);
+        identify(&mut head.headers, seen, &exchange);
         let config = self.config.borrow().clone();
         if let Some(details) = self.denied(&config, &exchange, &head) {
             exchange.mechanism(Mechanism::Denied, &details);
@@ -238,13 +240,21 @@ impl InboundPort {
         let verdict = authz::decide(&config.authorization, &request);
         (!verdict.allowed).then(|| verdict.to_string())
     }
+}
 
-    fn identify(&self, headers: &mut http::HeaderMap, exchange: &Exchange) {
-        use super::headers::{FORWARDED_PROTO, set_client_cert};
-        set_client_cert(headers, exchange.downstream.client_cert.as_ref());
-        if !headers.contains_key(FORWARDED_PROTO) {
-            headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+/// Tells the app who its peer is.
+fn identify(map: &mut http::HeaderMap, seen: Seen, exchange: &Exchange) {
+    let own = exchange.downstream.client_cert.as_ref();
+    match own {
+        Some(own) if !seen.client_cert => {
+            map.insert(headers::CLIENT_CERT, own.clone());
         }
+        _ if seen.client_cert => headers::set_client_cert(map, own),
+        _ => {}
+    }
+    if !seen.forwarded_proto {
+        let scheme = HeaderValue::from_static("http");
+        map.insert(headers::FORWARDED_PROTO, scheme);
     }
 }
 

@@ -56,7 +56,7 @@ async fn deliver(
     };
     let host = picked.host;
     let _active = host.begin(start);
-    let Ok(mut lease) = host.pool.acquire().await else {
+    let Ok(mut lease) = host.acquire().await else {
         let flags = ResponseFlag::UpstreamConnectionFailure.into();
         return observe(
             core,

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use super::cluster::ClusterRuntime;
 use super::exchange::{Downstream, Exchange};
 use super::forward::{self, Terms};
-use super::headers;
+use super::headers::{self, Seen};
 use super::mirror;
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
@@ -79,10 +79,11 @@ impl Outbound {
         mut head: Box<request::Parts>,
         body: Incoming,
     ) -> Response<ResponseBody> {
+        let seen = Seen::strip(&mut head.headers);
         let refusal = core.sanitize(&mut head);
-        let trace = core.continue_trace(&mut head.headers);
+        let trace = core.continue_trace(&mut head.headers, seen);
         let peer = Some(downstream.peer_address);
-        let mut exchange = Box::new(Exchange::new(downstream, &head, trace));
+        let mut exchange = Box::new(Exchange::new(downstream, &head, seen, trace));
         core.spend_proxy_time().await;
         if let Some(refusal) = refusal {
             return forward::local_response(exchange, refusal);
@@ -90,9 +91,13 @@ impl Outbound {
         if exchange.authority.is_empty() {
             return forward::local_response(exchange, LocalReply::no_host_header());
         }
-        headers::strip_controls(&mut head.headers);
-        // The app has no certificate, whatever it says (Envoy's default: `SANITIZE`).
-        headers::set_client_cert(&mut head.headers, None);
+        if seen.controls {
+            headers::strip_controls(&mut head.headers);
+        }
+        if seen.client_cert {
+            // The app has no certificate, whatever it says (Envoy's default: `SANITIZE`).
+            headers::set_client_cert(&mut head.headers, None);
+        }
         let decision = {
             let view = RequestView::of(&head, port_of(&exchange.authority), peer);
             self.router.route(&view, &mut self.rng.borrow_mut())

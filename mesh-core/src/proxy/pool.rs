@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use super::request_body::AttemptBody;
 use super::transport::{Transport, Verdict};
+use crate::balance::{ActiveRequest, EndpointState};
 use crate::policy::ConnectionPool;
 use crate::resilience::{Breaker, Permit};
 use crate::seam::{BoxSleep, Executor, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
@@ -55,15 +56,41 @@ pub(crate) struct PoolSettings {
     pub(crate) limits: ConnectionPool,
 }
 
-/// The pool of one endpoint.
+/// What each request asks of the settings, at hand.
+#[derive(Clone, Copy)]
+struct Limits {
+    http2: bool,
+    /// Streams at once on a connection, at least 1.
+    streams: u32,
+    /// Requests of a connection's life; 0 is no limit.
+    requests: u32,
+    age: Option<Duration>,
+}
+
+impl Limits {
+    fn new(settings: &PoolSettings, secure: &dyn Secure) -> Self {
+        let limits = &settings.limits;
+        Self {
+            http2: secure.http2(),
+            streams: limits.streams_max.max(1),
+            requests: limits.requests_per_connection_max,
+            age: limits.connection_age_max,
+        }
+    }
+}
+
+/// An endpoint and the pool of connections to it.
 pub(crate) struct HostPool {
+    pub(crate) endpoint: Rc<EndpointState>,
+    /// Whether connections are made as to an endpoint with a sidecar.
+    pub(crate) meshed: Cell<bool>,
     seams: Seams,
     timer: HyperTimer,
     settings: RefCell<Rc<PoolSettings>>,
     breaker: Rc<Breaker>,
-    pub(crate) address: SocketAddr,
-    pub(crate) workload: Arc<str>,
     secure: RefCell<Rc<dyn Secure>>,
+    /// Follows `settings` and `secure`.
+    limits: Cell<Limits>,
     shared: RefCell<Vec<Rc<H2Connection>>>,
     idle: RefCell<Vec<H1Connection>>,
     connecting: Cell<u32>,
@@ -76,7 +103,7 @@ pub(crate) struct HostPool {
 }
 
 struct H2Connection {
-    sender: http2::SendRequest<AttemptBody>,
+    sender: RefCell<http2::SendRequest<AttemptBody>>,
     active: Cell<u32>,
     served: Cell<u32>,
     born: Instant,
@@ -121,17 +148,17 @@ impl HostPool {
         seams: Seams,
         settings: Rc<PoolSettings>,
         breaker: Rc<Breaker>,
-        address: SocketAddr,
-        workload: Arc<str>,
+        endpoint: Rc<EndpointState>,
         secure: Rc<dyn Secure>,
     ) -> Rc<Self> {
         Rc::new_cyclic(|own| Self {
+            meshed: Cell::new(endpoint.meshed()),
+            endpoint,
             timer: HyperTimer::new(seams.clock.clone()),
             seams,
+            limits: Cell::new(Limits::new(&settings, &*secure)),
             settings: RefCell::new(settings),
             breaker,
-            address,
-            workload,
             secure: RefCell::new(secure),
             shared: RefCell::default(),
             idle: RefCell::default(),
@@ -146,12 +173,31 @@ impl HostPool {
 
     /// Applies new settings to connections made and returned from now on.
     pub(crate) fn configure(&self, settings: Rc<PoolSettings>) {
+        self.limits
+            .set(Limits::new(&settings, &**self.secure.borrow()));
         *self.settings.borrow_mut() = settings;
+    }
+
+    /// Where to connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.endpoint.address()
+    }
+
+    /// The workload's name.
+    pub(crate) fn workload(&self) -> Arc<str> {
+        self.endpoint.workload().clone()
+    }
+
+    /// Counts a request in flight until it is dropped.
+    pub(crate) fn begin(&self, now: Instant) -> ActiveRequest {
+        self.endpoint.begin(now)
     }
 
     /// Secures connections in another way from now on. None made in the old way serves another
     /// request: to whom it leads, and who can read it, may no longer be what policy says.
     pub(crate) fn resecure(&self, secure: Rc<dyn Secure>) {
+        self.limits
+            .set(Limits::new(&self.settings.borrow(), &*secure));
         *self.secure.borrow_mut() = secure;
         self.drain();
     }
@@ -188,21 +234,9 @@ impl HostPool {
 
     /// A free connection, if there is one.
     fn ready(&self) -> Option<Lease> {
-        let settings = self.settings.borrow();
-        if self.secure.borrow().http2() {
-            let mut shared = self.shared.borrow_mut();
-            shared.retain(|c| !c.sender.is_closed() && !c.draining.get());
-            let found = shared
-                .iter()
-                .find(|c| c.active.get() < settings.limits.streams_max.max(1))?
-                .clone();
-            let served = found.served.get() + 1;
-            found.served.set(served);
-            found.active.set(found.active.get() + 1);
-            if self.is_spent(&settings, served, found.born) {
-                found.draining.set(true);
-                shared.retain(|c| !c.draining.get());
-            }
+        let limits = self.limits.get();
+        if limits.http2 {
+            let found = self.free_stream(limits)?;
             return Some(self.lease(LeaseKind::H2(found)));
         }
         let mut idle = self.idle.borrow_mut();
@@ -216,6 +250,22 @@ impl HostPool {
         None
     }
 
+    /// The first HTTP/2 connection with room for another request, which it counts.
+    fn free_stream(&self, limits: Limits) -> Option<Rc<H2Connection>> {
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|c| !c.draining.get() && !c.sender.borrow().is_closed());
+        let has_room = |c: &&Rc<H2Connection>| c.active.get() < limits.streams;
+        let found = shared.iter().find(has_room)?.clone();
+        let served = found.served.get() + 1;
+        found.served.set(served);
+        found.active.set(found.active.get() + 1);
+        if self.is_spent(limits, served, found.born) {
+            found.draining.set(true);
+            shared.retain(|c| !c.draining.get());
+        }
+        Some(found)
+    }
+
     fn lease(&self, kind: LeaseKind) -> Lease {
         Lease {
             kind: Some(kind),
@@ -224,21 +274,20 @@ impl HostPool {
     }
 
     /// Whether a connection has served its share or reached its age.
-    fn is_spent(&self, settings: &PoolSettings, served: u32, born: Instant) -> bool {
-        let limits = &settings.limits;
-        let used_up =
-            limits.requests_per_connection_max > 0 && served >= limits.requests_per_connection_max;
+    fn is_spent(&self, limits: Limits, served: u32, born: Instant) -> bool {
+        let used_up = limits.requests > 0 && served >= limits.requests;
         used_up
             || limits
-                .connection_age_max
+                .age
                 .is_some_and(|age| self.seams.now().since(born) >= age)
     }
 
     fn connect_if_needed(&self) {
         self.forget_gone();
         let waiting = self.waiting.borrow().len() as u64;
-        let per_connection = match self.secure.borrow().http2() {
-            true => u64::from(self.settings.borrow().limits.streams_max.max(1)),
+        let limits = self.limits.get();
+        let per_connection = match limits.http2 {
+            true => u64::from(limits.streams),
             false => 1,
         };
         while u64::from(self.connecting.get()) * per_connection < waiting {
@@ -310,7 +359,7 @@ impl HostPool {
         start: Instant,
     ) -> Result<LeaseKind, ConnectFailure> {
         let failed = |why: String| ConnectFailure::Failed(why.into());
-        let connection = self.seams.network.connect(self.address).await;
+        let connection = self.seams.network.connect(self.address()).await;
         let io = connection.map_err(|e| failed(e.kind().to_string()))?.io;
         let http2 = secure.http2();
         let transport = secure.secure(io).await.map_err(|why| {
@@ -329,7 +378,7 @@ impl HostPool {
                 .spawn(async move { open.closed(driver.await.err()) });
             let now = self.seams.now();
             return Ok(LeaseKind::H2(Rc::new(H2Connection {
-                sender,
+                sender: RefCell::new(sender),
                 active: Cell::new(0),
                 served: Cell::new(0),
                 born: now,
@@ -381,8 +430,8 @@ impl HostPool {
                 }
             }
             LeaseKind::H1(mut connection) => {
-                let settings = self.settings.borrow().clone();
-                let spent = self.is_spent(&settings, connection.served, connection.born)
+                let limits = self.limits.get();
+                let spent = self.is_spent(limits, connection.served, connection.born)
                     || connection.drains != self.drains.get();
                 if spent || connection.sender.is_closed() {
                     drop(connection);
@@ -454,7 +503,7 @@ impl HostPool {
             } else {
                 c.idle_since.get()
             };
-            !c.sender.is_closed() && keep(busy_since)
+            !c.sender.borrow().is_closed() && keep(busy_since)
         });
         if next.is_none() {
             self.reaper.set(false);
@@ -476,8 +525,8 @@ impl HostPool {
         let settings = self.settings.borrow().clone();
         let event = ConnectionEvent {
             cluster: &settings.cluster,
-            upstream: &self.workload,
-            address: self.address,
+            upstream: self.endpoint.workload(),
+            address: self.address(),
             what,
             why,
             duration: now.since(start),
@@ -623,8 +672,8 @@ impl Lease {
                 connection.sender.try_send_request(request).await
             }
             Some(LeaseKind::H2(connection)) => {
-                let mut sender = connection.sender.clone();
-                sender.try_send_request(request).await
+                let sent = connection.sender.borrow_mut().try_send_request(request);
+                sent.await
             }
             None => unreachable!("a lease has its connection until it is dropped"),
         };

@@ -49,10 +49,11 @@ pub(crate) async fn serve_http<F, S>(
 {
     let seams = &downstream.seams;
     let builder = http_builder(Executor(seams.spawn.clone()), timer);
-    // Boxed, because it is handed through every filter, and a head is big to move.
+    // The head is boxed, because it is handed through every filter and big to move. So is the future:
+    // hyper keeps it inside its connection, where it would touch a connection's worth of cold memory.
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (head, body) = request.into_parts();
-        service(Box::new(head), body)
+        Box::pin(service(Box::new(head), body))
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
     let mut retired = pin!(retired);

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::cluster::ClusterRuntime;
 use super::exchange::Addressed;
-use super::headers;
+use super::headers::{self, Seen};
 use super::inbound::InboundPort;
 use super::outbound::Outbound;
 use super::path;
@@ -222,10 +222,9 @@ impl Core {
         self.timer.clone()
     }
 
-    /// Brings a request into the form that everything after it relies on: no headers of the
-    /// connection's own, one spelling for its path. The answer, when it has no such form.
+    /// Brings a request's path into the one spelling that everything after it relies on. The answer,
+    /// when it has none, or its method.
     pub(crate) fn sanitize(&self, head: &mut request::Parts) -> Option<LocalReply> {
-        headers::strip_hop_by_hop(&mut head.headers, true);
         if head.method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
             return Some(LocalReply::bad_method());
         }
@@ -339,18 +338,16 @@ impl Core {
     }
 
     /// Continues the request's trace with a span of this proxy's own, or starts one.
-    pub(crate) fn continue_trace(&self, map: &mut HeaderMap) -> TraceContext {
+    pub(crate) fn continue_trace(&self, map: &mut HeaderMap, seen: Seen) -> TraceContext {
         let rng = &mut *self.rng.borrow_mut();
-        let context = match TraceContext::extract(map) {
-            Some(context) => context.child(rng),
-            None => TraceContext::start(rng),
-        };
-        context.inject(map);
-        let id = match map.get(headers::REQUEST_ID) {
-            Some(id) => headers::own_copy(id),
-            None => request_id(u128::from(rng.bits()) << 64 | u128::from(rng.bits())),
-        };
-        map.insert(headers::REQUEST_ID, unindexed(id));
+        let context = TraceContext::pass(map, seen.b3, rng);
+        match map.get_mut(headers::REQUEST_ID) {
+            Some(id) => *id = unindexed(headers::own_copy(id)),
+            None => {
+                let bits = u128::from(rng.bits()) << 64 | u128::from(rng.bits());
+                map.insert(headers::REQUEST_ID, unindexed(request_id(bits)));
+            }
+        }
         context
     }
 

@@ -121,6 +121,11 @@ impl RetryState {
         RetryDecision::Retry(backoff(&policy.backoff, self.made, rng))
     }
 
+    /// Whether no retry can follow the attempt that is made now.
+    pub fn is_last(&self) -> bool {
+        self.left == 0
+    }
+
     /// Retries made so far; the next attempt's number is two more.
     pub fn made(&self) -> u32 {
         self.made

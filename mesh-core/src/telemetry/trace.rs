@@ -5,6 +5,7 @@
 //! that each hop is a span of its own (W3C Trace Context, 2021; the B3
 //! specification of OpenZipkin).
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::seam::Rng;
@@ -70,6 +71,30 @@ impl TraceContext {
         Self { span, ..self }
     }
 
+    /// What a proxy does: continues the trace of `headers` with a span of its own, or starts one,
+    /// and writes it back. `b3` says whether any header of B3's is there.
+    pub(crate) fn pass(headers: &mut HeaderMap, b3: bool, rng: &mut Rng) -> Self {
+        let parent = match headers.get(TRACEPARENT) {
+            Some(value) => value.to_str().ok().and_then(parse_traceparent),
+            None => None,
+        };
+        let parent = match parent {
+            None if b3 => Self::extract(headers),
+            parent => parent,
+        };
+        let context = match parent {
+            Some(parent) => parent.child(rng),
+            None => Self::start(rng),
+        };
+        match b3 {
+            true => context.inject(headers),
+            false => {
+                headers.insert(TRACEPARENT, unindexed(context.traceparent()));
+            }
+        }
+        context
+    }
+
     /// Writes the context into `headers`: always as `traceparent`, and as B3 where B3 was used.
     pub fn inject(&self, headers: &mut HeaderMap) {
         headers.insert(TRACEPARENT, unindexed(self.traceparent()));
@@ -122,37 +147,33 @@ pub fn request_id(bits: u128) -> HeaderValue {
     ascii(text)
 }
 
+/// Owned, so that a copy of the headers shares it: of a plain slice, the first copy costs an allocation.
 fn ascii<const N: usize>(text: [u8; N]) -> HeaderValue {
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits and dashes are legal in a header")
+    HeaderValue::from_maybe_shared(Bytes::from_owner(text))
+        .expect("hexadecimal digits and dashes are legal in a header")
 }
 
 /// The low `4 N` bits of `value`.
 fn hex<const N: usize>(value: u128) -> [u8; N] {
-    let bytes = value.to_be_bytes();
-    std::array::from_fn(|i| {
-        let digit = 32 - N + i;
-        let byte = bytes[digit / 2];
-        let nibble = if digit.is_multiple_of(2) {
-            byte >> 4
-        } else {
-            byte & 15
-        };
-        b"0123456789abcdef"[usize::from(nibble)]
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; N];
+    for (pair, byte) in text.rchunks_exact_mut(2).zip(value.to_le_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
 }
 
+/// `version-trace-span-flags`, and more after another dash in versions to come.
 fn parse_traceparent(text: &str) -> Option<TraceContext> {
-    let mut parts = text.split('-');
-    let version = parts.next()?;
-    let (trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?);
-    let known = version.len() == 2 && version != "ff";
-    if !known || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
+    let dash = |at| text.as_bytes().get(at).is_none_or(|byte| *byte == b'-');
+    if ![2, 35, 52, 55].into_iter().all(dash) || number(text.get(..2)?)? == 0xff {
         return None;
     }
     Some(TraceContext {
-        trace: trace_id(trace)?,
-        span: number(span).filter(|s| *s != 0)?,
-        sampled: number(flags)? & 1 == 1,
+        trace: trace_id(text.get(3..35)?)?,
+        span: number(text.get(36..52)?).filter(|s| *s != 0)?,
+        sampled: number(text.get(53..55)?)? & 1 == 1,
     })
 }
 
