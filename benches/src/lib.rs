@@ -14,5 +14,9 @@ pub mod scenario;
 pub mod sidecars;
 mod tls;
 
+/// The allocator of the `meshquake` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use load::{Answers, Tally};
 pub use pod::Pod;

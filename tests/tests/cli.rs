@@ -249,6 +249,18 @@ fn two_scenarios_of_one_name_do_not_share_a_result() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_says_so_and_keeps_what_it_has() {
+    interrupted_by("-INT");
+}
+
+/// How CI systems and `timeout` end a job.
+#[cfg(unix)]
+#[test]
+fn a_terminated_run_says_so_and_keeps_what_it_has() {
+    interrupted_by("-TERM");
+}
+
+#[cfg(unix)]
+fn interrupted_by(signal: &str) {
     use std::io::Read as _;
     use std::process::{Command, Stdio};
 
@@ -265,7 +277,7 @@ fn an_interrupted_run_says_so_and_keeps_what_it_has() {
         std::thread::yield_now();
     }
     let interrupted = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &child.id().to_string()])
         .status();
     assert!(interrupted.unwrap().success());
     let mut text = String::new();

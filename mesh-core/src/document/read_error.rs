@@ -91,6 +91,11 @@ fn listed(names: &[&str]) -> String {
     quoted.join(", ")
 }
 
+/// How to write a number where text is wanted: what a mesh calls text is often a time.
+fn as_text(number: impl fmt::Display) -> String {
+    format!("put it in quotes: \"{number}\", or give it its unit if it is a time: {number}s")
+}
+
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)
@@ -111,12 +116,8 @@ impl de::Error for ReadError {
             Unexpected::Bool(value) if wants_text(&expected) => {
                 error.help(format!("put it in quotes: \"{value}\""))
             }
-            Unexpected::Signed(value) if wants_text(&expected) => {
-                error.help(format!("put it in quotes: \"{value}\""))
-            }
-            Unexpected::Unsigned(value) if wants_text(&expected) => {
-                error.help(format!("put it in quotes: \"{value}\""))
-            }
+            Unexpected::Signed(value) if wants_text(&expected) => error.help(as_text(value)),
+            Unexpected::Unsigned(value) if wants_text(&expected) => error.help(as_text(value)),
             Unexpected::Float(_) if wants_text(&expected) => error.help("put it in quotes"),
             _ => error,
         }

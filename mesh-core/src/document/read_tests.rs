@@ -88,7 +88,7 @@ fn a_number_where_text_is_wanted_is_blamed_where_it_stands() {
     4 |   version: 1
       |            ^
       |
-      = help: put it in quotes: "1"
+      = help: put it in quotes: "1", or give it its unit if it is a time: 1s
     "#);
 }
 

@@ -163,6 +163,7 @@ impl Exchange {
     }
 
     /// A mechanism acted on this request.
+    #[cold]
     pub(crate) fn mechanism(&self, mechanism: Mechanism, detail: &str) {
         let subject = self.cluster.as_deref().unwrap_or(&self.authority);
         let event = Event::Mechanism(MechanismEvent {

@@ -22,7 +22,7 @@ use super::cluster::ClusterRuntime;
 use super::exchange::{Downstream, Exchange};
 use super::failure::AttemptFailure;
 use super::headers;
-use super::pool::{ConnectFailure, HostPool, Lease};
+use super::pool::{ConnectFailure, HostPool, Lease, SendFailure};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
@@ -202,6 +202,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Lets go of an attempt that another one follows.
+    #[cold]
     fn discard(&mut self, outcome: Outcome) {
         if let Outcome::Answer(_, attempt) = outcome {
             self.permit = attempt.abandon();
@@ -344,25 +345,7 @@ impl Run<'_> {
                 let armed = self.deadline.armed;
                 head.map(|()| ResponseBody::upstream(body, attempt, armed, exchange))
             }
-            Outcome::Failed(failure) => {
-                if failure == AttemptFailure::Connect(ConnectFailure::Overflow) {
-                    exchange.mechanism(Mechanism::Overflow, "pending");
-                }
-                let mut local = failure.reply();
-                if let AttemptFailure::Connect(ConnectFailure::Failed(why)) = &failure {
-                    exchange.note(|notes| notes.connect_failure = Some(why.clone()));
-                }
-                if let AttemptFailure::Connect(ConnectFailure::Failed(why)) = &failure
-                    && why.starts_with("TLS error")
-                {
-                    let details = format!(
-                        "upstream_reset_before_response_started{{remote_connection_failure|{why}}}"
-                    );
-                    exchange.details = Cow::Owned(details.replace(' ', "_"));
-                    local.details = "";
-                }
-                reply(exchange, local, terms)
-            }
+            Outcome::Failed(failure) => failed(exchange, terms, &failure),
             Outcome::NoHost => reply(exchange, LocalReply::no_healthy_upstream(), terms),
         }
     }
@@ -443,17 +426,15 @@ impl<'a> AttemptWatch<'a> {
                     };
                     return Outcome::Answer(response, attempt);
                 }
-                Err(mut failure) => {
-                    if let Some(unsent) = &mut failure.unsent {
-                        head.parts.headers = std::mem::take(unsent.headers_mut());
-                    }
-                    let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
+                Err(failure) => {
+                    let unsent = failure.unsent.is_some();
+                    let why = head.unsent(failure);
                     // A kept connection closed just before it was used: another one serves,
                     // and nobody notices (observed: case conn_keepalive).
                     let stale = AttemptFailure::ConnectionTermination {
                         before_request: true,
                     };
-                    if why == stale && failure.unsent.is_some() && !fresh {
+                    if why == stale && unsent && !fresh {
                         drop(lease);
                         continue;
                     }
@@ -498,6 +479,7 @@ impl<'a> AttemptWatch<'a> {
         self.emit(status, flags);
     }
 
+    #[cold]
     fn timed_out(mut self) {
         self.done = true;
         self.account();
@@ -536,6 +518,16 @@ impl AttemptHead<'_> {
             true => std::mem::take(&mut self.parts.headers),
             false => self.parts.headers.clone(),
         }
+    }
+
+    /// Takes back what was not sent, and says why.
+    #[cold]
+    fn unsent(&mut self, failure: SendFailure) -> AttemptFailure {
+        let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
+        if let Some(mut request) = failure.unsent {
+            self.parts.headers = std::mem::take(request.headers_mut());
+        }
+        why
     }
 }
 
@@ -590,7 +582,35 @@ fn finish_headers(map: &mut HeaderMap, terms: &Terms<'_>) {
     }
 }
 
+/// Answers for an attempt that failed and is not followed by another.
+#[cold]
+fn failed(
+    mut exchange: Box<Exchange>,
+    terms: &Terms<'_>,
+    failure: &AttemptFailure,
+) -> Response<ResponseBody> {
+    let mut local = failure.reply();
+    match failure {
+        AttemptFailure::Connect(ConnectFailure::Overflow) => {
+            exchange.mechanism(Mechanism::Overflow, "pending");
+        }
+        AttemptFailure::Connect(ConnectFailure::Failed(why)) => {
+            exchange.note(|notes| notes.connect_failure = Some(why.clone()));
+            if why.starts_with("TLS error") {
+                let details = format!(
+                    "upstream_reset_before_response_started{{remote_connection_failure|{why}}}"
+                );
+                exchange.details = Cow::Owned(details.replace(' ', "_"));
+                local.details = "";
+            }
+        }
+        _ => {}
+    }
+    reply(exchange, local, terms)
+}
+
 /// Answers with a local reply under a route.
+#[cold]
 pub(crate) fn reply(
     exchange: Box<Exchange>,
     local: LocalReply,
@@ -602,6 +622,7 @@ pub(crate) fn reply(
 }
 
 /// A local reply outside any route.
+#[cold]
 pub(crate) fn local_response(
     mut exchange: Box<Exchange>,
     local: LocalReply,

@@ -89,6 +89,7 @@ impl ResponseBody {
         self.exchange.complete();
     }
 
+    #[cold]
     fn abort(&mut self, flag: ResponseFlag, why: Cow<'static, str>) -> ResponseAborted {
         if let Kind::Upstream(upstream) = std::mem::replace(&mut self.kind, Kind::Done) {
             let now = self.exchange.seams().now();

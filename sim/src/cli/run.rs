@@ -71,8 +71,8 @@ fn same_stem(files: &[PathBuf]) -> Option<&PathBuf> {
     files.iter().find(|file| !seen.insert(file.file_stem()))
 }
 
-/// Ctrl-C ends the run at the next virtual instant, with everything recorded so far;
-/// a second one ends the process.
+/// Ctrl-C, or the signal by which CI systems end a job (SIGTERM), ends the run at the next virtual
+/// instant, with everything recorded so far; a second one ends the process.
 fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
