@@ -132,6 +132,7 @@ pub(super) fn route_to(name: &str, destinations: Vec<WeightedDestination>) -> Sc
 
 pub(super) fn rule(name: &str, hosts: &[HostPattern], routes: Vec<ScopedRoute>) -> RouteRule {
     RouteRule {
+        kind: "VirtualService".into(),
         name: format!("default/{name}"),
         namespace: "default".into(),
         hosts: hosts.to_vec(),

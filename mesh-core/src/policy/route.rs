@@ -10,7 +10,9 @@ use super::{Fraction, Origin, Pattern, Sourced};
 /// Routing rules for some hosts (one VirtualService, one HTTPRoute…).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteRule {
-    /// `namespace/name` of the object it came from.
+    /// The kind of the object it came from, such as `VirtualService`.
+    pub kind: String,
+    /// `namespace/name` of the object.
     pub name: String,
     /// The object's namespace.
     pub namespace: String,

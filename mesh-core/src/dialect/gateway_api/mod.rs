@@ -120,6 +120,7 @@ fn draft(namespace: &str, host: String, mut list: List<'_, '_>) -> Draft {
     };
     Draft {
         rule: RouteRule {
+            kind: list.oldest.kind.to_string(),
             name: list.oldest.reference(),
             namespace: namespace.to_owned(),
             hosts: vec![HostPattern::Exact(host)],

@@ -19,6 +19,7 @@ mod pods;
 mod requests;
 mod selectors;
 mod traffic;
+mod unknown;
 
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub(super) fn plan(
         &mesh.profile.cluster_domain,
         problems,
     );
+    let services = groups.services();
+    mesh.notes.extend(unknown::notes(&mesh, &services));
     let directory = Directory::new(&groups, &mesh, &layout.namespace);
     let apps = Apps::new(&groups, &directory, problems);
     cycles::check(&groups, &directory, &apps, problems);
@@ -83,7 +86,7 @@ pub(super) fn plan(
         duration: frame.duration,
         epoch: scenario.epoch.map_or(EPOCH, |moment| moment.0),
         mesh,
-        services: groups.services(),
+        services,
         pods,
         links: layout.links,
         traffic,

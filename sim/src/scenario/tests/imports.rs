@@ -136,6 +136,57 @@ fn mesh_configuration_may_stand_anywhere() {
 }
 
 #[test]
+fn routes_of_hosts_that_are_not_there_are_noted() {
+    let rule = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: slips }
+spec:
+  hosts: [reveiws]
+  http:
+  - match: [{ uri: { prefix: /old } }]
+    route: [{ destination: { host: ratings } }]
+  - route: [{ destination: { host: reviews } }]
+";
+    let scenario = scenario("mesh: { config: [m.yaml] }\ntopology: { import: [k.yaml] }\n");
+    let files = |mesh| {
+        [
+            ("s.yaml", &*scenario),
+            ("k.yaml", MANIFEST),
+            ("m.yaml", mesh),
+        ]
+    };
+    let notes = loaded(&files(rule)).plan.mesh.notes;
+    let told: Vec<String> = notes
+        .iter()
+        .map(|note| {
+            format!(
+                "{} {:?} {}: {}",
+                note.at.line, note.kind, note.object, note.message
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "2 NoEffect VirtualService default/slips: there is no service `reveiws.default.svc.cluster.local`: \
+             its routes take no requests",
+            "8 Suspicious VirtualService default/slips: there is no service `ratings.default.svc.cluster.local`: \
+             requests routed there are answered 503",
+        ]
+    );
+    let right = rule
+        .replace("reveiws", "reviews")
+        .replace("ratings", "reviews");
+    assert_eq!(loaded(&files(&right)).plan.mesh.notes, []);
+    let declared = format!(
+        "{}---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{ name: out }}\nspec: {{ hosts: [ratings.default.svc.cluster.local, reveiws.default.svc.cluster.local], ports: [{{ number: 80, name: http, protocol: HTTP }}], resolution: DNS }}\n",
+        rule
+    );
+    assert_eq!(loaded(&files(&declared)).plan.mesh.notes, []);
+}
+
+#[test]
 fn an_isotope_graph_brings_its_scripts() {
     let graph = "services:\n- name: a\n  script: [{ call: b }]\n- name: b\n  errorRate: 10%\n";
     let scenario = scenario(

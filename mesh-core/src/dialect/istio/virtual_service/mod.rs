@@ -137,6 +137,7 @@ fn draft(
         Precedence::of_virtual_service(&object.namespace, &visible_to, object.age.clone());
     Some(Draft {
         rule: RouteRule {
+            kind: object.kind.to_string(),
             name: object.reference(),
             namespace: object.namespace.clone(),
             hosts,

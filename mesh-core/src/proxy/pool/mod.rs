@@ -6,6 +6,9 @@
 //! and a connection that cannot be made fails every request that waits, as
 //! Envoy's connection pools do.
 
+mod lease;
+mod open;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,18 +16,18 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::request_body::AttemptBody;
-use super::transport::{Transport, Verdict};
+use self::lease::{H1Connection, H2Connection, LeaseKind};
+pub(crate) use self::lease::{Lease, SendFailure};
+use self::open::{OpenConnection, http2_client};
+use super::transport::Transport;
 use crate::balance::{ActiveRequest, EndpointState};
 use crate::policy::ConnectionPool;
 use crate::resilience::{Breaker, Permit};
-use crate::seam::{BoxSleep, Executor, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
+use crate::seam::{BoxSleep, HyperTimer, Instant, LocalBoxFuture, Seams, timeout_at};
 use crate::telemetry::{ConnectionEvent, Event, Mechanism, MechanismEvent, TlsState};
 
 /// Secures a fresh connection: a TLS handshake, or nothing.
@@ -100,47 +103,6 @@ pub(crate) struct HostPool {
     /// How often it was drained: a connection made before the last time is not kept.
     drains: Cell<u64>,
     own: Weak<Self>,
-}
-
-struct H2Connection {
-    sender: RefCell<http2::SendRequest<AttemptBody>>,
-    active: Cell<u32>,
-    served: Cell<u32>,
-    born: Instant,
-    idle_since: Cell<Instant>,
-    draining: Cell<bool>,
-    tls: TlsState,
-    verdict: Verdict,
-}
-
-struct H1Connection {
-    sender: http1::SendRequest<AttemptBody>,
-    served: u32,
-    born: Instant,
-    idle_since: Instant,
-    tls: TlsState,
-    verdict: Verdict,
-    /// The pool's drains when it was made.
-    drains: u64,
-}
-
-/// A connection, for one request.
-pub(crate) struct Lease {
-    kind: Option<LeaseKind>,
-    pool: Weak<HostPool>,
-}
-
-enum LeaseKind {
-    H1(H1Connection),
-    H2(Rc<H2Connection>),
-}
-
-/// A request that did not get response headers.
-pub(crate) struct SendFailure {
-    /// hyper's account of it.
-    pub(crate) error: hyper::Error,
-    /// The request, when nothing of it was sent.
-    pub(crate) unsent: Option<Box<Request<AttemptBody>>>,
 }
 
 impl HostPool {
@@ -543,183 +505,5 @@ async fn reap(own: Weak<HostPool>, mut sleep: BoxSleep, limit: Duration) {
             return;
         };
         sleep.as_mut().reset(next);
-    }
-}
-
-/// hyper's HTTP/2 client, with every dependence on the wall clock removed and
-/// without the limits that would kill a connection after many cancellations.
-fn http2_client(seams: &Seams, timer: &HyperTimer) -> http2::Builder<Executor> {
-    /// Long enough that h2 never expires a reset stream by the wall clock.
-    const NEVER: Duration = Duration::from_secs(1_000_000);
-    let mut builder = http2::Builder::new(Executor(seams.spawn.clone()));
-    builder
-        .timer(timer.clone())
-        .reset_stream_duration(NEVER)
-        .max_concurrent_reset_streams(100_000)
-        .max_local_error_reset_streams(None)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(16 << 20)
-        .initial_max_send_streams(1 << 20);
-    builder
-}
-
-/// An open connection's share of the breaker, and the event when it closes.
-struct OpenConnection {
-    pool: Weak<HostPool>,
-    open: Rc<Cell<u32>>,
-    tls: TlsState,
-    verdict: Verdict,
-    start: Instant,
-    _permit: Permit,
-}
-
-impl OpenConnection {
-    fn new(
-        pool: &HostPool,
-        permit: Permit,
-        tls: TlsState,
-        verdict: Verdict,
-        start: Instant,
-    ) -> Self {
-        pool.open.set(pool.open.get() + 1);
-        Self {
-            pool: pool.own.clone(),
-            open: pool.open.clone(),
-            tls,
-            verdict,
-            start,
-            _permit: permit,
-        }
-    }
-
-    fn closed(self, error: Option<hyper::Error>) {
-        let Some(pool) = self.pool.upgrade() else {
-            return;
-        };
-        let why = match self.verdict.refusal() {
-            Some(refusal) => {
-                pool.handshake_failed(&refusal);
-                refusal
-            }
-            None => error
-                .map_or_else(String::new, |e| super::failure::root_cause(&e))
-                .into(),
-        };
-        pool.observe("close", &why, self.start, self.tls);
-        drop(self);
-        // Those whom the breaker kept from connecting may do so now.
-        pool.connect_if_needed();
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.open.set(self.open.get().saturating_sub(1));
-    }
-}
-
-impl LeaseKind {
-    fn tls(&self) -> TlsState {
-        match self {
-            Self::H1(connection) => connection.tls,
-            Self::H2(connection) => connection.tls,
-        }
-    }
-}
-
-impl Lease {
-    /// How the connection is protected.
-    pub(crate) fn tls(&self) -> TlsState {
-        self.kind.as_ref().map_or(TlsState::Plain, LeaseKind::tls)
-    }
-
-    /// Why the server refused the connection after all, if it did.
-    pub(crate) fn refusal(&self) -> Option<Arc<str>> {
-        match self.kind.as_ref()? {
-            LeaseKind::H1(connection) => connection.verdict.refusal(),
-            LeaseKind::H2(connection) => connection.verdict.refusal(),
-        }
-    }
-
-    /// Whether it is the connection's first request.
-    pub(crate) fn is_first_use(&self) -> bool {
-        match &self.kind {
-            Some(LeaseKind::H1(connection)) => connection.served == 1,
-            Some(LeaseKind::H2(connection)) => connection.served.get() == 1,
-            None => false,
-        }
-    }
-
-    /// Whether HTTP/2 is spoken.
-    pub(crate) fn is_http2(&self) -> bool {
-        matches!(self.kind, Some(LeaseKind::H2(_)))
-    }
-
-    /// Sends a request and waits for response headers.
-    ///
-    /// # Errors
-    /// When the connection breaks or the stream is reset first.
-    pub(crate) async fn send(
-        &mut self,
-        request: Request<AttemptBody>,
-    ) -> Result<Response<Incoming>, SendFailure> {
-        let sent = match self.kind.as_mut() {
-            Some(LeaseKind::H1(connection)) => {
-                if let Err(error) = connection.sender.ready().await {
-                    let unsent = Some(Box::new(request));
-                    return Err(SendFailure { error, unsent });
-                }
-                connection.sender.try_send_request(request).await
-            }
-            Some(LeaseKind::H2(connection)) => {
-                let sent = connection.sender.borrow_mut().try_send_request(request);
-                sent.await
-            }
-            None => unreachable!("a lease has its connection until it is dropped"),
-        };
-        sent.map_err(|mut failure| SendFailure {
-            unsent: failure.take_message().map(Box::new),
-            error: failure.into_error(),
-        })
-    }
-
-    /// The response was read to its end: the connection can serve another request.
-    pub(crate) fn finish(mut self) {
-        if let (Some(kind), Some(pool)) = (self.take(), self.pool.upgrade()) {
-            pool.give_back(kind);
-        }
-    }
-
-    fn take(&mut self) -> Option<LeaseKind> {
-        let kind = self.kind.take();
-        if let Some(LeaseKind::H2(connection)) = &kind {
-            connection
-                .active
-                .set(connection.active.get().saturating_sub(1));
-        }
-        kind
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(kind) = self.take() else {
-            return;
-        };
-        let Some(pool) = self.pool.upgrade() else {
-            return;
-        };
-        match kind {
-            // Abandoned in the middle: hyper resets the stream, the connection lives.
-            LeaseKind::H2(_) => pool.give_back(kind),
-            // Never used, or its response was not read to the end.
-            LeaseKind::H1(connection) if connection.sender.is_ready() => {
-                pool.give_back(LeaseKind::H1(connection));
-            }
-            LeaseKind::H1(connection) => {
-                drop(connection);
-                pool.connect_if_needed();
-            }
-        }
     }
 }

@@ -8,31 +8,32 @@
 //! last attempt's answer and the flag `URX`; retries stay in the cluster drawn
 //! first.
 
+mod attempt;
+mod deadline;
+
 use std::borrow::Cow;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, request};
-use hyper::body::Incoming;
-use pin_project_lite::pin_project;
+use http::{HeaderMap, HeaderValue, Response, Version, header, request};
 
+pub(crate) use self::attempt::ActiveAttempt;
+use self::attempt::{AttemptHead, AttemptWatch, Outcome};
+use self::deadline::{Deadline, DeadlinePassed};
 use super::cluster::ClusterRuntime;
-use super::exchange::{Downstream, Exchange};
+use super::exchange::Exchange;
 use super::failure::AttemptFailure;
 use super::headers;
-use super::pool::{ConnectFailure, HostPool, Lease, SendFailure};
+use super::pool::{ConnectFailure, HostPool};
 use super::reply::LocalReply;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use crate::balance::ActiveRequest;
 use crate::policy::RetryPolicy;
 use crate::resilience;
 use crate::resilience::{AttemptOutcome, Permit, RetryDecision, RetryState};
 use crate::route::Choice;
-use crate::seam::{BoxSleep, Instant};
-use crate::telemetry::{Mechanism, ResponseFlag, ResponseFlags, TlsState};
+use crate::seam::Instant;
+use crate::telemetry::{Mechanism, ResponseFlag, TlsState};
 
 /// What the route says about this request.
 pub(crate) struct Terms<'a> {
@@ -44,96 +45,6 @@ pub(crate) struct Terms<'a> {
     pub(crate) choice: Option<&'a Choice>,
     /// A `set-cookie` to add: consistent hashing by a cookie that was absent.
     pub(crate) set_cookie: Option<HeaderValue>,
-}
-
-/// An attempt whose answer is being read.
-pub(crate) struct ActiveAttempt {
-    lease: Lease,
-    _use: ActiveRequest,
-    request: Option<Permit>,
-}
-
-impl ActiveAttempt {
-    /// The answer was read to its end.
-    pub(crate) fn finish(self) {
-        self.lease.finish();
-    }
-
-    /// Nobody will read the answer; the request keeps its place.
-    fn abandon(self) -> Option<Permit> {
-        self.request
-    }
-}
-
-/// The route timeout: a timer that starts when the request has been received completely.
-struct Deadline {
-    timeout: Option<Duration>,
-    body: RequestBody,
-    downstream: Rc<Downstream>,
-    armed: Option<BoxSleep>,
-}
-
-/// The route timeout fired.
-struct DeadlinePassed;
-
-impl Deadline {
-    /// Runs `future`, unless the deadline passes first.
-    fn bound<F: Future>(&mut self, future: F) -> Bound<'_, F> {
-        Bound {
-            deadline: self,
-            future,
-        }
-    }
-
-    /// Ready when the deadline has passed.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(timeout) = self.timeout else {
-            return Poll::Pending;
-        };
-        if self.armed.is_none() && self.body.poll_ended(cx).is_ready() {
-            let clock = &self.downstream.seams.clock;
-            self.armed = Some(clock.sleep_until(clock.now() + timeout));
-        }
-        match &mut self.armed {
-            Some(sleep) => sleep.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
-    }
-}
-
-pin_project! {
-    /// The future of [`Deadline::bound`]; an `async fn` would hold `future` twice.
-    struct Bound<'d, F> {
-        deadline: &'d mut Deadline,
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F: Future> Future for Bound<'_, F> {
-    type Output = Result<F::Output, DeadlinePassed>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            return Poll::Ready(Ok(output));
-        }
-        this.deadline.poll(cx).map(|()| Err(DeadlinePassed))
-    }
-}
-
-/// How one attempt ended.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every attempt is answered, and it is moved once"
-)]
-enum Outcome {
-    /// Response headers came.
-    Answer(Response<Incoming>, ActiveAttempt),
-    /// It failed.
-    Failed(AttemptFailure),
-    /// There was no endpoint to try.
-    NoHost,
 }
 
 /// Sends the request upstream, as often as its terms allow.
@@ -349,227 +260,6 @@ impl Run<'_> {
             Outcome::NoHost => reply(exchange, LocalReply::no_healthy_upstream(), terms),
         }
     }
-}
-
-/// Sees one attempt through, and accounts for it however it ends.
-struct AttemptWatch<'a> {
-    exchange: &'a mut Exchange,
-    cluster: &'a Rc<ClusterRuntime>,
-    host: Rc<HostPool>,
-    start: Instant,
-    /// Since when it waits for a connection, then since when it waits for the answer.
-    since: Instant,
-    sent: bool,
-    tls: TlsState,
-    done: bool,
-}
-
-impl<'a> AttemptWatch<'a> {
-    fn new(
-        exchange: &'a mut Exchange,
-        cluster: &'a Rc<ClusterRuntime>,
-        host: Rc<HostPool>,
-        start: Instant,
-    ) -> Self {
-        Self {
-            exchange,
-            cluster,
-            host,
-            start,
-            since: start,
-            sent: false,
-            tls: TlsState::Plain,
-            done: false,
-        }
-    }
-
-    async fn run(
-        &mut self,
-        mut head: AttemptHead<'_>,
-        body: &RequestBody,
-        permit: &mut Option<Permit>,
-    ) -> Outcome {
-        let mut usage = self.host.begin(self.start);
-        loop {
-            let mut lease = match self.host.acquire().await {
-                Ok(lease) => lease,
-                Err(failure) => return Outcome::Failed(AttemptFailure::Connect(failure)),
-            };
-            self.sending();
-            self.tls = lease.tls();
-            let fresh = lease.is_first_use();
-            // The server of a fresh TLS connection has yet to look at our certificate.
-            let unjudged = fresh && self.tls != TlsState::Plain;
-            if fresh && !unjudged {
-                self.cluster.connected(&self.host);
-            }
-            let request = upstream_request(&mut head, self.exchange, body, &lease);
-            let sent = lease.send(request).await;
-            if let Some(why) = lease.refusal() {
-                let why = format!("TLS error: {why}").into();
-                return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
-            }
-            if unjudged {
-                self.cluster.connected(&self.host);
-            }
-            match sent {
-                Ok(mut response) => {
-                    let now = self.exchange.seams().now();
-                    usage.measure(now);
-                    let millis = now.since(self.start).as_millis() as u64;
-                    let map = response.headers_mut();
-                    map.insert(headers::SERVICE_TIME, headers::number(millis));
-                    let attempt = ActiveAttempt {
-                        lease,
-                        _use: usage,
-                        request: permit.take(),
-                    };
-                    return Outcome::Answer(response, attempt);
-                }
-                Err(failure) => {
-                    let unsent = failure.unsent.is_some();
-                    let why = head.unsent(failure);
-                    // A kept connection closed just before it was used: another one serves,
-                    // and nobody notices (observed: case conn_keepalive).
-                    let stale = AttemptFailure::ConnectionTermination {
-                        before_request: true,
-                    };
-                    if why == stale && unsent && !fresh {
-                        drop(lease);
-                        continue;
-                    }
-                    return Outcome::Failed(why);
-                }
-            }
-        }
-    }
-
-    fn sending(&mut self) {
-        self.account();
-        self.sent = true;
-    }
-
-    /// Books the time since the last change of state.
-    fn account(&mut self) {
-        let now = self.exchange.seams().now();
-        let spent = now.since(self.since);
-        if self.sent {
-            self.exchange.timing.upstream += spent;
-        } else {
-            self.exchange.timing.pool += spent;
-        }
-        self.since = now;
-    }
-
-    fn ended(mut self, outcome: &Outcome) {
-        self.done = true;
-        self.account();
-        let (status, flags) = match outcome {
-            Outcome::Answer(response, _) => {
-                let status = response.status().as_u16();
-                self.cluster.answered(&self.host, status);
-                (status, ResponseFlags::NONE)
-            }
-            Outcome::Failed(failure) => {
-                self.cluster.failed(&self.host, failure.kind());
-                (0, failure.reply().flags)
-            }
-            Outcome::NoHost => (0, ResponseFlag::NoHealthyUpstream.into()),
-        };
-        self.emit(status, flags);
-    }
-
-    #[cold]
-    fn timed_out(mut self) {
-        self.done = true;
-        self.account();
-        self.cluster
-            .failed(&self.host, resilience::AttemptFailure::Timeout);
-        self.emit(0, ResponseFlag::UpstreamRequestTimeout.into());
-    }
-
-    fn emit(&self, status: u16, flags: ResponseFlags) {
-        self.exchange
-            .attempt(self.exchange.attempts, self.start, status, flags, self.tls);
-    }
-}
-
-impl Drop for AttemptWatch<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.account();
-            self.emit(0, ResponseFlag::DownstreamConnectionTermination.into());
-        }
-    }
-}
-
-/// The request's head, for one attempt.
-struct AttemptHead<'a> {
-    parts: &'a mut request::Parts,
-    /// No other attempt will need it.
-    is_last: bool,
-}
-
-impl AttemptHead<'_> {
-    /// The headers to send. The last attempt takes them; those that it did not send after all
-    /// are to be put back.
-    fn headers(&mut self) -> HeaderMap {
-        match self.is_last {
-            true => std::mem::take(&mut self.parts.headers),
-            false => self.parts.headers.clone(),
-        }
-    }
-
-    /// Takes back what was not sent, and says why.
-    #[cold]
-    fn unsent(&mut self, failure: SendFailure) -> AttemptFailure {
-        let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
-        if let Some(mut request) = failure.unsent {
-            self.parts.headers = std::mem::take(request.headers_mut());
-        }
-        why
-    }
-}
-
-/// The request as this attempt sends it.
-fn upstream_request(
-    head: &mut AttemptHead<'_>,
-    exchange: &Exchange,
-    body: &RequestBody,
-    lease: &Lease,
-) -> Request<super::request_body::AttemptBody> {
-    let mut request = Request::new(body.attempt());
-    *request.headers_mut() = head.headers();
-    let head = &*head.parts;
-    *request.method_mut() = head.method.clone();
-    let path = head.uri.path_and_query().cloned();
-    if lease.is_http2() {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(http::uri::Scheme::HTTP);
-        parts.authority = head.uri.authority().cloned();
-        parts.path_and_query = path;
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
-        *request.version_mut() = Version::HTTP_2;
-        request.headers_mut().remove(header::HOST);
-    } else {
-        if let Some(path) = path {
-            *request.uri_mut() = Uri::from(path);
-        }
-        let authority = head.uri.authority();
-        let same = exchange.authority.authority.as_ref() == authority;
-        let host = match &exchange.authority.host {
-            Some(host) if same => Some(host.clone()),
-            _ => HeaderValue::from_str(authority.map_or("", |a| a.as_str())).ok(),
-        };
-        if let Some(host) = host {
-            request.headers_mut().insert(header::HOST, host);
-        }
-    }
-    let count = headers::number(exchange.attempts.into());
-    request.headers_mut().insert(headers::ATTEMPT_COUNT, count);
-    request
 }
 
 /// The route's changes to the answer.

@@ -1,0 +1,271 @@
+//! One attempt: the request as it is sent, and the account of what came of it.
+
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, request};
+use hyper::body::Incoming;
+
+use crate::balance::ActiveRequest;
+use crate::proxy::cluster::ClusterRuntime;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::failure::AttemptFailure;
+use crate::proxy::headers;
+use crate::proxy::pool::{ConnectFailure, HostPool, Lease, SendFailure};
+use crate::proxy::request_body::{AttemptBody, RequestBody};
+use crate::resilience::{self, Permit};
+use crate::seam::Instant;
+use crate::telemetry::{ResponseFlag, ResponseFlags, TlsState};
+
+/// An attempt whose answer is being read.
+pub(crate) struct ActiveAttempt {
+    lease: Lease,
+    _use: ActiveRequest,
+    request: Option<Permit>,
+}
+
+impl ActiveAttempt {
+    /// The answer was read to its end.
+    pub(crate) fn finish(self) {
+        self.lease.finish();
+    }
+
+    /// Nobody will read the answer; the request keeps its place.
+    pub(super) fn abandon(self) -> Option<Permit> {
+        self.request
+    }
+}
+
+/// How one attempt ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every attempt is answered, and it is moved once"
+)]
+pub(super) enum Outcome {
+    /// Response headers came.
+    Answer(Response<Incoming>, ActiveAttempt),
+    /// It failed.
+    Failed(AttemptFailure),
+    /// There was no endpoint to try.
+    NoHost,
+}
+
+/// Sees one attempt through, and accounts for it however it ends.
+pub(super) struct AttemptWatch<'a> {
+    pub(super) exchange: &'a mut Exchange,
+    pub(super) cluster: &'a Rc<ClusterRuntime>,
+    pub(super) host: Rc<HostPool>,
+    pub(super) start: Instant,
+    /// Since when it waits for a connection, then since when it waits for the answer.
+    pub(super) since: Instant,
+    pub(super) sent: bool,
+    pub(super) tls: TlsState,
+    pub(super) done: bool,
+}
+
+impl<'a> AttemptWatch<'a> {
+    pub(super) fn new(
+        exchange: &'a mut Exchange,
+        cluster: &'a Rc<ClusterRuntime>,
+        host: Rc<HostPool>,
+        start: Instant,
+    ) -> Self {
+        Self {
+            exchange,
+            cluster,
+            host,
+            start,
+            since: start,
+            sent: false,
+            tls: TlsState::Plain,
+            done: false,
+        }
+    }
+
+    pub(super) async fn run(
+        &mut self,
+        mut head: AttemptHead<'_>,
+        body: &RequestBody,
+        permit: &mut Option<Permit>,
+    ) -> Outcome {
+        let mut usage = self.host.begin(self.start);
+        loop {
+            let mut lease = match self.host.acquire().await {
+                Ok(lease) => lease,
+                Err(failure) => return Outcome::Failed(AttemptFailure::Connect(failure)),
+            };
+            self.sending();
+            self.tls = lease.tls();
+            let fresh = lease.is_first_use();
+            // The server of a fresh TLS connection has yet to look at our certificate.
+            let unjudged = fresh && self.tls != TlsState::Plain;
+            if fresh && !unjudged {
+                self.cluster.connected(&self.host);
+            }
+            let request = upstream_request(&mut head, self.exchange, body, &lease);
+            let sent = lease.send(request).await;
+            if let Some(why) = lease.refusal() {
+                let why = format!("TLS error: {why}").into();
+                return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
+            }
+            if unjudged {
+                self.cluster.connected(&self.host);
+            }
+            match sent {
+                Ok(mut response) => {
+                    let now = self.exchange.seams().now();
+                    usage.measure(now);
+                    let millis = now.since(self.start).as_millis() as u64;
+                    let map = response.headers_mut();
+                    map.insert(headers::SERVICE_TIME, headers::number(millis));
+                    let attempt = ActiveAttempt {
+                        lease,
+                        _use: usage,
+                        request: permit.take(),
+                    };
+                    return Outcome::Answer(response, attempt);
+                }
+                Err(failure) => {
+                    let unsent = failure.unsent.is_some();
+                    let why = head.unsent(failure);
+                    // A kept connection closed just before it was used: another one serves,
+                    // and nobody notices (observed: case conn_keepalive).
+                    let stale = AttemptFailure::ConnectionTermination {
+                        before_request: true,
+                    };
+                    if why == stale && unsent && !fresh {
+                        drop(lease);
+                        continue;
+                    }
+                    return Outcome::Failed(why);
+                }
+            }
+        }
+    }
+
+    fn sending(&mut self) {
+        self.account();
+        self.sent = true;
+    }
+
+    /// Books the time since the last change of state.
+    fn account(&mut self) {
+        let now = self.exchange.seams().now();
+        let spent = now.since(self.since);
+        if self.sent {
+            self.exchange.timing.upstream += spent;
+        } else {
+            self.exchange.timing.pool += spent;
+        }
+        self.since = now;
+    }
+
+    pub(super) fn ended(mut self, outcome: &Outcome) {
+        self.done = true;
+        self.account();
+        let (status, flags) = match outcome {
+            Outcome::Answer(response, _) => {
+                let status = response.status().as_u16();
+                self.cluster.answered(&self.host, status);
+                (status, ResponseFlags::NONE)
+            }
+            Outcome::Failed(failure) => {
+                self.cluster.failed(&self.host, failure.kind());
+                (0, failure.reply().flags)
+            }
+            Outcome::NoHost => (0, ResponseFlag::NoHealthyUpstream.into()),
+        };
+        self.emit(status, flags);
+    }
+
+    #[cold]
+    pub(super) fn timed_out(mut self) {
+        self.done = true;
+        self.account();
+        self.cluster
+            .failed(&self.host, resilience::AttemptFailure::Timeout);
+        self.emit(0, ResponseFlag::UpstreamRequestTimeout.into());
+    }
+
+    fn emit(&self, status: u16, flags: ResponseFlags) {
+        self.exchange
+            .attempt(self.exchange.attempts, self.start, status, flags, self.tls);
+    }
+}
+
+impl Drop for AttemptWatch<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.account();
+            self.emit(0, ResponseFlag::DownstreamConnectionTermination.into());
+        }
+    }
+}
+
+/// The request's head, for one attempt.
+pub(super) struct AttemptHead<'a> {
+    pub(super) parts: &'a mut request::Parts,
+    /// No other attempt will need it.
+    pub(super) is_last: bool,
+}
+
+impl AttemptHead<'_> {
+    /// The headers to send. The last attempt takes them; those that it did not send after all
+    /// are to be put back.
+    fn headers(&mut self) -> HeaderMap {
+        match self.is_last {
+            true => std::mem::take(&mut self.parts.headers),
+            false => self.parts.headers.clone(),
+        }
+    }
+
+    /// Takes back what was not sent, and says why.
+    #[cold]
+    fn unsent(&mut self, failure: SendFailure) -> AttemptFailure {
+        let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
+        if let Some(mut request) = failure.unsent {
+            self.parts.headers = std::mem::take(request.headers_mut());
+        }
+        why
+    }
+}
+
+/// The request as this attempt sends it.
+fn upstream_request(
+    head: &mut AttemptHead<'_>,
+    exchange: &Exchange,
+    body: &RequestBody,
+    lease: &Lease,
+) -> Request<AttemptBody> {
+    let mut request = Request::new(body.attempt());
+    *request.headers_mut() = head.headers();
+    let head = &*head.parts;
+    *request.method_mut() = head.method.clone();
+    let path = head.uri.path_and_query().cloned();
+    if lease.is_http2() {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = head.uri.authority().cloned();
+        parts.path_and_query = path;
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().remove(header::HOST);
+    } else {
+        if let Some(path) = path {
+            *request.uri_mut() = Uri::from(path);
+        }
+        let authority = head.uri.authority();
+        let same = exchange.authority.authority.as_ref() == authority;
+        let host = match &exchange.authority.host {
+            Some(host) if same => Some(host.clone()),
+            _ => HeaderValue::from_str(authority.map_or("", |a| a.as_str())).ok(),
+        };
+        if let Some(host) = host {
+            request.headers_mut().insert(header::HOST, host);
+        }
+    }
+    let count = headers::number(exchange.attempts.into());
+    request.headers_mut().insert(headers::ATTEMPT_COUNT, count);
+    request
+}
