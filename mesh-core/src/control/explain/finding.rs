@@ -20,6 +20,9 @@ pub struct Explanation {
     pub request: ExplainRequest,
     /// The virtual host it belongs to.
     pub virtual_host: Option<HostFinding>,
+    /// Where there is none: the `host:port` that may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_host: Option<String>,
     /// The routes looked at, in order; if one matched, it is the last.
     pub routes: Vec<RouteFinding>,
     /// How many routes come after the one that matched.

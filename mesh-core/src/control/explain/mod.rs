@@ -24,6 +24,7 @@ pub use finding::{
 pub use request::{ExplainRequest, ExplainRequestError};
 
 use super::{Cluster, ClusterName, EndpointHealth, LoadAssignment, Snapshot};
+use crate::document::nearest;
 use crate::policy::{LoadBalancer, RouteAction, UpstreamTls};
 use crate::route::{Decision, RequestView, RouteEntry, Router, hash_request};
 use crate::seam::Rng;
@@ -36,6 +37,7 @@ pub fn explain(snapshot: &Snapshot, request: &ExplainRequest) -> Explanation {
     let mut explanation = Explanation {
         request: request.clone(),
         virtual_host: None,
+        nearest_host: None,
         routes: Vec::new(),
         routes_not_tried: 0,
         outcome: if snapshot.outbound.allow_any {
@@ -45,6 +47,7 @@ pub fn explain(snapshot: &Snapshot, request: &ExplainRequest) -> Explanation {
         },
     };
     let Some((host, domain)) = router.find(view.port, view.authority) else {
+        explanation.nearest_host = nearest_host(snapshot, &view);
         return explanation;
     };
     explanation.virtual_host = Some(HostFinding {
@@ -71,6 +74,22 @@ pub fn explain(snapshot: &Snapshot, request: &ExplainRequest) -> Explanation {
         }
     }
     explanation
+}
+
+/// The `host:port` that is most like the request's, if one is.
+fn nearest_host(snapshot: &Snapshot, view: &RequestView<'_>) -> Option<String> {
+    let (host, _) = view
+        .authority
+        .split_once(':')
+        .unwrap_or((view.authority, ""));
+    let known: Vec<String> = snapshot
+        .routes
+        .iter()
+        .flat_map(|table| table.hosts.iter().map(move |host| (table.port, host)))
+        .flat_map(|(port, host)| host.domains.iter().map(move |d| format!("{d}:{port}")))
+        .collect();
+    let wanted = format!("{host}:{}", view.port);
+    nearest(&wanted, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 fn outcome(snapshot: &Snapshot, entry: &Arc<RouteEntry>, view: &RequestView<'_>) -> Outcome {

@@ -256,6 +256,21 @@ fn conditions_that_held_are_told_too() {
 }
 
 #[test]
+fn a_slip_in_the_host_or_port_is_suspected() {
+    let nearest = |request: &str| explained(&policy(), request, &[]).nearest_host;
+    let reviews = Some("reviews:9080".to_owned());
+    assert_eq!(nearest("http://reveiws:9080/"), reviews);
+    assert_eq!(nearest("http://reviews:908/"), reviews);
+    assert_eq!(nearest("http://reviews:9080/"), None);
+    assert_eq!(nearest("http://ghost.test/"), None);
+    let told = explained(&policy(), "http://reveiws:9080/", &[]).to_string();
+    assert!(
+        told.contains("none; did you mean `reviews:9080`?"),
+        "{told}"
+    );
+}
+
+#[test]
 fn every_ending_is_told_apart() {
     let ending = |policy: &MeshPolicy, request: &str| explained(policy, request, &[]).outcome;
     let mut policy = policy();

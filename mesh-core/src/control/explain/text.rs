@@ -38,7 +38,12 @@ impl fmt::Display for Explanation {
                 let value = format!("{} (by domain {})", host.name, host.domain);
                 line(f, 0, "virtual host", &value, None)?;
             }
-            None => line(f, 0, "virtual host", "none", None)?,
+            None => {
+                let nearest = self.nearest_host.as_ref();
+                let value = nearest.map(|host| format!("none; did you mean `{host}`?"));
+                let value = value.as_deref().unwrap_or("none");
+                line(f, 0, "virtual host", value, None)?;
+            }
         }
         for route in &self.routes {
             fmt_route(f, route)?;
@@ -75,7 +80,10 @@ fn fmt_outcome(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result {
         }
         Outcome::NoDestination => "503 NC: no destination of the route has a weight".into(),
         Outcome::NoRoute => "404 NR: no route of the virtual host takes it".into(),
-        Outcome::PassThrough => "passed on to the address dialled, outside the mesh".into(),
+        Outcome::PassThrough => {
+            "passed on to the address dialled, outside the mesh; in a run there is none: 503 UF"
+                .into()
+        }
         Outcome::Blocked => "502: unknown hosts are blocked".into(),
     };
     line(f, 0, "answer", &words, None)
