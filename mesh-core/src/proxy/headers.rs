@@ -63,9 +63,8 @@ impl Seen {
     fn of(headers: &HeaderMap) -> Self {
         let mut seen = Self::default();
         for name in headers.keys() {
+            seen.hop_by_hop |= HOP_BY_HOP.contains(name);
             match name.as_str() {
-                "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding"
-                | "upgrade" | "te" => seen.hop_by_hop = true,
                 "x-forwarded-client-cert" => seen.client_cert = true,
                 "x-forwarded-proto" => seen.forwarded_proto = true,
                 "content-type" => seen.content_type = true,

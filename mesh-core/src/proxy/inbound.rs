@@ -245,12 +245,8 @@ impl InboundPort {
 /// Tells the app who its peer is.
 fn identify(map: &mut http::HeaderMap, seen: Seen, exchange: &Exchange) {
     let own = exchange.downstream.client_cert.as_ref();
-    match own {
-        Some(own) if !seen.client_cert => {
-            map.insert(headers::CLIENT_CERT, own.clone());
-        }
-        _ if seen.client_cert => headers::set_client_cert(map, own),
-        _ => {}
+    if own.is_some() || seen.client_cert {
+        headers::set_client_cert(map, own);
     }
     if !seen.forwarded_proto {
         let scheme = HeaderValue::from_static("http");

@@ -100,7 +100,7 @@ fn lower(text: &str) -> Cow<'_, str> {
 
 /// An authority without its port (Envoy `HeaderUtility::getPortStart`): whatever follows the last colon,
 /// unless that colon is inside the brackets of an IPv6 address.
-pub(super) fn without_port(authority: &str) -> &str {
+pub(crate) fn without_port(authority: &str) -> &str {
     port_start(authority).map_or(authority, |colon| &authority[..colon])
 }
 

@@ -28,6 +28,7 @@ mod view;
 
 pub use hash::{RequestHash, hash_request};
 pub use host::DomainMatch;
+pub(crate) use host::without_port;
 pub use matching::Mismatch;
 pub use rewrite::shadow_authority;
 pub use router::{Choice, Decision, Host, RouteEntry, Router};

@@ -31,11 +31,15 @@ pub struct TraceContext {
 impl TraceContext {
     /// The context in `headers`, if there is a valid one.
     pub fn extract(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
-        if let Some(context) = text(&TRACEPARENT).and_then(parse_traceparent) {
-            return Some(context);
-        }
-        if let (Some(trace), Some(span)) = (text(&B3_TRACE), text(&B3_SPAN)) {
+        Self::extract_w3c(headers).or_else(|| Self::extract_b3(headers))
+    }
+
+    fn extract_w3c(headers: &HeaderMap) -> Option<Self> {
+        parse_traceparent(text(headers, &TRACEPARENT)?)
+    }
+
+    fn extract_b3(headers: &HeaderMap) -> Option<Self> {
+        if let (Some(trace), Some(span)) = (text(headers, &B3_TRACE), text(headers, &B3_SPAN)) {
             let (trace, span) = (trace_id(trace)?, number(span)?);
             let sampled = true;
             return Some(Self {
@@ -44,7 +48,7 @@ impl TraceContext {
                 sampled,
             });
         }
-        let mut parts = text(&B3)?.split('-');
+        let mut parts = text(headers, &B3)?.split('-');
         let (trace, span) = (trace_id(parts.next()?)?, number(parts.next()?)?);
         let sampled = parts.next().is_none_or(|s| s != "0");
         Some(Self {
@@ -72,15 +76,11 @@ impl TraceContext {
     }
 
     /// What a proxy does: continues the trace of `headers` with a span of its own, or starts one,
-    /// and writes it back. `b3` says whether any header of B3's is there.
+    /// and writes it back. Without `b3` none of B3's headers is there, and none is looked for.
     pub(crate) fn pass(headers: &mut HeaderMap, b3: bool, rng: &mut Rng) -> Self {
-        let parent = match headers.get(TRACEPARENT) {
-            Some(value) => value.to_str().ok().and_then(parse_traceparent),
-            None => None,
-        };
-        let parent = match parent {
-            None if b3 => Self::extract(headers),
-            parent => parent,
+        let parent = match b3 {
+            true => Self::extract(headers),
+            false => Self::extract_w3c(headers),
         };
         let context = match parent {
             Some(parent) => parent.child(rng),
@@ -88,16 +88,14 @@ impl TraceContext {
         };
         match b3 {
             true => context.inject(headers),
-            false => {
-                headers.insert(TRACEPARENT, unindexed(context.traceparent()));
-            }
+            false => context.inject_w3c(headers),
         }
         context
     }
 
     /// Writes the context into `headers`: always as `traceparent`, and as B3 where B3 was used.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        headers.insert(TRACEPARENT, unindexed(self.traceparent()));
+        self.inject_w3c(headers);
         if headers.contains_key(&B3_TRACE) {
             if let Some(parent) = headers.remove(&B3_SPAN) {
                 headers.insert(B3_PARENT, parent);
@@ -113,6 +111,10 @@ impl TraceContext {
         }
     }
 
+    fn inject_w3c(&self, headers: &mut HeaderMap) {
+        headers.insert(TRACEPARENT, unindexed(self.traceparent()));
+    }
+
     /// The `traceparent` header.
     pub fn traceparent(&self) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
@@ -121,6 +123,10 @@ impl TraceContext {
         text[54] = b'0' + u8::from(self.sampled);
         ascii(text)
     }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// A value that no other request will have, and that HPACK is therefore not to keep

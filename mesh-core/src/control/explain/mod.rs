@@ -26,7 +26,7 @@ pub use request::{ExplainRequest, ExplainRequestError};
 use super::{Cluster, ClusterName, EndpointHealth, LoadAssignment, Snapshot};
 use crate::document::nearest;
 use crate::policy::{LoadBalancer, RouteAction, UpstreamTls};
-use crate::route::{Decision, RequestView, RouteEntry, Router, hash_request};
+use crate::route::{Decision, RequestView, RouteEntry, Router, hash_request, without_port};
 use crate::seam::Rng;
 
 /// What the sidecar that holds `snapshot` would do with `request`.
@@ -78,17 +78,13 @@ pub fn explain(snapshot: &Snapshot, request: &ExplainRequest) -> Explanation {
 
 /// The `host:port` that is most like the request's, if one is.
 fn nearest_host(snapshot: &Snapshot, view: &RequestView<'_>) -> Option<String> {
-    let (host, _) = view
-        .authority
-        .split_once(':')
-        .unwrap_or((view.authority, ""));
     let known: Vec<String> = snapshot
         .routes
         .iter()
         .flat_map(|table| table.hosts.iter().map(move |host| (table.port, host)))
         .flat_map(|(port, host)| host.domains.iter().map(move |d| format!("{d}:{port}")))
         .collect();
-    let wanted = format!("{host}:{}", view.port);
+    let wanted = format!("{}:{}", without_port(view.authority), view.port);
     nearest(&wanted, known.iter().map(String::as_str)).map(str::to_owned)
 }
 

@@ -52,14 +52,14 @@ pub(super) enum Outcome {
 /// Sees one attempt through, and accounts for it however it ends.
 pub(super) struct AttemptWatch<'a> {
     pub(super) exchange: &'a mut Exchange,
-    pub(super) cluster: &'a Rc<ClusterRuntime>,
-    pub(super) host: Rc<HostPool>,
-    pub(super) start: Instant,
+    cluster: &'a Rc<ClusterRuntime>,
+    host: Rc<HostPool>,
+    start: Instant,
     /// Since when it waits for a connection, then since when it waits for the answer.
-    pub(super) since: Instant,
-    pub(super) sent: bool,
-    pub(super) tls: TlsState,
-    pub(super) done: bool,
+    since: Instant,
+    sent: bool,
+    tls: TlsState,
+    done: bool,
 }
 
 impl<'a> AttemptWatch<'a> {

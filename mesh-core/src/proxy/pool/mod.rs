@@ -336,8 +336,7 @@ impl HostPool {
                 .handshake(io)
                 .await
                 .map_err(|e| failed(e.to_string()))?;
-            self.seams
-                .spawn(async move { open.closed(driver.await.err()) });
+            self.seams.spawn(open.follow(driver));
             let now = self.seams.now();
             return Ok(LeaseKind::H2(Rc::new(H2Connection {
                 sender: RefCell::new(sender),
@@ -354,8 +353,7 @@ impl HostPool {
             .handshake(io)
             .await
             .map_err(|e| failed(e.to_string()))?;
-        self.seams
-            .spawn(async move { open.closed(driver.await.err()) });
+        self.seams.spawn(open.follow(driver));
         let now = self.seams.now();
         Ok(LeaseKind::H1(H1Connection {
             sender,

@@ -32,12 +32,12 @@ pub(super) fn http2_client(seams: &Seams, timer: &HyperTimer) -> http2::Builder<
 
 /// An open connection's share of the breaker, and the event when it closes.
 pub(super) struct OpenConnection {
-    pub(super) pool: Weak<HostPool>,
-    pub(super) open: Rc<Cell<u32>>,
-    pub(super) tls: TlsState,
-    pub(super) verdict: Verdict,
-    pub(super) start: Instant,
-    pub(super) _permit: Permit,
+    pool: Weak<HostPool>,
+    open: Rc<Cell<u32>>,
+    tls: TlsState,
+    verdict: Verdict,
+    start: Instant,
+    _permit: Permit,
 }
 
 impl OpenConnection {
@@ -59,7 +59,13 @@ impl OpenConnection {
         }
     }
 
-    pub(super) fn closed(self, error: Option<hyper::Error>) {
+    /// Sees the connection through to its end.
+    pub(super) async fn follow(self, driver: impl Future<Output = hyper::Result<()>>) {
+        let error = driver.await.err();
+        self.closed(error);
+    }
+
+    fn closed(self, error: Option<hyper::Error>) {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };

@@ -118,24 +118,29 @@ impl<'a> Directory<'a> {
         Err(self.unknown(callee, from, problems))
     }
 
+    /// Whether the topology or the mesh's configuration declares the service with this full name.
+    pub(super) fn declares(&self, host: &str) -> bool {
+        self.find(host, self.namespace).is_some() || self.is_external(host)
+    }
+
+    fn is_external(&self, host: &str) -> bool {
+        let mut hosts = self.external.iter().flat_map(|service| &service.hosts);
+        hosts.any(|known| {
+            known == host
+                || known
+                    .strip_prefix('*')
+                    .is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
+        })
+    }
+
     /// Whether something other than the topology's services answers to `host`.
     fn is_known_outside(&self, host: &str) -> bool {
-        let external = self
-            .external
-            .iter()
-            .flat_map(|service| &service.hosts)
-            .any(|known| {
-                known == host
-                    || known
-                        .strip_prefix('*')
-                        .is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
-            });
         // A rule for every host says nothing about this one.
         let routed = self
             .routed
             .iter()
             .any(|pattern| !matches!(pattern, HostPattern::Any) && pattern.matches(host));
-        external || routed || host.parse::<Ipv4Addr>().is_ok()
+        self.is_external(host) || routed || host.parse::<Ipv4Addr>().is_ok()
     }
 
     fn unknown(&self, callee: &Placed<Callee>, from: &str, problems: &Problems) -> Diagnostic {

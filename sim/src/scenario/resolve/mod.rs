@@ -63,13 +63,13 @@ pub(super) fn plan(
         &mesh.profile.cluster_domain,
         problems,
     );
-    let services = groups.services();
-    mesh.notes.extend(unknown::notes(&mesh, &services));
     let directory = Directory::new(&groups, &mesh, &layout.namespace);
+    let unknown = unknown::notes(&mesh.routes, &directory);
     let apps = Apps::new(&groups, &directory, problems);
     cycles::check(&groups, &directory, &apps, problems);
     let mut pods = pods::plans(&groups, &apps, problems);
     let mut traffic = traffic::plans(scenario, &directory, &layout, &frame, problems);
+    mesh.notes.extend(unknown);
     pods::number(&mut pods, &mut traffic, problems);
     traffic::check_upstreams(scenario, &pods, problems);
     let faults = faults::plans(scenario, &pods, &traffic, &groups, &frame, problems);
@@ -86,7 +86,7 @@ pub(super) fn plan(
         duration: frame.duration,
         epoch: scenario.epoch.map_or(EPOCH, |moment| moment.0),
         mesh,
-        services,
+        services: groups.services(),
         pods,
         links: layout.links,
         traffic,

@@ -3,59 +3,29 @@
 //! A mesh takes them without a word: whoever mistypes a host finds out when requests are routed past the rule, or
 //! into nothing. Hosts are known to the topology, not to a dialect, so they are looked up here.
 
-use mesh_core::control::Service;
-use mesh_core::policy::{
-    HostPattern, MeshPolicy, Note, NoteKind, Origin, Position, RouteAction, RouteRule,
-};
+use mesh_core::policy::{HostPattern, Note, NoteKind, Origin, Route, RouteAction, RouteRule};
+
+use super::directory::Directory;
 
 /// Notes on rules that govern no host, and on routes to hosts that nobody declares.
-pub(super) fn notes(mesh: &MeshPolicy, services: &[Service]) -> Vec<Note> {
-    let hosts = Hosts { mesh, services };
-    mesh.routes
-        .iter()
-        .flat_map(|rule| {
-            let idle = (!hosts.governed(rule)).then(|| idle(rule)).flatten();
-            idle.into_iter().chain(lost(rule, &hosts))
-        })
-        .collect()
-}
-
-/// What the mesh knows.
-struct Hosts<'a> {
-    mesh: &'a MeshPolicy,
-    services: &'a [Service],
-}
-
-impl Hosts<'_> {
-    fn governed(&self, rule: &RouteRule) -> bool {
-        rule.hosts.iter().any(|pattern| match pattern {
-            HostPattern::Exact(host) => self.known(host),
-            HostPattern::Suffix(_) | HostPattern::Any => true,
-        })
-    }
-
-    fn known(&self, host: &str) -> bool {
-        let external = self.mesh.external.iter().flat_map(|service| &service.hosts);
-        self.services.iter().any(|service| *service.host == *host)
-            || external.into_iter().any(|name| covers(name, host))
-    }
-}
-
-/// Whether a declared name, perhaps a wildcard, is that of `host`.
-fn covers(name: &str, host: &str) -> bool {
-    match name.strip_prefix('*') {
-        Some(suffix) => host.ends_with(suffix),
-        None => name == host,
-    }
+pub(super) fn notes(rules: &[RouteRule], directory: &Directory<'_>) -> Vec<Note> {
+    let of_rule = |rule| {
+        let mut notes = Vec::from_iter(idle(rule, directory));
+        for scoped in &rule.routes {
+            notes.extend(lost(rule, &scoped.route, directory));
+        }
+        notes
+    };
+    rules.iter().flat_map(of_rule).collect()
 }
 
 /// A rule all of whose hosts are unknown.
-fn idle(rule: &RouteRule) -> Option<Note> {
-    let hosts = rule.hosts.iter().filter_map(|pattern| match pattern {
-        HostPattern::Exact(host) => Some(format!("`{host}`")),
-        HostPattern::Suffix(_) | HostPattern::Any => None,
-    });
-    let hosts: Vec<String> = hosts.collect();
+fn idle(rule: &RouteRule, directory: &Directory<'_>) -> Option<Note> {
+    let unknown = |pattern: &HostPattern| match pattern {
+        HostPattern::Exact(host) if !directory.declares(host) => Some(format!("`{host}`")),
+        HostPattern::Exact(_) | HostPattern::Suffix(_) | HostPattern::Any => None,
+    };
+    let hosts: Vec<String> = rule.hosts.iter().map(unknown).collect::<Option<_>>()?;
     let message = format!(
         "there is no service {}: its routes take no requests",
         hosts.join(" or ")
@@ -63,33 +33,30 @@ fn idle(rule: &RouteRule) -> Option<Note> {
     note(rule, &rule.origin, NoteKind::NoEffect, message)
 }
 
-/// The routes of `rule` that lead to unknown hosts.
-fn lost<'a>(rule: &'a RouteRule, hosts: &'a Hosts<'_>) -> impl Iterator<Item = Note> + 'a {
-    let routes = rule.routes.iter().map(|scoped| &scoped.route);
-    routes.flat_map(move |route| {
-        let destinations = match &route.action {
-            RouteAction::Forward(forward) => forward.destinations.as_slice(),
-            RouteAction::Redirect(_) | RouteAction::Direct(_) | RouteAction::Delegate(_) => &[],
-        };
-        let unknown = destinations
-            .iter()
-            .filter(|weighted| weighted.weight > 0 && !hosts.known(&weighted.destination.host));
-        unknown.filter_map(|weighted| {
-            let host = &weighted.destination.host;
-            let message =
-                format!("there is no service `{host}`: requests routed there are answered 503");
-            note(rule, &route.origin, NoteKind::Suspicious, message)
-        })
-    })
+/// The unknown hosts that `route` leads to.
+fn lost(rule: &RouteRule, route: &Route, directory: &Directory<'_>) -> Vec<Note> {
+    let RouteAction::Forward(forward) = &route.action else {
+        return Vec::new();
+    };
+    let hosts = forward.destinations.iter().filter_map(|weighted| {
+        let host = &weighted.destination.host;
+        (weighted.weight > 0 && !directory.declares(host)).then_some(host)
+    });
+    let told = |host| {
+        let message =
+            format!("there is no service `{host}`: requests routed there are answered 503");
+        note(rule, &route.origin, NoteKind::Suspicious, message)
+    };
+    hosts.filter_map(told).collect()
 }
 
+/// Nobody is told of what nobody wrote.
 fn note(rule: &RouteRule, origin: &Origin, kind: NoteKind, message: String) -> Option<Note> {
-    let at: Position = match (origin, &rule.origin) {
-        (Origin::Written(at), _) | (Origin::Default(_), Origin::Written(at)) => at.clone(),
-        (Origin::Default(_), Origin::Default(_)) => return None,
+    let Origin::Written(at) = origin else {
+        return None;
     };
     Some(Note {
-        at,
+        at: at.clone(),
         kind,
         object: format!("{} {}", rule.kind, rule.name),
         field: String::new(),
