@@ -9,9 +9,10 @@ pub mod record;
 pub mod summary;
 
 pub use record::{
-    Connections, ControlPlaneReport, DemandReport, EdgeReport, ExpectationReport, Failure,
-    FailureKind, FaultReport, Happening, InboundReport, LatencyHistogram, LatencyMs, NetworkReport,
-    NoteReport, RequestAttempt, RequestLine, RequestOutcome, RunReport, SCHEMA, ScriptedReport,
-    Series, ServiceReport, Split, TimelineEntry, TrafficReport, Unit, Verdict, WindowReport,
+    Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,
+    Failure, FailureKind, FaultReport, Happening, InboundReport, LatencyHistogram, LatencyMs,
+    NetworkReport, NoteReport, RequestAttempt, RequestLine, RequestOutcome, RunReport, SCHEMA,
+    ScriptedReport, Series, ServiceReport, Split, TimelineEntry, TrafficReport, Unit, Verdict,
+    WindowReport,
 };
 pub use summary::{Style, summary};

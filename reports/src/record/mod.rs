@@ -26,7 +26,7 @@ pub use happening::{
 };
 pub use latency::{LatencyHistogram, LatencyMs, Series, roundest};
 pub use request::{RequestAttempt, RequestLine, RequestOutcome, Split};
-pub use run::{Failure, FailureKind, RunReport, SCHEMA, Verdict};
+pub use run::{Declared, Failure, FailureKind, RunReport, SCHEMA, Verdict};
 pub use traffic::{ScriptedReport, TrafficReport};
 
 /// Nanoseconds as milliseconds.

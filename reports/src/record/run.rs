@@ -21,8 +21,35 @@ pub enum Verdict {
     Held,
     /// Something did not: [`RunReport::failures`] says what.
     Failed,
+    /// Something did not, and overload outlived the fault that caused it: the mesh keeps itself broken.
+    Metastable,
     /// The run was ended before its time: what it shows is true of the part that ran, and nothing is judged.
     Interrupted,
+}
+
+/// The verdict a scenario says it comes to. One that shows what breaks a mesh declares that it fails, so that a
+/// suite of scenarios notices when it no longer does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Declared {
+    /// Everything demanded comes true.
+    #[default]
+    Held,
+    /// Something demanded does not.
+    Failed,
+    /// It stays broken after its faults have healed.
+    Metastable,
+}
+
+impl Declared {
+    /// Whether a run came to what was declared.
+    pub fn is(self, verdict: Verdict) -> bool {
+        match self {
+            Self::Held => verdict == Verdict::Held,
+            Self::Failed => verdict == Verdict::Failed,
+            Self::Metastable => verdict == Verdict::Metastable,
+        }
+    }
 }
 
 /// What kind of demand was not met.
@@ -69,6 +96,9 @@ pub struct RunReport {
     pub digest: String,
     /// Whether it was as demanded.
     pub verdict: Verdict,
+    /// The verdict that the scenario says it comes to.
+    #[serde(default)]
+    pub declared: Declared,
     /// Why it failed; empty when it held.
     pub failures: Vec<Failure>,
     /// Length of the run in virtual time.

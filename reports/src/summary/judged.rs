@@ -29,6 +29,7 @@ pub(super) fn verdict(report: &RunReport, width: usize) -> Vec<String> {
     let (tone, word, because) = match report.verdict {
         Verdict::Held => (Tone::Good, "✓ held", met(report)),
         Verdict::Failed => (Tone::Bad, "✗ failed", missed(report)),
+        Verdict::Metastable => (Tone::Bad, "✗ metastable", missed(report)),
         Verdict::Interrupted => (
             Tone::Bad,
             "✗ interrupted",

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use meshquake_reports::{
-    Connections, ControlPlaneReport, DemandReport, EdgeReport, ExpectationReport, Failure,
-    FailureKind, FaultReport, Happening, InboundReport, LatencyMs, NetworkReport, NoteReport,
-    RunReport, SCHEMA, ScriptedReport, Series, ServiceReport, TimelineEntry, TrafficReport, Unit,
-    Verdict, WindowReport,
+    Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,
+    Failure, FailureKind, FaultReport, Happening, InboundReport, LatencyMs, NetworkReport,
+    NoteReport, RunReport, SCHEMA, ScriptedReport, Series, ServiceReport, TimelineEntry,
+    TrafficReport, Unit, Verdict, WindowReport,
 };
 
 pub(crate) fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -171,6 +171,7 @@ pub(crate) fn held() -> RunReport {
         fingerprint: "5f".repeat(32),
         digest: "c0ffee42".repeat(8),
         verdict: Verdict::Held,
+        declared: Declared::Held,
         failures: Vec::new(),
         virtual_seconds: 120.0,
         wall_seconds: 1.84,

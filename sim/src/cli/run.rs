@@ -126,7 +126,7 @@ fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) ->
     write(args, &report, files)?;
     Ok(match report.verdict {
         Verdict::Held => Exit::Held,
-        Verdict::Failed => Exit::Failed,
+        Verdict::Failed | Verdict::Metastable => Exit::Failed,
         Verdict::Interrupted => Exit::Interrupted,
     })
 }
@@ -185,6 +185,7 @@ fn one_line(report: &RunReport) -> String {
     let verdict = match report.verdict {
         Verdict::Held => "held  ",
         Verdict::Failed => "FAILED",
+        Verdict::Metastable => "METASTABLE",
         Verdict::Interrupted => "interrupted",
     };
     let requests: u64 = report

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use mesh_core::control::{Service, Workload};
 use mesh_core::policy::MeshPolicy;
+use meshquake_reports::Declared;
 
 /// Everything one run needs, besides the seed.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Plan {
     pub faults: Vec<FaultPlan>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// The verdict that it is written to come to.
+    pub declared: Declared,
     /// BLAKE3 of every input file and override, hex: which scenario this was.
     pub fingerprint: String,
 }

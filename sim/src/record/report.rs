@@ -38,6 +38,7 @@ impl State {
             } else {
                 Verdict::Failed
             },
+            declared: plan.declared,
             failures,
             virtual_seconds: seconds(length),
             wall_seconds: end.wall.as_micros() as f64 / 1e6,

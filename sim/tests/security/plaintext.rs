@@ -169,6 +169,7 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
         }],
         faults: vec![],
         expectations: vec![],
+        declared: meshquake_reports::Declared::Held,
         fingerprint: String::new(),
     }
 }

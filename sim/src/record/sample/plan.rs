@@ -168,6 +168,7 @@ pub(crate) fn plan() -> Plan {
                 1e9,
             ),
         ],
+        declared: meshquake_reports::Declared::Held,
         fingerprint: "f".repeat(64),
     }
 }

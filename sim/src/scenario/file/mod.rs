@@ -43,6 +43,8 @@ pub(crate) struct Scenario {
     pub(crate) about: Option<String>,
     /// The seed of everything random; 1 when left out.
     pub(crate) seed: Option<u64>,
+    /// The verdict it is written to come to; `held` when left out. A scenario that shows how a mesh breaks says so here, and `meshquake test` holds it to that.
+    pub(crate) verdict: Option<VerdictSpec>,
     /// How long the run lasts, in virtual time.
     pub(crate) duration: Placed<Time>,
     /// The calendar time at which the run begins; 2026-01-01 when left out. Certificates and logs see it.
@@ -65,6 +67,29 @@ pub(crate) struct Scenario {
     /// What must hold.
     #[serde(default)]
     pub(crate) expect: Each<ExpectSpec>,
+}
+
+/// A verdict.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum VerdictSpec {
+    /// Everything demanded comes true.
+    #[default]
+    Held,
+    /// Something demanded does not.
+    Failed,
+    /// It stays broken after its faults have healed.
+    Metastable,
+}
+
+impl From<VerdictSpec> for meshquake_reports::Declared {
+    fn from(spec: VerdictSpec) -> Self {
+        match spec {
+            VerdictSpec::Held => Self::Held,
+            VerdictSpec::Failed => Self::Failed,
+            VerdictSpec::Metastable => Self::Metastable,
+        }
+    }
 }
 
 /// The version of the format.

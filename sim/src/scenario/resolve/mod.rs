@@ -92,6 +92,7 @@ pub(super) fn plan(
         traffic,
         faults,
         expectations,
+        declared: scenario.verdict.unwrap_or_default().into(),
         fingerprint: frame.fingerprint,
     }
 }
