@@ -20,7 +20,10 @@ pub use traffic::{
     Arrivals, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan, ScriptedRequest,
     TrafficPlan,
 };
-pub use verdict::{Bound, Comparison, Expectation, LatencyMeasure, Measure, Window};
+pub use verdict::{
+    Amount, Bound, Claim, Comparison, Demand, Expectation, FaultSet, FaultWindow, LatencyMeasure,
+    Mark, Measure, Offset, StatusClass, Subject, SubjectKind, Turn, Window,
+};
 
 use std::sync::Arc;
 use std::time::Duration;

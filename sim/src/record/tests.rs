@@ -10,6 +10,8 @@ use mesh_core::telemetry::{AccessLogFormat, AccessNotes, AttemptEvent, Event, Re
 use meshquake_reports::{FailureKind, RunReport, Verdict};
 use serde_json::Value;
 
+use crate::plan::Demand;
+
 use super::sample::{at, attempt, ended, plan, play, sent, through_sidecar};
 use super::{
     AccessLog, Check, FabricEvent, RecordOptions, Recorder, RequestEnded, RunEnd, TrafficEvent,
@@ -273,7 +275,10 @@ fn reports_count_from_the_origin() {
     let mut options = options(Some(sink.clone()));
     options.origin = at(1_000_000);
     let mut plan = plan();
-    plan.expectations[0].window.to = Duration::from_secs(10);
+    let Demand::Measured { window, .. } = &mut plan.expectations[0].demand else {
+        unreachable!()
+    };
+    window.to = Duration::from_secs(10);
     let recorder = Recorder::new(&plan, options);
     play(&recorder);
     let report = recorder.finish(end());

@@ -23,8 +23,8 @@ pub(super) struct Source {
     requests: u64,
     succeeded: u64,
     failed: u64,
-    /// Intended start of every request in flight, by number.
-    in_flight: IndexMap<u64, Instant>,
+    /// Intended and real start of every request in flight, by number.
+    in_flight: IndexMap<u64, (Instant, Instant)>,
     status: Counts<u16>,
     unanswered: Counts<&'static str>,
     /// Flags by its own sidecar's account, and by the answers' headers.
@@ -48,6 +48,8 @@ pub(super) struct Judged {
     pub(super) succeeded: bool,
     /// Its latency in nanoseconds, from the intended start, when it was answered.
     pub(super) latency: Option<u64>,
+    /// The status that was answered; 0 is no answer.
+    pub(super) status: u16,
 }
 
 impl Judged {
@@ -63,7 +65,11 @@ impl Judged {
             Check::Missed(_) => false,
         };
         let latency = (answered != 0).then(|| nanos(event.ended.since(event.intended)));
-        Self { succeeded, latency }
+        Self {
+            succeeded,
+            latency,
+            status: answered,
+        }
     }
 }
 
@@ -122,8 +128,8 @@ impl Source {
         self.meshed
     }
 
-    /// Intended starts of the requests in flight.
-    pub(super) fn in_flight(&self) -> impl Iterator<Item = Instant> {
+    /// Intended and real starts of the requests in flight.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = (Instant, Instant)> {
         self.in_flight.values().copied()
     }
 
@@ -135,7 +141,10 @@ impl Source {
         if let Some(scripted) = self.scripted(event.sequence) {
             scripted.sent = true;
         }
-        match self.in_flight.insert(event.sequence, event.intended) {
+        match self
+            .in_flight
+            .insert(event.sequence, (event.intended, event.sent))
+        {
             Some(_) => Err("was sent twice"),
             None => Ok(()),
         }

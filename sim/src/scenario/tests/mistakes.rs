@@ -12,7 +12,7 @@ fn an_unknown_key() {
       | ^^^^^^
       |
       = help: did you mean `traffic`?
-      = note: valid here: `meshquake`, `name`, `about`, `seed`, `duration`, `epoch`, `mesh`, `topology`, `services`, `traffic`, `faults`, `expect`
+      = note: valid here: `meshquake`, `name`, `about`, `seed`, `verdict`, `duration`, `epoch`, `mesh`, `topology`, `services`, `traffic`, `faults`, `expect`
     ");
 }
 
@@ -699,7 +699,7 @@ fn words_of_other_tools() {
        |                   ^^^^^^^^^^^^
        |
        = help: did you mean `success`?
-       = note: valid here: `traffic`, `during`, `success`, `p50`, `p90`, `p95`, `p99`, `p999`, `mean`, `max`
+       = note: valid here: `traffic`, `edge`, `service`, `mesh`, `recovers`, `detects`, `within`, `to`, `during`, `before`, `after`, `success`, `slo`, `burn-rate`, `p50`, `p90`, `p95`, `p99`, `p999`, `mean`, `max`, `goodput`, `rate`, `attempts`, `calls`, `flags`, `status`, `busiest`, `imbalance`, `fairness`, `wasted`, `queue`, `wait-p50`, `wait-p99`, `cross-zone`, `cross-zone-bytes`, `plaintext`, `unauthorised`
     "#
     );
 }
