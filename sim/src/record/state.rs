@@ -21,7 +21,7 @@ use super::timeline::Timeline;
 use super::traffic::{Judged, Sources};
 use super::{RecordOptions, RunEnd};
 use crate::plan::Plan;
-use crate::verdict::{self, ClientEnd, Witness};
+use crate::verdict::{self, ClientEnd, Start, Witness};
 use meshquake_reports::RunReport;
 
 /// The host of events that belong to no pod.
@@ -259,11 +259,11 @@ impl State {
         };
         let kept = source.sent(event);
         let meshed = source.meshed();
-        let (intended, sent) = (
-            local(self.origin, event.intended),
-            local(self.origin, event.sent),
-        );
-        self.witness.sent(index, event.trace, intended, sent);
+        if kept.is_ok() {
+            let intended = local(self.origin, event.intended);
+            let sent = local(self.origin, event.sent);
+            self.witness.sent(index, event.trace, intended, sent);
+        }
         if let Some(log) = &mut self.requests {
             log.sent(index, meshed, event);
         }
@@ -360,12 +360,13 @@ impl State {
         self.closed = Some(self.digest.hex());
         let ended = local(self.origin, end.at);
         for (index, (_, source)) in self.sources.iter().enumerate() {
-            for (intended, sent) in source.in_flight() {
+            for Start { intended, sent } in source.in_flight() {
                 let (intended, sent) = (local(self.origin, intended), local(self.origin, sent));
                 self.witness.in_flight(index, intended, sent, ended);
             }
         }
-        self.violations.extend(self.witness.close(ended));
+        self.violations
+            .extend(self.witness.close(&self.plan, ended));
         self.violations.extend(self.edges.violations());
         self.violations.truncate(VIOLATIONS_MAX);
         if let Some(log) = &mut self.requests {

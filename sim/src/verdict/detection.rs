@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::EjectionEvent;
 
+use super::fault_facts;
 use super::occurrence::Occurrences;
-use crate::plan::{Demand, FaultKind, FaultSet, Plan};
+use crate::plan::{Demand, FaultSet, Plan};
 
 /// The detections that expectations ask for.
 #[derive(Clone, Debug)]
@@ -86,15 +87,7 @@ fn pods_of(plan: &Plan, service: &str) -> Vec<String> {
 fn meant(plan: &Plan, faults: &FaultSet) -> Option<Vec<String>> {
     let mut pods = Vec::new();
     for index in &faults.indices {
-        match &plan.faults.get(*index)?.kind {
-            FaultKind::Crash { pods: selected } => pods.extend(selected.pods.iter().cloned()),
-            FaultKind::Partition { on } => {
-                pods.extend(on.from.pods.iter().cloned());
-                let to = on.to.iter().flat_map(|to| &to.pods);
-                pods.extend(to.cloned());
-            }
-            _ => return None,
-        }
+        pods.extend(fault_facts::pods(plan.faults.get(*index)?)?);
     }
     Some(pods)
 }

@@ -25,6 +25,7 @@ pub(crate) fn judge(
     length: u64,
 ) -> Vec<ExpectationReport> {
     let bench = Bench {
+        plan,
         witness,
         recovery,
         length,
@@ -36,6 +37,7 @@ pub(crate) fn judge(
 }
 
 struct Bench<'a> {
+    plan: &'a Plan,
     witness: &'a Witness,
     recovery: &'a [RecoveryReport],
     length: u64,
@@ -167,6 +169,8 @@ impl Bench<'_> {
             ),
         };
         let healed = report.map(|report| report.healed_s);
+        let source = self.plan.traffic.iter().position(|one| one.name == traffic);
+        let back = source.and_then(|source| self.witness.back(source, share, self.length));
         Found {
             traffic: traffic.to_owned(),
             subject: traffic.to_owned(),
@@ -178,7 +182,7 @@ impl Bench<'_> {
             },
             measure: "recovers".into(),
             unit: Unit::S,
-            measured: report.and_then(|report| report.after_s),
+            measured: back,
             counted: 0,
             lacking,
         }
@@ -397,7 +401,7 @@ mod tests {
     }
 
     fn judged_by(plan: &Plan, mut witness: Witness) -> Vec<ExpectationReport> {
-        witness.close(at(60_000));
+        witness.close(plan, at(60_000));
         let length = 60_000 * MS;
         let recovery = witness.recovery(plan, length);
         judge(plan, &witness, &recovery, length)

@@ -13,8 +13,7 @@ use indexmap::IndexMap;
 use mesh_core::seam::Instant;
 use meshquake_reports::{LayerReport, Phases};
 
-use super::occurrence::Occurrences;
-use super::stage::{Stage, Staged, Stages, Sum};
+use super::stage::{Staged, Stages, Sum};
 use super::timeouts::Timeouts;
 use crate::plan::Plan;
 use crate::record::{AppEvent, AppOutcome, nanos};
@@ -68,7 +67,6 @@ pub(super) struct Layers {
     edges: IndexMap<(Box<str>, Box<str>), Staged<OnEdge>>,
     services: BTreeMap<Box<str>, Service>,
     timeouts: Timeouts,
-    end: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -111,7 +109,6 @@ impl Layers {
             edges: IndexMap::new(),
             services,
             timeouts: Timeouts::new(plan),
-            end: nanos(plan.duration),
         }
     }
 
@@ -130,29 +127,25 @@ impl Layers {
         services.for_each(|service| service.load.again());
     }
 
-    fn stage(&self, at: Instant, occurrences: &Occurrences) -> Stage {
-        Stages::new(occurrences, self.end).of(at)
-    }
-
     /// A request on an edge ended.
-    pub(super) fn request(&mut self, edge: EdgeId, start: Instant, occurrences: &Occurrences) {
-        let stage = self.stage(start, occurrences);
+    pub(super) fn request(&mut self, edge: EdgeId, start: Instant, stages: &Stages) {
+        let stage = stages.of(start);
         if let Some((_, edge)) = self.edges.get_index_mut(edge) {
             edge.at(stage).requests += 1;
         }
     }
 
     /// An attempt on an edge ended.
-    pub(super) fn attempt(&mut self, edge: EdgeId, start: Instant, occurrences: &Occurrences) {
-        let stage = self.stage(start, occurrences);
+    pub(super) fn attempt(&mut self, edge: EdgeId, start: Instant, stages: &Stages) {
+        let stage = stages.of(start);
         if let Some((_, edge)) = self.edges.get_index_mut(edge) {
             edge.at(stage).attempts += 1;
         }
     }
 
     /// An app was done with a request at `ended`, on the scenario's clock.
-    pub(super) fn app(&mut self, event: &AppEvent<'_>, ended: Instant, occurrences: &Occurrences) {
-        let stage = self.stage(ended, occurrences);
+    pub(super) fn app(&mut self, event: &AppEvent<'_>, ended: Instant, stages: &Stages) {
+        let stage = stages.of(ended);
         let (Some(service), Some(started)) = (self.services.get_mut(event.service), event.started)
         else {
             return;

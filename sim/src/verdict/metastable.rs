@@ -80,7 +80,7 @@ pub(super) fn judge(
     let mut report = RecoveryReport {
         traffic: name.to_owned(),
         healed_s: seconds(healed),
-        before_per_s: source.load.before.succeeded as f64 / stages.before_s(),
+        before_per_s: source.load.before.succeeded as f64 / source.before_s(stages),
         last_per_s: last.succeeded as f64 / stages.last_s(),
         threshold: source.threshold(),
         ratio,
@@ -109,7 +109,7 @@ pub(super) fn sends_more(source: &Source, stages: &Stages) -> bool {
     if source.closed() {
         return false;
     }
-    let was = source.load.before.offered as f64 / stages.before_s();
+    let was = source.load.before.offered as f64 / source.before_s(stages);
     let expected = was * stages.last_s();
     source.load.last().offered as f64 > expected * SAME_LOAD + 3.0 * libm::sqrt(expected)
 }

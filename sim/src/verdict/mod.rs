@@ -16,6 +16,8 @@
 //! stand in [`invariant`].
 
 mod detection;
+mod fault_facts;
+mod intended;
 mod invariant;
 mod judge;
 mod layers;
@@ -33,6 +35,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use invariant::{InFlight, Start};
 pub(crate) use judge::judge;
 pub(crate) use ledger::ClientEnd;
 pub use ledger::GRACE;

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use mesh_core::seam::Instant;
 
+use super::fault_facts;
 use super::span::Spans;
-use crate::plan::{FaultKind, FaultSet, FaultWindow, Mark, Plan, Turn, Window};
+use crate::plan::{FaultSet, FaultWindow, Mark, Plan, Turn, Window};
 use crate::record::{FaultEvent, FaultPhase};
 
 /// Occurrences kept of one fault; the last one stands for all that follow.
@@ -48,7 +49,7 @@ impl Occurrences {
     pub(crate) fn new(plan: &Plan) -> Self {
         let fault = |fault: &crate::plan::FaultPlan| Fault {
             name: fault.name.clone(),
-            strikes: matches!(fault.kind, FaultKind::Restart { .. }),
+            strikes: fault_facts::strikes(&fault.kind),
             seen: Vec::new(),
         };
         Self {

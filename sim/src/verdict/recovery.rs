@@ -10,13 +10,12 @@
 //! The time after the last heal is cut into bins of at most a second. Goodput
 //! is **back** at the beginning of the first bin that is at or above the
 //! threshold and after which, taken together, everything to the end of the run
-//! is too. One lucky bin in the midst of an outage is therefore not recovery,
-//! and neither is a good end dilution for a bad beginning: the bin itself has
-//! to be good.
+//! is too. One lucky bin in the midst of an outage is therefore no recovery; and
+//! a long good end makes no recovery of the bad bins before it, because the bin
+//! itself has to be good.
 
 use mesh_core::seam::Instant;
 
-use super::occurrence::Occurrences;
 use super::stage::{Stage, Staged, Stages, Sum};
 use crate::plan::{Demand, Load, Plan};
 
@@ -52,7 +51,6 @@ impl Offered {
 #[derive(Clone, Debug)]
 pub(super) struct Recovery {
     sources: Vec<Source>,
-    end: u64,
 }
 
 /// One traffic source.
@@ -60,6 +58,8 @@ pub(super) struct Recovery {
 pub(super) struct Source {
     /// Whether its users wait for their answers.
     closed: bool,
+    /// When it begins to send, in seconds.
+    start_s: f64,
     /// The demanded share of what it was before, if one is.
     demanded: Option<f64>,
     pub(super) load: Staged<Offered>,
@@ -88,6 +88,7 @@ impl Recovery {
             });
             Source {
                 closed: matches!(traffic.load, Load::Closed { .. }),
+                start_s: traffic.start.as_secs_f64(),
                 demanded: shares.reduce(f64::max),
                 load: Staged::default(),
                 bin: within
@@ -99,7 +100,6 @@ impl Recovery {
         };
         Self {
             sources: plan.traffic.iter().map(source).collect(),
-            end,
         }
     }
 
@@ -117,11 +117,10 @@ impl Recovery {
         traffic: usize,
         intended: Instant,
         succeeded: bool,
-        occurrences: &Occurrences,
+        stages: &Stages,
     ) {
-        let stages = Stages::new(occurrences, self.end);
         if let Some(source) = self.sources.get_mut(traffic) {
-            source.ended(intended, succeeded, &stages);
+            source.ended(intended, succeeded, stages);
         }
     }
 
@@ -162,6 +161,11 @@ impl Source {
         self.closed
     }
 
+    /// How long it sent before the first fault, in seconds.
+    pub(super) fn before_s(&self, stages: &Stages) -> f64 {
+        (stages.before_s() - self.start_s).max(f64::MIN_POSITIVE)
+    }
+
     /// Goodput over `seconds`, compared with what it was before; `None` when either is unknown.
     pub(super) fn ratio(&self, load: &Offered, seconds: f64, stages: &Stages) -> Option<f64> {
         let before = &self.load.before;
@@ -169,7 +173,7 @@ impl Source {
             return None;
         }
         if self.closed {
-            let was = before.succeeded as f64 / stages.before_s();
+            let was = before.succeeded as f64 / self.before_s(stages);
             return (seconds > 0.0).then(|| load.succeeded as f64 / seconds / was);
         }
         Some(load.share()? / before.share()?)

@@ -120,7 +120,7 @@ fn play(plan: &Plan, healed: u64, second: impl Fn(u64) -> Second) -> Witness {
     if healed >= 120 {
         witness.fault(at(120 * S), &event(0, FaultPhase::Ended));
     }
-    witness.close(at(120 * S));
+    witness.close(plan, at(120 * S));
     witness
 }
 
@@ -252,7 +252,7 @@ fn a_fault_that_comes_back_begins_its_aftermath_anew() {
             play_second(&mut witness, now * S, FINE);
         }
     }
-    witness.close(at(120 * S));
+    witness.close(&plan, at(120 * S));
     let told = judged(&plan, &witness).0;
     assert_eq!((told[0].window.from_s, told[0].requests), (70.0, 500));
 }

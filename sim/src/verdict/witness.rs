@@ -16,7 +16,7 @@ use super::metastable::{self, Aftermath};
 use super::recovery::Recovery;
 use super::stage::Stages;
 use crate::plan::Plan;
-use crate::record::{AppEvent, FaultEvent, FaultPhase, PodChange, PodEvent};
+use crate::record::{AppEvent, FaultEvent, FaultPhase, PodChange, PodEvent, nanos};
 
 /// The witness of one run. All instants it is given are on the scenario's clock.
 pub(crate) struct Witness {
@@ -26,6 +26,8 @@ pub(crate) struct Witness {
     layers: Layers,
     invariants: Invariants,
     edges: Vec<Option<Watched>>,
+    stages: Stages,
+    end: u64,
     /// Pods that something took away.
     away: BTreeSet<Box<str>>,
 }
@@ -51,8 +53,11 @@ pub(crate) struct Teller<'a> {
 
 impl Witness {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let (ledger, end) = (Ledger::new(plan), nanos(plan.duration));
         Self {
-            ledger: Ledger::new(plan),
+            stages: Stages::new(ledger.occurrences(), end),
+            end,
+            ledger,
             detections: Detections::new(plan),
             recovery: Recovery::new(plan),
             layers: Layers::new(plan),
@@ -89,8 +94,7 @@ impl Witness {
         let Some(Some(watched)) = self.edges.get(edge) else {
             return;
         };
-        let occurrences = self.ledger.occurrences();
-        self.layers.request(watched.layer, start, occurrences);
+        self.layers.request(watched.layer, start, &self.stages);
         self.invariants.outbound(teller, event);
         let accounts = &watched.accounts;
         self.ledger
@@ -109,10 +113,9 @@ impl Witness {
             return;
         };
         if !event.mirror {
-            let occurrences = self.ledger.occurrences();
-            self.layers.attempt(watched.layer, start, occurrences);
+            self.layers.attempt(watched.layer, start, &self.stages);
         }
-        self.invariants.attempt(teller, event);
+        self.invariants.attempt(teller, start, event);
         let accounts = &watched.accounts;
         self.ledger
             .attempt(accounts, teller.source, teller.pod, start, event);
@@ -120,8 +123,9 @@ impl Witness {
 
     /// A request passed the inbound side of a sidecar.
     pub(crate) fn inbound(&mut self, teller: Teller<'_>, start: Instant, event: &RequestEvent<'_>) {
-        let unauthorised = self.invariants.inbound(teller, event);
+        self.invariants.inbound(teller, event);
         if self.ledger.watches(teller.service) {
+            let unauthorised = self.invariants.unauthorised(teller, event);
             let (service, pod) = (teller.service, teller.pod);
             self.ledger
                 .inbound(service, pod, start, event, unauthorised);
@@ -163,9 +167,8 @@ impl Witness {
 
     /// A client's request ended, which was sent at `sent`.
     pub(crate) fn ended(&mut self, end: &ClientEnd<'_>, sent: Instant) {
-        let occurrences = self.ledger.occurrences();
         self.recovery
-            .ended(end.traffic, end.intended, end.succeeded, occurrences);
+            .ended(end.traffic, end.intended, end.succeeded, &self.stages);
         self.invariants.ended(end.traffic, sent, end.ended);
         self.ledger.ended(end);
     }
@@ -179,8 +182,7 @@ impl Witness {
         end: Instant,
     ) {
         if intended + GRACE < end {
-            let occurrences = self.ledger.occurrences();
-            self.recovery.ended(traffic, intended, false, occurrences);
+            self.recovery.ended(traffic, intended, false, &self.stages);
         }
         self.invariants.in_flight(traffic, sent, end);
         self.ledger.in_flight(traffic, intended, end);
@@ -188,8 +190,7 @@ impl Witness {
 
     /// An app is done with a request; `local` puts an instant on the scenario's clock.
     pub(crate) fn app(&mut self, event: &AppEvent<'_>, local: impl Fn(Instant) -> Instant) {
-        let occurrences = self.ledger.occurrences();
-        self.layers.app(event, local(event.ended), occurrences);
+        self.layers.app(event, local(event.ended), &self.stages);
         self.invariants.app(event);
         self.ledger.app(event, local);
     }
@@ -197,6 +198,7 @@ impl Witness {
     /// A fault began or ended.
     pub(crate) fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
         self.ledger.fault(at, event);
+        self.stages = Stages::new(self.ledger.occurrences(), self.end);
         if event.phase == FaultPhase::Began {
             self.recovery.began();
             self.layers.began();
@@ -217,9 +219,16 @@ impl Witness {
     }
 
     /// The run is over. What it broke of the laws that every run keeps is told as sentences.
-    pub(crate) fn close(&mut self, end: Instant) -> Vec<String> {
+    pub(crate) fn close(&mut self, plan: &Plan, end: Instant) -> Vec<String> {
         self.ledger.close();
-        self.invariants.close(end)
+        self.invariants.close(plan, end)
+    }
+
+    /// From the last heal until goodput of traffic source `traffic` was back at `share` of what it was, in seconds.
+    pub(super) fn back(&self, traffic: usize, share: f64, length: u64) -> Option<f64> {
+        let stages = Stages::new(self.ledger.occurrences(), length);
+        stages.healed()?;
+        self.recovery.sources().nth(traffic)?.back(share, &stages)
     }
 
     /// What became of each traffic source when the faults had healed, in a run of this length in nanoseconds.

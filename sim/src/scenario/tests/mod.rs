@@ -1,6 +1,7 @@
 //! Tests of whole scenarios.
 
 mod calls;
+mod demands;
 mod format;
 mod garbage;
 mod imports;

@@ -1,9 +1,14 @@
 //! Keys of measures: response flags and statuses.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use mesh_core::document::nearest;
 use mesh_core::telemetry::ResponseFlag;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::{Integers, Text, text};
+use super::{Text, schema, text};
 use crate::plan::StatusClass;
 
 /// A response flag in Envoy's letters.
@@ -48,7 +53,6 @@ impl Text for StatusName {
         "An HTTP status, all with one first digit (`5xx`), or `none` for no answer.";
     const PATTERN: &'static str = r"^(?:none|[1-5]xx|[1-5][0-9][0-9])$";
     const EXAMPLES: &'static [&'static str] = &["503", "5xx", "none"];
-    const INTEGERS: Integers = Integers::None;
 
     fn parse(text: &str) -> Result<Self, String> {
         let fail = || format!("`{text}` is not {}", Self::EXPECTED);
@@ -71,7 +75,40 @@ impl Text for StatusName {
     }
 }
 
-text!(StatusName);
+impl<'de> Deserialize<'de> for StatusName {
+    /// A status alone is a number to YAML.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StatusVisitor;
+
+        impl Visitor<'_> for StatusVisitor {
+            type Value = StatusName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(StatusName::EXPECTED)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<StatusName, E> {
+                StatusName::parse(text).map_err(E::custom)
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<StatusName, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+
+        deserializer.deserialize_any(StatusVisitor)
+    }
+}
+
+impl JsonSchema for StatusName {
+    fn schema_name() -> Cow<'static, str> {
+        Self::NAME.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::<Self>()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -150,16 +150,11 @@ impl<'a> Names<'a> {
                 .map(|fault| fault.name.as_str())
                 .collect();
             let message = match name {
-                "faults" => "there are no faults".to_owned(),
+                _ if names.is_empty() => "there are no faults".to_owned(),
                 name => format!("no fault is called `{name}`"),
             };
             let error = problems.error(at, message);
-            let error = if names.is_empty() {
-                error.note("this scenario has no faults")
-            } else {
-                among(error, name, names.into_iter())
-            };
-            problems.push(error);
+            problems.push(among(error, name, names.into_iter()));
         }
         None
     }
@@ -181,5 +176,6 @@ fn among<'a>(error: Diagnostic, wanted: &str, names: impl Iterator<Item = &'a st
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    error.note(format!("there is {}{rest}", quoted.join(", ")))
+    let are = if quoted.len() == 1 { "is" } else { "are" };
+    error.note(format!("there {are} {}{rest}", quoted.join(", ")))
 }
