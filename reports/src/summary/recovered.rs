@@ -2,7 +2,7 @@
 
 use super::paint::{Tone, clean};
 use super::table::{Kind, NOTHING, Table};
-use super::{unit, wrapped};
+use super::unit;
 use crate::record::{LayerReport, LoopReport, Phases, Recovered, RecoveryReport, RunReport};
 
 /// The recovery of every traffic source.
@@ -17,7 +17,7 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
         .column("at the end", Kind::Number)
         .spare("of it", Kind::Number, 2)
         .column("back after", Kind::Number)
-        .spare("", Kind::Text, 1);
+        .spare("state", Kind::Text, 1);
     for source in &report.recovery {
         table.row(row(source));
     }
@@ -25,7 +25,7 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
     for source in &report.recovery {
         if let Some(cause) = &source.sustained_by {
             lines.push(String::new());
-            lines.extend(sustained(source, cause, width));
+            lines.extend(sustained(&source.traffic, cause, width));
         }
     }
     lines
@@ -52,10 +52,11 @@ fn row(source: &RecoveryReport) -> Vec<String> {
     ]
 }
 
-/// What sustains an overload: in a sentence, then layer by layer, before the faults and after them.
-fn sustained(source: &RecoveryReport, cause: &LoopReport, width: usize) -> Vec<String> {
-    let lead = Tone::Strong.paint(&format!("  What keeps {} broken:", clean(&source.traffic)));
-    let mut lines = wrapped(&format!("{lead} "), &clean(&cause.sentence), width);
+/// What sustains an overload, layer by layer, before the faults and after them. The sentence on it stands beside the
+/// verdict.
+fn sustained(traffic: &str, cause: &LoopReport, width: usize) -> Vec<String> {
+    let title = format!("  What keeps {} broken, before → after", clean(traffic));
+    let mut lines = vec![Tone::Strong.paint(&title)];
     let mut table = Table::default()
         .column("from", Kind::Name)
         .column("→ to", Kind::Name)
