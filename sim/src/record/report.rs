@@ -22,7 +22,7 @@ impl State {
             .map(|(name, source)| (name.to_owned(), source.report(length)))
             .collect();
         let expectations = judge(plan, &self.ledger);
-        let faults = self.faults.report(plan);
+        let faults = self.faults.report(plan, self.origin);
         let failures = failures(&traffic, &expectations, &faults, &self.violations);
         let (timeline, timeline_omitted) = self.timeline.report();
         RunReport {
