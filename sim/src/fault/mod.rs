@@ -135,7 +135,10 @@ fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod draws {
     use super::*;
 
     fn selector(take: Take) -> PodSelector {

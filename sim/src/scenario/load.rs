@@ -46,7 +46,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Diagnostic
 }
 
 /// Loads a scenario from a text; the files it names are relative to `directory`.
-pub(super) fn load_source(
+pub(crate) fn load_source(
     source: &Source,
     directory: &Path,
     default_name: &str,

@@ -157,6 +157,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use load::load_source;
 pub use load::{Loaded, Overrides, load};
 pub use schema::schema;
 pub use starter::starter;
