@@ -70,16 +70,16 @@ impl CoverageReport {
         self.fail_under.is_some_and(|least| self.percent() < least)
     }
 
-    /// `9 of 12 mechanisms that are armed acted (75 %)`.
+    /// `9 of 12 armed mechanisms acted (75 %)`.
     pub fn told(&self) -> String {
         let demand = match self.fail_under {
             Some(least) => format!(", {} % demanded", unit::trimmed(least, 1)),
             None => String::new(),
         };
         format!(
-            "{} of {} that are armed acted ({} %{demand})",
+            "{} of {} acted ({} %{demand})",
             self.covered,
-            unit::counted(self.armed, "mechanism"),
+            unit::counted(self.armed, "armed mechanism"),
             unit::trimmed((self.percent() * 10.0).floor() / 10.0, 1),
         )
     }
@@ -153,7 +153,7 @@ mod tests {
         assert!(CoverageReport::new(all, Some(50.1)).is_short());
         assert_eq!(
             report.told(),
-            "1 of 2 mechanisms that are armed acted (50 %, 50 % demanded)"
+            "1 of 2 armed mechanisms acted (50 %, 50 % demanded)"
         );
         assert!(!CoverageReport::new(Vec::new(), Some(100.0)).is_short());
     }

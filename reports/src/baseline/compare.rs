@@ -57,6 +57,9 @@ pub struct BaselineReport {
     pub tolerance: Tolerance,
     /// The version of Meshquake that made it, when it was another.
     pub made_by: Option<String>,
+    /// Whether the baseline has been replaced by what is measured now, and what became worse is accepted.
+    #[serde(default)]
+    pub updated: bool,
     /// How many scenarios were compared.
     pub scenarios: u64,
     /// How many measures were compared.
@@ -103,11 +106,9 @@ pub enum ChangeKind {
 }
 
 impl BaselineReport {
-    /// Whether anything became worse.
+    /// Whether anything became worse, and was not accepted.
     pub fn regressed(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|change| change.kind == ChangeKind::Regression)
+        !self.updated && !self.regressions().is_empty()
     }
 
     /// What became worse.
@@ -143,6 +144,7 @@ pub fn compare(
         tolerance,
         made_by: (baseline.meshquake_version != version)
             .then(|| baseline.meshquake_version.clone()),
+        updated: false,
         scenarios: 0,
         measures: 0,
         changes: Vec::new(),

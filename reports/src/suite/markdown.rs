@@ -16,16 +16,18 @@ pub fn markdown(report: &SuiteReport) -> String {
         out.push_str("| | scenario | result | seeds | time |\n|---|---|---|---:|---:|\n");
     }
     for scenario in &report.scenarios {
-        let seeds = match scenario.judgement {
-            Judgement::Invalid | Judgement::NotRun => "–".to_owned(),
-            _ => format!("{} of {}", scenario.agreeing.of, scenario.agreeing.seeds),
+        let (seeds, time) = match scenario.runs.len() {
+            0 => ("–".to_owned(), "–".to_owned()),
+            _ => (
+                format!("{} of {}", scenario.agreeing.of, scenario.agreeing.seeds),
+                unit::millis(scenario.wall_seconds() * 1e3),
+            ),
         };
         out.push_str(&format!(
-            "| {} | {} | {} | {seeds} | {} |\n",
+            "| {} | {} | {} | {seeds} | {time} |\n",
             icon(scenario.judgement),
             cell(&scenario.file),
             cell(&scenario.told()),
-            unit::millis(scenario.wall_seconds() * 1e3),
         ));
     }
     for scenario in &report.scenarios {

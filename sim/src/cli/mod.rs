@@ -4,13 +4,16 @@
 //! input is invalid, 3 the run is not deterministic, 4 a defect of Meshquake.
 
 mod args;
+mod bar;
 mod explain;
 mod files;
 mod init;
+mod interrupt;
 mod output;
 mod progress;
 mod run;
 mod schema;
+mod test;
 mod validate;
 
 use std::process::ExitCode;
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Exit {
     match command {
         Command::Run(args) => run::execute(args),
+        Command::Test(args) => test::execute(args),
         Command::Validate(args) => validate::execute(args),
         Command::Schema => schema::execute(),
         Command::Init(args) => init::execute(args),
