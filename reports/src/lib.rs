@@ -6,6 +6,7 @@
 //!
 //! What many runs say together is in [`suite`] (the account of a test suite),
 //! [`baseline`] (what it was before), [`coverage`] (which mechanisms acted),
+//! [`sweep`] (rows over a grid of settings) and [`comparison`] (one against another),
 //! all judged by [`statistics`]. Nothing here knows how a run is made.
 
 pub mod baseline;
@@ -14,6 +15,7 @@ pub mod record;
 pub mod statistics;
 pub mod suite;
 pub mod summary;
+pub mod sweep;
 
 pub use record::{
     Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,

@@ -28,9 +28,9 @@ pub(crate) enum Kind {
 }
 
 /// A column.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Column {
-    title: &'static str,
+    title: String,
     kind: Kind,
     /// 0 stays; the highest goes first.
     spare: u8,
@@ -45,12 +45,13 @@ pub(crate) struct Table {
 
 impl Table {
     /// Adds a column that always stays.
-    pub(crate) fn column(self, title: &'static str, kind: Kind) -> Self {
+    pub(crate) fn column(self, title: impl Into<String>, kind: Kind) -> Self {
         self.spare(title, kind, 0)
     }
 
     /// Adds a column that may go; those with the highest `spare` go first.
-    pub(crate) fn spare(mut self, title: &'static str, kind: Kind, spare: u8) -> Self {
+    pub(crate) fn spare(mut self, title: impl Into<String>, kind: Kind, spare: u8) -> Self {
+        let title = title.into();
         self.columns.push(Column { title, kind, spare });
         self
     }
@@ -131,7 +132,7 @@ impl Table {
         grid.load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
         if self.columns.iter().any(|column| !column.title.is_empty()) {
-            let titles = self.columns.iter().map(|column| column.title);
+            let titles = self.columns.iter().map(|column| &column.title);
             grid.set_header(titles.map(|title| Cell::new(Tone::Faint.paint(title))));
         }
         for row in self.rows {

@@ -8,6 +8,8 @@ use mesh_core::telemetry::AccessLogFormat;
 
 use meshquake_reports::suite::quoted;
 
+use super::replay::ReplayArgs;
+use super::sweep::SweepArgs;
 use super::test::TestArgs;
 
 /// The heading of the options that name files.
@@ -43,6 +45,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Run scenarios with many seeds, side by side, and judge them for a CI.
     Test(TestArgs),
+    /// Run a scenario over a grid of settings, one row per run.
+    Sweep(SweepArgs),
+    /// Run again what `test` or `run` told of, and see whether it comes out the same.
+    Replay(ReplayArgs),
     /// Check scenarios and every file they name, without running them.
     Validate(ValidateArgs),
     /// Print the JSON Schema of the scenario file, for editors.
@@ -126,7 +132,9 @@ pub(crate) struct OverrideArgs {
     /// Run for this long instead of the scenario's duration (`30s`, `10m`, `24h`).
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Change a value of the scenario before it is read; may be repeated.
+    /// Change a value of the scenario, or of an object it imports
+    /// (`mesh:VirtualService/reviews.spec.http[0].timeout=1s`), before it is
+    /// read; may be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<(String, String)>,
 }
@@ -137,7 +145,9 @@ pub(crate) struct ChangeArgs {
     /// Run for this long instead of the scenario's duration (`30s`, `10m`, `24h`).
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Change a value of the scenario before it is read; may be repeated.
+    /// Change a value of the scenario, or of an object it imports
+    /// (`mesh:VirtualService/reviews.spec.http[0].timeout=1s`), before it is
+    /// read; may be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<(String, String)>,
 }

@@ -19,6 +19,12 @@ impl Bar {
         Self(bar)
     }
 
+    /// So many were there before: they say nothing about how long the others take.
+    pub(crate) fn begin_at(&self, done: u64) {
+        self.0.set_position(done);
+        self.0.reset_eta();
+    }
+
     /// So many runs of so many have ended.
     pub(crate) fn at(&self, done: u64, of: u64, message: &str) {
         self.0.set_length(of);

@@ -11,8 +11,10 @@ mod init;
 mod interrupt;
 mod output;
 mod progress;
+mod replay;
 mod run;
 mod schema;
+mod sweep;
 mod test;
 mod validate;
 
@@ -68,6 +70,8 @@ fn dispatch(command: &Command) -> Exit {
     match command {
         Command::Run(args) => run::execute(args),
         Command::Test(args) => test::execute(args),
+        Command::Sweep(args) => sweep::execute(args),
+        Command::Replay(args) => replay::execute(args),
         Command::Validate(args) => validate::execute(args),
         Command::Schema => schema::execute(),
         Command::Init(args) => init::execute(args),

@@ -8,11 +8,13 @@
 
 pub mod coverage;
 pub mod discover;
+pub mod grid;
 mod measure;
 pub mod run_id;
 mod seeds;
 mod single;
 pub mod suite;
+pub mod sweep;
 mod workers;
 
 pub use measure::measures;
