@@ -10,7 +10,10 @@
 //! all judged by [`statistics`]. Nothing here knows how a run is made.
 
 pub mod baseline;
+pub mod comparison;
 pub mod coverage;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod record;
 pub mod statistics;
 pub mod suite;

@@ -8,6 +8,7 @@ use mesh_core::telemetry::AccessLogFormat;
 
 use meshquake_reports::suite::quoted;
 
+use super::compare::CompareArgs;
 use super::replay::ReplayArgs;
 use super::sweep::SweepArgs;
 use super::test::TestArgs;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Run a scenario over a grid of settings, one row per run.
     Sweep(SweepArgs),
+    /// Run two configurations with the same arrivals and service times, and show what changed.
+    Compare(CompareArgs),
     /// Run again what `test` or `run` told of, and see whether it comes out the same.
     Replay(ReplayArgs),
     /// Check scenarios and every file they name, without running them.

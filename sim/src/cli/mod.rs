@@ -5,6 +5,7 @@
 
 mod args;
 mod bar;
+mod compare;
 mod explain;
 mod files;
 mod init;
@@ -70,6 +71,7 @@ fn dispatch(command: &Command) -> Exit {
     match command {
         Command::Run(args) => run::execute(args),
         Command::Test(args) => test::execute(args),
+        Command::Compare(args) => compare::execute(args),
         Command::Sweep(args) => sweep::execute(args),
         Command::Replay(args) => replay::execute(args),
         Command::Validate(args) => validate::execute(args),
