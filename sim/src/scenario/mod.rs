@@ -147,6 +147,7 @@ mod file;
 mod glob;
 mod inputs;
 mod load;
+mod objects;
 mod problems;
 mod resolve;
 mod schema;
