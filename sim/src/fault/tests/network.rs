@@ -165,10 +165,7 @@ fn resets_break_what_stands_and_refusals_only_what_begins() {
         .find(|e| e.from == "web" && e.to == "db")
         .unwrap()
         .flags;
-    assert!(
-        code.contains_key("UF") || code.contains_key("UF,URX"),
-        "{code:?}"
-    );
+    assert!(code.keys().any(|flags| flags.contains("UF")), "{code:?}");
 }
 
 #[test]
@@ -221,9 +218,10 @@ fn names_are_asked_for_by_new_connections_only() {
 fn a_stale_answer_leads_to_the_dead() {
     let body = r#"
 services:
-  db: { replicas: 2, sidecar: false }
+  db: { replicas: 2, sidecar: false, service-time: 100ms }
 traffic:
-  shop: { to: "http://db:8080/", rate: 40/s, sidecar: false, timeout: 300ms }
+  # From 4 s on it needs four times as many connections, and asks for their addresses.
+  shop: { to: "http://db:8080/", rate: 40/s, stages: [ { at: 4s, rate: 160/s } ], sidecar: false, timeout: 300ms }
 faults:
   - { name: crash, at: 2s, for: 6s, crash: db-0 }
 "#;
@@ -234,8 +232,8 @@ faults:
     );
     // Kubernetes notices after a second and takes the pod out of the service.
     assert_eq!(failed(&fresh, "shop")[4..7], [0, 0, 0]);
-    assert!(failed(&stale, "shop")[4..7].iter().sum::<u64>() > 10);
-    assert!(fault(&stale, "f").requests > 10);
+    assert!(failed(&stale, "shop")[4..7].iter().sum::<u64>() >= 4);
+    assert!(fault(&stale, "f").requests >= 8);
     assert_eq!(
         failed(&stale, "shop")[7],
         0,

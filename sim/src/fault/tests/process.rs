@@ -41,8 +41,8 @@ fn power_off_is_silence_and_a_crash_is_not() {
             .copied()
             .unwrap_or(0)
     };
-    assert!(timeouts(&dark) >= 15, "{}", timeouts(&dark));
-    assert!(timeouts(&crash) <= 2, "{}", timeouts(&crash));
+    assert!(timeouts(&dark) >= 3, "{}", timeouts(&dark));
+    assert_eq!(timeouts(&crash), 0);
     for report in [&crash, &dark] {
         let shop = failed(report, "shop");
         assert_eq!((shop[0], shop[1], shop[5]), (0, 0, 0), "{shop:?}");
@@ -78,9 +78,11 @@ fn frozen_pods_answer_late_and_go_on() {
     );
     assert_eq!(failed(&report, "shop").iter().sum::<u64>(), 0);
     assert_eq!(fault(&report, "f").pods, 1);
-    // The first request that met the frozen pod waited for a second.
+    // Whoever met the frozen pod waited until it went on; the load balancer saw that and avoided it.
     let max = report.traffic["shop"].latency_ms.unwrap().max;
-    assert!((950.0..1010.0).contains(&max), "{max}");
+    assert!((500.0..1001.0).contains(&max), "{max}");
+    assert!(super::slowest(&report, "shop", 0.0, 1.9) < 2.0);
+    assert!(super::slowest(&report, "shop", 3.1, 6.0) < 2.0);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn a_service_is_scaled_down_and_up_and_back() {
     };
     let up = with(
         "8s",
-        "  - { name: f, at: 2s, for: 3s, scale: { service: web, to: 5, grace: 1s } }\n",
+        "  - { name: f, at: 2s, for: 3s, scale: { service: web, to: 5, pre-stop: 1s, grace: 1s } }\n",
     );
     assert_eq!(failed(&up, "shop").iter().sum::<u64>(), 0);
     assert_eq!(pods_of(&up, 2, 3), ["web-3", "web-4"]);
