@@ -1,6 +1,8 @@
 //! Tests of whole scenarios.
 
 mod calls;
+mod docs;
+mod fault_mistakes;
 mod format;
 mod garbage;
 mod imports;
