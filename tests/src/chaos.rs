@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mesh_core::policy::{DestinationPolicy, Fraction, OutlierDetection};
 use meshquake::plan::{
-    CancelPolicy, Distribution, EdgeSelector, ErrorInjection, FaultKind, FaultPlan, Plan,
-    PodSelector, Step,
+    CancelPolicy, Distribution, EdgeSelector, ErrorInjection, FarEnd, FaultKind, FaultPlan,
+    NetworkFault, Plan, PodSelector, ProcessFault, Schedule, Step, Take,
 };
 
 use crate::mesh;
@@ -58,30 +58,32 @@ pub fn add_auditors(plan: &mut Plan) {
 }
 
 fn faults() -> Vec<FaultPlan> {
-    let crash = FaultKind::Crash {
+    let crash = FaultKind::Process(ProcessFault::Crash {
         pods: pods("web", 0..3),
-    };
-    let restart = FaultKind::Restart {
+    });
+    let restart = FaultKind::Process(ProcessFault::Restart {
         pods: pods("stock", 0..6),
-    };
-    let partition = FaultKind::Partition {
+    });
+    let partition = FaultKind::Network(NetworkFault::Partition {
         on: EdgeSelector {
             from: pods("web", 4..8),
-            to: Some(pods("cart", 0..20)),
+            to: FarEnd::Pods(pods("cart", 0..20)),
             both_ways: true,
+            port: None,
         },
-    };
-    let slow = FaultKind::Latency {
+    });
+    let slow = FaultKind::Network(NetworkFault::Latency {
         on: EdgeSelector {
             from: pods("stock", 10..30),
-            to: None,
+            to: FarEnd::Others,
             both_ways: false,
+            port: None,
         },
         add: Distribution::LogNormal {
             p50: ms(2),
             p99: ms(30),
         },
-    };
+    });
     vec![
         fault("crash", 800, Some(1200), crash),
         fault("restart", 1000, None, restart),
@@ -93,8 +95,8 @@ fn faults() -> Vec<FaultPlan> {
 fn fault(name: &str, at: u64, duration: Option<u64>, kind: FaultKind) -> FaultPlan {
     FaultPlan {
         name: name.into(),
-        at: ms(at),
-        duration: duration.map(ms),
+        schedule: Schedule::once(ms(at), duration.map(ms)),
+        ramp: Duration::ZERO,
         kind,
         place: String::new(),
     }
@@ -102,6 +104,7 @@ fn fault(name: &str, at: u64, duration: Option<u64>, kind: FaultKind) -> FaultPl
 
 fn pods(service: &str, numbers: std::ops::Range<u32>) -> PodSelector {
     PodSelector {
+        take: Take::All,
         text: format!("{service}-{}..{}", numbers.start, numbers.end),
         pods: numbers
             .map(|number| format!("{service}-{number}"))

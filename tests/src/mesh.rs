@@ -69,6 +69,8 @@ pub fn add_service(plan: &mut Plan, name: &str, replicas: usize, app: AppPlan) {
     let app = Arc::new(app);
     for number in 0..replicas {
         let pod = PodPlan {
+            node: String::new(),
+            waits: false,
             workload: workload(name, format!("{name}-{number}"), 0, plan.pods.len()),
             ports: vec![8080],
             app: app.clone(),

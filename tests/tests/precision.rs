@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use mesh_core::policy::Sourced;
 use meshquake::plan::{
-    Distribution, EdgeSelector, FaultKind, FaultPlan, Load, Plan, PodSelector, Step,
+    Distribution, EdgeSelector, FarEnd, FaultKind, FaultPlan, Load, NetworkFault, Plan,
+    PodSelector, Schedule, Step, Take,
 };
 use meshquake_reports::RequestOutcome;
 use meshquake_tests::mesh::{self, observe};
@@ -123,16 +124,17 @@ fn each_way_counts_its_own_links() {
     };
     let slow = |at, from: u32, to: u32, add| FaultPlan {
         name: format!("slow {from} to {to}"),
-        at: Duration::from_secs(at),
-        duration: Some(Duration::from_secs(2)),
-        kind: FaultKind::Latency {
+        schedule: Schedule::once(Duration::from_secs(at), Some(Duration::from_secs(2))),
+        ramp: Duration::ZERO,
+        kind: FaultKind::Network(NetworkFault::Latency {
             on: EdgeSelector {
                 from: selected(pod(from)),
-                to: Some(selected(pod(to))),
+                to: FarEnd::Pods(selected(pod(to))),
                 both_ways: false,
+                port: None,
             },
             add: constant(add),
-        },
+        }),
         place: String::new(),
     };
     for hop in 0..6 {
@@ -154,6 +156,7 @@ fn each_way_counts_its_own_links() {
 
 fn selected(pod: String) -> PodSelector {
     PodSelector {
+        take: Take::All,
         text: pod.clone(),
         pods: vec![pod],
     }

@@ -42,7 +42,7 @@ pub(crate) struct InboundPort {
     app: Rc<ClusterRuntime>,
     config: RefCell<Rc<InboundListener>>,
     /// Tells open connections which of them may stay.
-    modes: watch::Sender<MtlsMode>,
+    admission: watch::Sender<Admission>,
     bucket: RefCell<Option<TokenBucket>>,
 }
 
@@ -55,7 +55,10 @@ impl InboundPort {
         let port = Self {
             port: config.port,
             bucket: RefCell::new(bucket(&core, &config)),
-            modes: watch::Sender::new(config.mtls.value),
+            admission: watch::Sender::new(Admission {
+                mode: config.mtls.value,
+                draining: false,
+            }),
             core,
             app,
             config: RefCell::new(Rc::new(config)),
@@ -71,9 +74,15 @@ impl InboundPort {
             *self.bucket.borrow_mut() = bucket(&self.core, &config);
         }
         let mode = config.mtls.value;
-        self.modes
-            .send_if_modified(|now| std::mem::replace(now, mode) != mode);
+        self.admission
+            .send_if_modified(|now| std::mem::replace(&mut now.mode, mode) != mode);
         *self.config.borrow_mut() = Rc::new(config);
+    }
+
+    /// Tells every connection to end after what is in flight (GOAWAY, `connection: close`), and new ones too.
+    pub(crate) fn drain(&self) {
+        self.admission
+            .send_if_modified(|now| !std::mem::replace(&mut now.draining, true));
     }
 
     /// Accepts connections until the host dies.
@@ -94,7 +103,7 @@ impl InboundPort {
             return;
         };
         let downstream = Rc::new(self.downstream(&transport, local, peer));
-        let retired = retired(self.modes.subscribe(), downstream.tls);
+        let retired = retired(self.admission.subscribe(), downstream.tls);
         let (port, own) = (self.clone(), downstream.clone());
         let service = move |head, body| {
             let (port, downstream) = (port.clone(), own.clone());
@@ -255,20 +264,30 @@ fn identify(map: &mut http::HeaderMap, seen: Seen, exchange: &Exchange) {
 }
 
 /// Waits until connections protected by `tls` are no longer taken.
-async fn retired(mut modes: watch::Receiver<MtlsMode>, tls: TlsState) {
-    while is_taken(*modes.borrow_and_update(), tls) {
-        if modes.changed().await.is_err() {
+async fn retired(mut admission: watch::Receiver<Admission>, tls: TlsState) {
+    while admission.borrow_and_update().takes(tls) {
+        if admission.changed().await.is_err() {
             // The port is gone, and so will its connections be.
             std::future::pending::<()>().await;
         }
     }
 }
 
-fn is_taken(mode: MtlsMode, tls: TlsState) -> bool {
-    match mode {
-        MtlsMode::Disable => tls == TlsState::Plain,
-        MtlsMode::Permissive => true,
-        MtlsMode::Strict => tls == TlsState::Mutual,
+/// Which connections a port keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admission {
+    mode: MtlsMode,
+    draining: bool,
+}
+
+impl Admission {
+    fn takes(self, tls: TlsState) -> bool {
+        let suits = match self.mode {
+            MtlsMode::Disable => tls == TlsState::Plain,
+            MtlsMode::Permissive => true,
+            MtlsMode::Strict => tls == TlsState::Mutual,
+        };
+        suits && !self.draining
     }
 }
 

@@ -24,4 +24,4 @@ mod serve;
 mod sidecar;
 mod transport;
 
-pub use sidecar::{Sidecar, SidecarConfig};
+pub use sidecar::{Sidecar, SidecarConfig, SidecarHandle};

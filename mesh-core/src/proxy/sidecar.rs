@@ -112,6 +112,35 @@ impl Sidecar {
     pub fn identity(&self) -> &IdentityStore {
         &self.core.identity
     }
+
+    /// A handle that does not keep it alive.
+    pub fn handle(&self) -> SidecarHandle {
+        SidecarHandle(Rc::downgrade(&self.core))
+    }
+}
+
+/// A sidecar seen from outside its host. It does nothing once the sidecar is gone.
+#[derive(Clone)]
+pub struct SidecarHandle(Weak<Core>);
+
+impl SidecarHandle {
+    /// Tells all inbound connections to end after what is in flight, as Envoy does when it drains
+    /// (`/drain_listeners?graceful`).
+    pub fn drain(&self) {
+        let Some(core) = self.0.upgrade() else { return };
+        let ports: Vec<_> = core
+            .inbound
+            .borrow()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        ports.iter().for_each(|port| port.drain());
+    }
+
+    /// Its secrets.
+    pub fn identity(&self) -> Option<IdentityStore> {
+        Some(self.0.upgrade()?.identity.clone())
+    }
 }
 
 impl Core {

@@ -9,16 +9,25 @@ use super::LatencyMs;
 pub struct FaultReport {
     /// Its name.
     pub name: String,
-    /// When it was to begin.
+    /// When it first began, or was to begin.
     pub at_s: f64,
-    /// How long it was to last; `None` is to the end of the run.
+    /// How long it was to last each time; `None` when that was drawn, or when it lasts to the end of the run or until it is over by itself.
     pub for_s: Option<f64>,
+    /// From its first beginning to its last end; `None` when it never began.
+    #[serde(default)]
+    pub over_s: Option<f64>,
+    /// How often it began.
+    #[serde(default)]
+    pub times: u64,
     /// Whether it began before the run ended.
     pub began: bool,
     /// Pods touched.
     pub pods: u64,
     /// Packets touched.
     pub packets: u64,
+    /// Requests, connections, names or messages touched.
+    #[serde(default)]
+    pub requests: u64,
     /// It touched nothing, so it tested nothing.
     pub inert: bool,
     /// `file:line` where it was written.

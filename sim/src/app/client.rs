@@ -25,7 +25,7 @@ use http::{
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use mesh_core::seam::{Instant, Seams};
+use mesh_core::seam::{Instant, LocalBoxFuture, Seams};
 
 use super::body::{FillBody, drain};
 
@@ -35,8 +35,9 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 /// Where calls go first.
 #[derive(Clone)]
 pub enum Egress {
-    /// To the outbound listener of the pod's sidecar, whatever the authority.
-    Sidecar(SocketAddr),
+    /// To the outbound listener of the pod's sidecar, whatever the authority, once its name is known. `None` spares the
+    /// question where names cannot fail.
+    Sidecar(SocketAddr, Option<Rc<dyn Resolver>>),
     /// Straight to an address of the authority, chosen for each connection.
     Direct(Rc<dyn Resolver>),
 }
@@ -44,7 +45,7 @@ pub enum Egress {
 /// Names to addresses, without a mesh: cluster DNS and kube-proxy in one.
 pub trait Resolver {
     /// An address to connect to for `authority` (`reviews:9080`); `None` when there is no such name or no endpoint.
-    fn resolve(&self, authority: &str) -> Option<SocketAddr>;
+    fn resolve<'a>(&'a self, authority: &'a str) -> LocalBoxFuture<'a, Option<SocketAddr>>;
 }
 
 /// Why no complete answer came.
@@ -190,8 +191,19 @@ impl HttpClient {
 
     async fn open(&self, authority: &str) -> Result<SendRequest<FillBody>, CallError> {
         let address = match &self.egress {
-            Egress::Sidecar(address) => *address,
-            Egress::Direct(names) => names.resolve(authority).ok_or(CallError::Unresolved)?,
+            Egress::Sidecar(address, names) => {
+                if let Some(names) = names {
+                    names
+                        .resolve(authority)
+                        .await
+                        .ok_or(CallError::Unresolved)?;
+                }
+                *address
+            }
+            Egress::Direct(names) => {
+                let address = names.resolve(authority).await;
+                address.ok_or(CallError::Unresolved)?
+            }
         };
         let connection = self.seams.network.connect(address).await;
         let connection = connection.map_err(|error| CallError::Connect(error.kind()))?;

@@ -15,6 +15,7 @@
 mod answer;
 mod body;
 mod client;
+mod knobs;
 mod line;
 mod luck;
 mod normal;
@@ -33,12 +34,14 @@ mod visit;
 pub(crate) use body::FillBody;
 pub(crate) use client::{Answer, HttpClient, request};
 pub use client::{CallError, Egress, Resolver};
+pub use knobs::AppKnobs;
 pub use observe::AppObserver;
 pub use replica::{FAILURE_HEADER, UPSTREAM_HEADER};
 pub(crate) use sample::unit_exponential;
 pub use server::serve;
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::plan::AppPlan;
@@ -56,6 +59,8 @@ pub struct AppPod {
     pub plan: Arc<AppPlan>,
     /// Where its calls go.
     pub egress: Egress,
+    /// What faults change in it.
+    pub knobs: Rc<AppKnobs>,
     /// How often it has been restarted; each life has random streams of its own.
     pub incarnation: u32,
 }

@@ -11,6 +11,7 @@ use super::AppPod;
 use super::answer::AnswerBody;
 use super::body::FillBody;
 use super::client::HttpClient;
+use super::knobs::AppKnobs;
 use super::luck::Fate;
 use super::observe::AppObserver;
 use super::pool::WorkerPool;
@@ -35,6 +36,7 @@ pub(super) struct Replica {
     pub(super) fate: Fate,
     pub(super) client: HttpClient,
     pub(super) observer: Rc<dyn AppObserver>,
+    pub(super) knobs: Rc<AppKnobs>,
     signature: Option<HeaderValue>,
 }
 
@@ -54,6 +56,7 @@ impl Replica {
             service: pod.service.clone(),
             plan: pod.plan.clone(),
             observer,
+            knobs: pod.knobs.clone(),
             signature: HeaderValue::from_str(&pod.name).ok(),
         }
     }

@@ -36,6 +36,9 @@ use super::replica::Replica;
 use super::shared_io::SharedIo;
 use super::visit::{self, Hangup, Reply};
 
+/// An app that was told to stop does not open its ports again.
+const FOR_EVER: std::time::Duration = std::time::Duration::from_secs(u32::MAX as u64);
+
 /// Runs an app until its host dies: listens on all its addresses and serves every connection.
 ///
 /// # Errors
@@ -98,6 +101,11 @@ async fn listen(server: Rc<Server>, address: SocketAddr) -> io::Result<()> {
         listener: RefCell::default(),
         next: Cell::new(0),
         connections: RefCell::default(),
+    });
+    let stopping = port.clone();
+    port.server.replica.seams.spawn(async move {
+        stopping.server.replica.knobs.stopped().await;
+        stopping.refuse(FOR_EVER);
     });
     loop {
         let mut socket = network.listen(address).await?;

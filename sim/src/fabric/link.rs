@@ -228,7 +228,7 @@ impl Links {
 mod tests {
     use std::time::Duration;
 
-    use super::super::rule::{PacketScope, Rules};
+    use super::super::rule::{PacketScope, Passing, Rules};
     use super::*;
 
     fn quality(latency: Distribution, bps: Option<u64>, queue: Option<u64>) -> LinkQuality {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn free() -> Verdict {
-        Rules::new(0).judge(HostId::new(0), HostId::new(1), true)
+        Verdict::PASS
     }
 
     #[test]
@@ -309,8 +309,15 @@ mod tests {
             bps: 500_000,
             queue_bytes_max: None,
         };
-        rules.add(PacketScope::everything(), narrow);
-        let verdict = rules.judge(HostId::new(0), HostId::new(1), true);
+        rules.add(PacketScope::everything(), narrow, 0);
+        let verdict = rules.judge(&Passing {
+            from: HostId::new(0),
+            to: HostId::new(1),
+            ports: [1, 2],
+            losable: true,
+            opens: false,
+            birth: 0,
+        });
         let mut wide = link(quality(Distribution::ZERO, Some(1_000_000), None));
         assert_eq!(wide.pass(0, 1000, &verdict), Passage::Arrives(16_000_000));
         let mut tight = link(quality(Distribution::ZERO, Some(250_000), None));

@@ -191,10 +191,22 @@ impl std::error::Error for FabricError {}
 
 type Action = Box<dyn FnOnce(&mut Fabric)>;
 
+/// Where tasks leave what is to be done to the world: it is done in the same instant, when all tasks have run.
+#[derive(Clone, Default)]
+pub struct Inbox(Rc<RefCell<Vec<Action>>>);
+
+impl Inbox {
+    /// Leaves `action`.
+    pub fn post(&self, action: impl FnOnce(&mut Fabric) + 'static) {
+        self.0.borrow_mut().push(Box::new(action));
+    }
+}
+
 /// A world of hosts on a virtual network in virtual time.
 pub struct Fabric {
     core: Rc<Core>,
     actions: Slab<Action>,
+    inbox: Inbox,
     sweeping: Sweeping,
     failed: Option<FabricError>,
 }
@@ -271,6 +283,7 @@ impl Fabric {
         Ok(Self {
             core: Rc::new(Core::new(config.seed, shared, hosts, wire)),
             actions: Slab::default(),
+            inbox: Inbox::default(),
             sweeping: config.sweeping,
             failed: None,
         })
@@ -307,6 +320,11 @@ impl Fabric {
     pub fn host(&self, name: &str) -> Option<HostId> {
         let position = self.core.hosts.iter().position(|h| &*h.spec.name == name)?;
         u32::try_from(position).ok().map(HostId)
+    }
+
+    /// Where tasks can leave actions.
+    pub fn inbox(&self) -> Inbox {
+        self.inbox.clone()
     }
 
     /// What has happened so far.
@@ -368,6 +386,7 @@ impl Drop for Fabric {
             drop(host.loopback.borrow_mut().close_all());
         }
         self.actions = Slab::default();
+        self.inbox.0.take();
         drop(self.core.wire.borrow_mut().take());
         OCCUPIED.set(false);
     }

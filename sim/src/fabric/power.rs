@@ -100,7 +100,16 @@ impl Fabric {
             .as_mut()
             .expect("the world lives as long as its fabric");
         wire.flush();
-        wire.rules.add(scope, effect)
+        let birth = wire.next_ordinal();
+        wire.rules.add(scope, effect, birth)
+    }
+
+    /// Changes what a rule does to packets from now on.
+    pub fn change_rule(&mut self, rule: RuleId, effect: Effect) {
+        self.core.wire(|wire| {
+            wire.flush();
+            wire.rules.change(rule, effect);
+        });
     }
 
     /// Adds latency to packets in `scope`.

@@ -52,6 +52,8 @@ pub struct PacketScope {
     from: HostSet,
     to: HostSet,
     both_ways: bool,
+    /// The port at the end of `to`; `None` is any.
+    port: Option<u16>,
 }
 
 impl PacketScope {
@@ -61,7 +63,15 @@ impl PacketScope {
             from: from.sorted(),
             to: to.sorted(),
             both_ways: false,
+            port: None,
         }
+    }
+
+    /// Only packets of connections to this port of `to` (or, [both ways](Self::both_ways), of either end).
+    #[must_use]
+    pub fn port(mut self, port: Option<u16>) -> Self {
+        self.port = port;
+        self
     }
 
     /// Also the packets the other way.
@@ -81,10 +91,27 @@ impl PacketScope {
         Self::new(HostSet::ALL, HostSet::ALL)
     }
 
-    fn contains(&self, from: HostId, to: HostId) -> bool {
-        (self.from.contains(from) && self.to.contains(to))
-            || (self.both_ways && self.from.contains(to) && self.to.contains(from))
+    fn contains(&self, passing: &Passing) -> bool {
+        let Passing { from, to, .. } = *passing;
+        let there = self.from.contains(from) && self.to.contains(to);
+        let back = self.both_ways && self.from.contains(to) && self.to.contains(from);
+        (there || back) && self.port.is_none_or(|port| passing.ports.contains(&port))
     }
+}
+
+/// A packet on its way onto a link, as rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passing {
+    pub(super) from: HostId,
+    pub(super) to: HostId,
+    /// Of its sender and its receiver.
+    pub(super) ports: [u16; 2],
+    /// TCP would notice its loss.
+    pub(super) losable: bool,
+    /// It asks for a connection.
+    pub(super) opens: bool,
+    /// When its connection was made, in the order of all that is made; `u64::MAX` when it has none.
+    pub(super) birth: u64,
 }
 
 /// What a rule does to the packets in its scope.
@@ -105,6 +132,11 @@ pub enum Effect {
     Partition,
     /// Answers every packet with a reset of its connection, at both ends.
     Reset,
+    /// Answers every attempt to connect with a reset; connections that stand are left alone.
+    Refuse,
+    /// Swallows the packets of connections that were made before the rule: what a middlebox does
+    /// that has forgotten its connections. New ones pass.
+    Forget,
 }
 
 /// A handle to a rule.
@@ -115,6 +147,8 @@ struct Rule {
     scope: PacketScope,
     effect: Effect,
     touched: u64,
+    /// When it was made, in the order of all that is made.
+    birth: u64,
     streams: Streams,
 }
 
@@ -143,7 +177,7 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    const PASS: Self = Self {
+    pub(super) const PASS: Self = Self {
         extra_ns: 0,
         blocked: false,
         reset: false,
@@ -170,13 +204,19 @@ impl Rules {
         }
     }
 
-    /// Puts a rule in force.
-    pub(super) fn add(&mut self, scope: PacketScope, effect: Effect) -> RuleId {
+    /// Whether no rule is in force.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// Puts a rule in force; `birth` is its place in the order of all that is made.
+    pub(super) fn add(&mut self, scope: PacketScope, effect: Effect, birth: u64) -> RuleId {
         let id = u32::try_from(self.all.len()).expect("fewer than 2^32 rules");
         self.all.push(Rule {
             scope,
             effect,
             touched: 0,
+            birth,
             streams: Streams::default(),
         });
         self.active.push(id);
@@ -188,18 +228,25 @@ impl Rules {
         self.active.retain(|&active| active != id.0);
     }
 
+    /// Changes what a rule does, and leaves its count and its random streams as they are.
+    pub(super) fn change(&mut self, id: RuleId, effect: Effect) {
+        if let Some(rule) = self.all.get_mut(id.0 as usize) {
+            rule.effect = effect;
+        }
+    }
+
     /// How many packets the rule delayed, lost, blocked or reset.
     pub(super) fn touched(&self, id: RuleId) -> u64 {
         self.all.get(id.0 as usize).map_or(0, |rule| rule.touched)
     }
 
-    /// What happens to a packet on this link. `losable` is false for packets whose loss TCP would not notice.
-    pub(super) fn judge(&mut self, from: HostId, to: HostId, losable: bool) -> Verdict {
+    /// What happens to a packet.
+    pub(super) fn judge(&mut self, passing: &Passing) -> Verdict {
         let mut verdict = Verdict::PASS;
         for &id in &self.active {
             let rule = &mut self.all[id as usize];
-            if rule.scope.contains(from, to) {
-                rule.judge(self.seed, id, (from, to), losable, &mut verdict);
+            if rule.scope.contains(passing) {
+                rule.judge(self.seed, id, passing, &mut verdict);
             }
         }
         verdict
@@ -207,14 +254,8 @@ impl Rules {
 }
 
 impl Rule {
-    fn judge(
-        &mut self,
-        seed: u64,
-        id: u32,
-        link: (HostId, HostId),
-        losable: bool,
-        verdict: &mut Verdict,
-    ) {
+    fn judge(&mut self, seed: u64, id: u32, passing: &Passing, verdict: &mut Verdict) {
+        let link = (passing.from, passing.to);
         let touched = match &self.effect {
             Effect::Latency(by) => {
                 let extra = nanos(by.sample(self.streams.of(seed, id, link)));
@@ -222,7 +263,8 @@ impl Rule {
                 true
             }
             Effect::Loss(probability) => {
-                let lost = losable && self.streams.of(seed, id, link).uniform() < *probability;
+                let lost =
+                    passing.losable && self.streams.of(seed, id, link).uniform() < *probability;
                 verdict.lost |= lost;
                 lost
             }
@@ -244,6 +286,15 @@ impl Rule {
                 verdict.reset = true;
                 true
             }
+            Effect::Refuse => {
+                verdict.reset |= passing.opens;
+                passing.opens
+            }
+            Effect::Forget => {
+                let older = passing.birth < self.birth;
+                verdict.blocked |= older;
+                older
+            }
         };
         self.touched += u64::from(touched);
     }
@@ -264,28 +315,81 @@ mod tests {
     const B: HostId = HostId::new(1);
     const C: HostId = HostId::new(2);
 
+    fn passing(from: HostId, to: HostId) -> Passing {
+        Passing {
+            from,
+            to,
+            ports: [40_000, 80],
+            losable: true,
+            opens: false,
+            birth: 5,
+        }
+    }
+
+    impl PacketScope {
+        fn has(&self, from: HostId, to: HostId) -> bool {
+            self.contains(&passing(from, to))
+        }
+    }
+
+    #[test]
+    fn a_port_narrows_a_scope() {
+        let to_b = |port| PacketScope::new(HostSet::ALL, HostSet::Only(vec![B])).port(Some(port));
+        assert!(to_b(80).has(A, B) && !to_b(81).has(A, B));
+        assert!(to_b(40_000).has(A, B), "either end's");
+    }
+
+    #[test]
+    fn a_refusal_touches_openings_and_forgetting_old_connections() {
+        let mut rules = Rules::new(1);
+        let refuse = rules.add(PacketScope::everything(), Effect::Refuse, 9);
+        assert!(!rules.judge(&passing(A, B)).reset);
+        let opening = Passing {
+            opens: true,
+            ..passing(A, B)
+        };
+        assert!(rules.judge(&opening).reset);
+        assert_eq!(rules.touched(refuse), 1);
+        rules.remove(refuse);
+        let forget = rules.add(PacketScope::everything(), Effect::Forget, 9);
+        let young = Passing {
+            birth: 9,
+            ..passing(A, B)
+        };
+        assert!(rules.judge(&passing(A, B)).blocked && !rules.judge(&young).blocked);
+        assert_eq!(rules.touched(forget), 1);
+    }
+
     #[test]
     fn scopes_are_directed_unless_both_ways() {
         let one = PacketScope::new(HostSet::Only(vec![A]), HostSet::Only(vec![B, C]));
-        assert!(one.contains(A, C) && !one.contains(C, A) && !one.contains(B, C));
-        assert!(one.both_ways().contains(C, A));
+        assert!(one.has(A, C) && !one.has(C, A) && !one.has(B, C));
+        assert!(one.both_ways().has(C, A));
         let around = PacketScope::around(vec![C, A]);
-        assert!(around.contains(A, B) && around.contains(B, C));
-        assert!(!around.contains(A, C) && !around.contains(B, B));
+        assert!(around.has(A, B) && around.has(B, C));
+        assert!(!around.has(A, C) && !around.has(B, B));
     }
 
     #[test]
     fn rules_add_up_and_count_what_they_touch() {
         let ms = |ms| Effect::Latency(Distribution::Constant(Duration::from_millis(ms)));
         let mut rules = Rules::new(1);
-        let first = rules.add(PacketScope::everything(), ms(1));
+        let first = rules.add(PacketScope::everything(), ms(1), 0);
         let to_b = PacketScope::new(HostSet::ALL, HostSet::Only(vec![B]));
-        let second = rules.add(to_b, ms(2));
-        let loss = rules.add(PacketScope::everything(), Effect::Loss(1.0));
-        assert_eq!(rules.judge(A, B, true).extra_ns, 3_000_000);
-        assert!(!rules.judge(A, C, false).lost, "an ACK is not lost");
+        let second = rules.add(to_b, ms(2), 0);
+        let loss = rules.add(PacketScope::everything(), Effect::Loss(1.0), 0);
+        assert_eq!(rules.judge(&passing(A, B)).extra_ns, 3_000_000);
+        assert!(
+            !rules
+                .judge(&Passing {
+                    losable: false,
+                    ..passing(A, C)
+                })
+                .lost,
+            "an ACK is not lost"
+        );
         rules.remove(first);
-        assert_eq!(rules.judge(A, C, true).extra_ns, 0);
+        assert_eq!(rules.judge(&passing(A, C)).extra_ns, 0);
         let touched = [first, second, loss].map(|id| rules.touched(id));
         assert_eq!(touched, [2, 1, 2], "removed rules keep their count");
     }

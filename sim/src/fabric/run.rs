@@ -60,10 +60,24 @@ impl Fabric {
                 self.poll(HostId::new(host))?;
             }
             self.core.wire(|wire| wire.end_round());
+            if self.open_inbox() {
+                continue;
+            }
             if !self.fire() {
                 return Ok(());
             }
         }
+    }
+
+    /// Does what tasks have left to do; whether there was anything.
+    fn open_inbox(&mut self) -> bool {
+        let posted = self.inbox.0.take();
+        let any = !posted.is_empty();
+        for action in posted {
+            self.core.wire(|wire| wire.flush());
+            action(self);
+        }
+        any
     }
 
     fn poll(&self, host: HostId) -> Result<(), FabricError> {

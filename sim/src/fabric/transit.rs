@@ -14,7 +14,8 @@ use turmoil_net::Packet;
 use super::HostId;
 use super::connections::EndRef;
 use super::link::Passage;
-use super::packet::{RST, control_packet, is_pure_ack, segment};
+use super::packet::{RST, addresses, control_packet, is_pure_ack, segment};
+use super::rule::{Passing, Verdict};
 use super::wire::{Flight, Wire};
 
 impl Wire {
@@ -57,7 +58,10 @@ impl Wire {
             return self.block(packet, end, at);
         };
         let losable = !is_pure_ack(&packet);
-        let verdict = self.rules.judge(from, to, losable);
+        let verdict = match self.rules.is_idle() {
+            true => Verdict::PASS,
+            false => self.judge(&packet, end, (from, to), losable),
+        };
         if verdict.blocked {
             return self.block(packet, end, at);
         }
@@ -78,6 +82,26 @@ impl Wire {
                 self.park(end, packet, at);
             }
         }
+    }
+
+    fn judge(
+        &mut self,
+        packet: &Packet,
+        end: Option<EndRef>,
+        (from, to): (HostId, HostId),
+        losable: bool,
+    ) -> Verdict {
+        let (source, target) = addresses(packet);
+        let conn = end.and_then(|end| self.conns.get(end.conn));
+        let passing = Passing {
+            from,
+            to,
+            ports: [source.port(), target.port()],
+            losable,
+            opens: segment(packet).is_some_and(|tcp| tcp.flags.syn && !tcp.flags.ack),
+            birth: conn.map_or(u64::MAX, |conn| conn.ends[0].birth),
+        };
+        self.rules.judge(&passing)
     }
 
     fn route(&self, packet: &Packet) -> Option<(HostId, HostId)> {

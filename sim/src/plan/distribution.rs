@@ -48,6 +48,37 @@ impl Distribution {
     /// Always zero.
     pub const ZERO: Self = Self::Constant(Duration::ZERO);
 
+    /// The distribution of a value that is `factor` times as long.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let scaled = |span: Duration| span.mul_f64(factor.max(0.0));
+        match self {
+            Self::Constant(value) => Self::Constant(scaled(*value)),
+            Self::Uniform { low, high } => Self::Uniform {
+                low: scaled(*low),
+                high: scaled(*high),
+            },
+            Self::Exponential { mean } => Self::Exponential {
+                mean: scaled(*mean),
+            },
+            Self::Normal { mean, deviation } => Self::Normal {
+                mean: scaled(*mean),
+                deviation: scaled(*deviation),
+            },
+            Self::LogNormal { p50, p99 } => Self::LogNormal {
+                p50: scaled(*p50),
+                p99: scaled(*p99),
+            },
+            Self::Pareto { min, shape } => Self::Pareto {
+                min: scaled(*min),
+                shape: *shape,
+            },
+            Self::Empirical(values) => {
+                Self::Empirical(values.iter().map(|value| scaled(*value)).collect())
+            }
+        }
+    }
+
     /// Whether every draw is zero.
     pub fn is_zero(&self) -> bool {
         *self == Self::ZERO

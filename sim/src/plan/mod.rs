@@ -14,7 +14,10 @@ pub use app::{
     Step,
 };
 pub use distribution::Distribution;
-pub use fault::{EdgeSelector, FaultKind, FaultPlan, PodSelector};
+pub use fault::{
+    DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind, FaultPlan, NetworkFault, PodSelector,
+    ProcessFault, Repeat, Schedule, Start, Take, Trigger,
+};
 pub use link::{LinkPlan, LinkQuality};
 pub use traffic::{
     Arrivals, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan, ScriptedRequest,
@@ -76,4 +79,8 @@ pub struct PodPlan {
     pub app: Arc<AppPlan>,
     /// The services it belongs to, short names, for reports; the first is its main one.
     pub service: String,
+    /// The node it runs on.
+    pub node: String,
+    /// Whether it waits to be started by a fault that adds pods.
+    pub waits: bool,
 }

@@ -137,6 +137,8 @@ pub struct FaultEvent<'a> {
     pub pods: u32,
     /// Packets touched so far.
     pub packets: u64,
+    /// Requests, connections, names or messages touched so far.
+    pub requests: u64,
 }
 
 /// The ends of a fault.

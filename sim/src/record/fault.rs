@@ -1,11 +1,12 @@
 //! What the faults touched. One that touched nothing tested nothing.
 
+use mesh_core::seam::Instant;
 use meshquake_reports::FaultReport;
 use meshquake_reports::record::seconds;
 
 use super::edge::nanos;
-use super::event::FaultEvent;
-use crate::plan::{FaultKind, FaultPlan, Plan};
+use super::event::{FaultEvent, FaultPhase};
+use crate::plan::{FaultPlan, Plan};
 
 /// All faults, in plan order.
 pub(super) struct Faults(Vec<Touched>);
@@ -15,6 +16,12 @@ struct Touched {
     began: bool,
     pods: u64,
     packets: u64,
+    requests: u64,
+    /// How often it began.
+    times: u64,
+    /// When it first began and last ended.
+    first: Option<Instant>,
+    last: Option<Instant>,
 }
 
 impl Faults {
@@ -22,38 +29,57 @@ impl Faults {
         Self(vec![Touched::default(); plan.faults.len()])
     }
 
-    pub(super) fn event(&mut self, event: &FaultEvent<'_>) {
+    pub(super) fn event(&mut self, at: Instant, event: &FaultEvent<'_>) {
         if let Some(touched) = self.0.get_mut(event.index as usize) {
             touched.began = true;
             touched.pods = touched.pods.max(event.pods.into());
             touched.packets = touched.packets.max(event.packets);
+            touched.requests = touched.requests.max(event.requests);
+            match event.phase {
+                FaultPhase::Began => {
+                    touched.times += 1;
+                    touched.first.get_or_insert(at);
+                }
+                FaultPhase::Ended => touched.last = Some(at),
+            }
         }
     }
 
-    pub(super) fn report(&self, plan: &Plan) -> Vec<FaultReport> {
+    /// `origin` is when the scenario's clock shows zero.
+    pub(super) fn report(&self, plan: &Plan, origin: Instant) -> Vec<FaultReport> {
         let faults = plan.faults.iter().zip(&self.0);
-        faults.map(|(fault, touched)| touched.told(fault)).collect()
+        faults
+            .map(|(fault, touched)| touched.told(fault, origin))
+            .collect()
     }
 }
 
 impl Touched {
-    /// A fault of the network must have met a packet; every other one a pod or a packet.
-    fn inert(&self, kind: &FaultKind) -> bool {
-        match kind {
-            FaultKind::Latency { .. } | FaultKind::Partition { .. } => self.packets == 0,
-            _ => self.packets == 0 && self.pods == 0,
-        }
+    /// A fault that touched nothing tested nothing.
+    fn is_inert(&self) -> bool {
+        self.packets == 0 && self.pods == 0 && self.requests == 0
     }
 
-    fn told(&self, fault: &FaultPlan) -> FaultReport {
+    fn told(&self, fault: &FaultPlan, origin: Instant) -> FaultReport {
+        let told = |at: Instant| seconds(at.since(origin).as_nanos() as u64);
+        let planned = fault.schedule.known_start();
+        let planned = planned.map(|at| seconds(nanos(at)));
+        let length = fault.schedule.known_length();
+        let over = self
+            .first
+            .zip(self.last)
+            .map(|(first, last)| told(last) - told(first));
         FaultReport {
             name: fault.name.clone(),
-            at_s: seconds(nanos(fault.at)),
-            for_s: fault.duration.map(|duration| seconds(nanos(duration))),
+            at_s: self.first.map(told).or(planned).unwrap_or_default(),
+            for_s: length.map(|length| seconds(nanos(length))),
+            over_s: over,
+            times: self.times,
             began: self.began,
             pods: self.pods,
             packets: self.packets,
-            inert: self.inert(&fault.kind),
+            requests: self.requests,
+            inert: self.is_inert(),
             place: fault.place.clone(),
         }
     }

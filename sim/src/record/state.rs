@@ -34,7 +34,7 @@ pub(super) struct State {
     pub(super) plan: Plan,
     pub(super) seed: u64,
     /// When the scenario's clock shows zero.
-    origin: Instant,
+    pub(super) origin: Instant,
     pub(super) reproduce: String,
     pub(super) digest: Digest,
     pub(super) sources: Sources,
@@ -324,7 +324,7 @@ impl State {
             return;
         }
         self.digest.append(at, self.world, Family::Fault, event);
-        self.faults.event(event);
+        self.faults.event(at, event);
         self.timeline.fault(at, event);
         self.witness.fault(local(self.origin, at), event);
     }

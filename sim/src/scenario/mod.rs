@@ -156,6 +156,7 @@ mod file;
 mod glob;
 mod inputs;
 mod load;
+mod objects;
 mod problems;
 mod resolve;
 mod schema;
@@ -166,6 +167,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use load::load_source;
 pub use load::{Loaded, Overrides, load};
 pub use schema::schema;
 pub use starter::starter;

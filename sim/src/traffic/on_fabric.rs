@@ -57,6 +57,7 @@ fn fabric() -> Fabric {
 fn start_app(fabric: &mut Fabric, listen: &str, plan: AppPlan, incarnation: u32) -> Rc<Log> {
     let log = Rc::new(Log::default());
     let pod = AppPod {
+        knobs: Default::default(),
         name: "a-0".into(),
         service: "a".into(),
         listen: vec![listen.parse().unwrap()],
@@ -174,7 +175,7 @@ fn within_a_pod_nothing_is_added() {
     let apps = start_app(&mut fabric, listen, working(service.clone(), 2), 0);
     let sidecar: SocketAddr = listen.parse().unwrap();
     let plan = open(250.0, Arrivals::Poisson, Duration::from_secs(10));
-    let clients = start_source(&mut fabric, APP, plan, Egress::Sidecar(sidecar));
+    let clients = start_source(&mut fabric, APP, plan, Egress::Sidecar(sidecar, None));
     fabric.run_until(at(60_000)).unwrap();
     let (told, ended) = (by_arrival(&apps), by_sequence(&clients));
     assert!(told.len() > 2200 && told.len() == ended.len());

@@ -237,6 +237,7 @@ pub(super) mod tests {
             phase,
             pods: 0,
             packets: 0,
+            requests: 0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Everything that runs: the fabric, the control plane, the pods and the clients.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,16 +15,18 @@ use mesh_core::identity::{
     CertificateAuthority, IdentityStore, KeyPair, ROOT_LIFETIME, SpiffeId, Svid, TrustBundle, csr,
 };
 use mesh_core::policy::Profile;
+use mesh_core::proxy::SidecarHandle;
 use mesh_core::seam::{Instant, Rng};
 use meshquake_reports::RunReport;
 use tokio::sync::mpsc;
 
 use super::RunError;
-use super::fault::FaultState;
+use super::names::Names;
 use super::pod::{PodContext, PodKind, PodSetup};
-use super::resolve::ServiceDns;
-use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec};
-use crate::plan::Plan;
+use crate::app::AppKnobs;
+use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec, Inbox};
+use crate::fault::{Standing, TriggerObserver};
+use crate::plan::{FaultKind, NetworkFault, Plan};
 use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
 use crate::traffic::FlagProbe;
 
@@ -33,7 +35,7 @@ const CONTROL_IP: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 /// Istio's secure discovery port.
 const CONTROL_PORT: u16 = 15_012;
 /// The control plane's host.
-const CONTROL_HOST: &str = "istiod";
+pub(crate) const CONTROL_HOST: &str = "istiod";
 /// How long a control plane's own certificate lasts: longer than any run.
 const CONTROL_SVID_LIFETIME: Duration = Duration::from_secs(80 * 86_400);
 
@@ -44,27 +46,64 @@ pub(super) enum KubernetesEvent {
 }
 
 /// What is shared by everything that runs.
-pub(super) struct Shared {
-    pub(super) plan: Plan,
-    pub(super) recorder: Rc<Recorder>,
+pub(crate) struct Shared {
+    pub(crate) plan: Plan,
+    pub(crate) recorder: Rc<Recorder>,
     pub(super) trust: TrustBundle,
     pub(super) profile: Rc<Profile>,
     pub(super) cache: Rc<ResourceCache>,
     pub(super) kubernetes: mpsc::UnboundedSender<KubernetesEvent>,
-    pub(super) dns: Rc<ServiceDns>,
+    pub(crate) names: Rc<Names>,
+    /// Where tasks leave what is to be done to the world.
+    pub(crate) inbox: Inbox,
     pub(super) control: SocketAddr,
     /// Pods that are ready, by name.
-    pub(super) ready: RefCell<BTreeSet<Arc<str>>>,
+    pub(crate) ready: RefCell<BTreeSet<Arc<str>>>,
     /// Every pod and client, by name.
     pub(super) pods: RefCell<IndexMap<Arc<str>, PodSetup>>,
     /// The plan's faults, as they stand.
-    pub(super) faults: RefCell<Vec<FaultState>>,
+    pub(crate) faults: RefCell<Vec<Standing>>,
+    /// What faults change in apps, by pod.
+    knobs: RefCell<BTreeMap<Arc<str>, Rc<AppKnobs>>>,
+    /// Sidecars, by pod.
+    sidecars: RefCell<BTreeMap<Arc<str>, SidecarHandle>>,
 }
 
 impl Shared {
     /// The host of a pod.
-    pub(super) fn host(&self, pod: &str) -> Option<HostId> {
+    pub(crate) fn host(&self, pod: &str) -> Option<HostId> {
         self.pods.borrow().get(pod).map(|setup| setup.host)
+    }
+
+    /// The number of a pod's present or last life, from 1; `None` for what is no pod.
+    pub(crate) fn life(&self, pod: &str) -> Option<u32> {
+        self.pods.borrow().get(pod).map(|setup| setup.incarnation)
+    }
+
+    /// What faults change in a pod's app.
+    pub(crate) fn knobs(&self, pod: &Arc<str>) -> Rc<AppKnobs> {
+        let mut knobs = self.knobs.borrow_mut();
+        knobs.entry(pod.clone()).or_default().clone()
+    }
+
+    /// The sidecar of a pod, while it has one.
+    pub(crate) fn sidecar(&self, pod: &str) -> Option<SidecarHandle> {
+        self.sidecars.borrow().get(pod).cloned()
+    }
+
+    /// A pod's sidecar has started.
+    pub(super) fn set_sidecar(&self, pod: &Arc<str>, sidecar: SidecarHandle) {
+        self.sidecars.borrow_mut().insert(pod.clone(), sidecar);
+    }
+
+    /// Whether any fault is about names.
+    pub(super) fn names_fail(&self) -> bool {
+        let about_names =
+            |kind: &FaultKind| matches!(kind, FaultKind::Network(NetworkFault::Dns { .. }));
+        self.plan
+            .faults
+            .iter()
+            .any(|fault| about_names(&fault.kind))
     }
 }
 
@@ -85,7 +124,7 @@ impl Cluster {
         let (kubernetes, events) = mpsc::unbounded_channel();
         let control = SocketAddr::new(CONTROL_IP.into(), CONTROL_PORT);
         let registry = registry(plan);
-        let dns = Rc::new(ServiceDns::new(&registry, plan.seed));
+        let names = Rc::new(Names::new(&registry, plan.seed));
         let host = fabric
             .host(CONTROL_HOST)
             .ok_or_else(|| setup("no host for the control plane"))?;
@@ -106,11 +145,14 @@ impl Cluster {
             profile,
             cache: Rc::default(),
             kubernetes,
-            dns,
+            names,
+            inbox: fabric.inbox(),
             control,
             ready: RefCell::default(),
             pods: RefCell::default(),
             faults: RefCell::default(),
+            knobs: RefCell::default(),
+            sidecars: RefCell::default(),
         });
         let mut cluster = Self { fabric, shared };
         cluster.register_pods()?;
@@ -155,7 +197,13 @@ impl Cluster {
 
     /// Starts every pod and waits until all are ready.
     pub(super) fn boot(&mut self, until: Instant) -> Result<(), RunError> {
-        let names: Vec<Arc<str>> = self.shared.pods.borrow().keys().cloned().collect();
+        let waiting = self.shared.plan.pods.iter().filter(|pod| pod.waits);
+        let waiting: BTreeSet<&Arc<str>> = waiting.map(|pod| &pod.workload.name).collect();
+        waiting
+            .iter()
+            .for_each(|pod| self.shared.names.set_ready(pod, false));
+        let mut names: Vec<Arc<str>> = self.shared.pods.borrow().keys().cloned().collect();
+        names.retain(|name| !waiting.contains(name));
         for name in &names {
             start_pod(&mut self.fabric, &self.shared, name);
         }
@@ -172,7 +220,7 @@ impl Cluster {
 
     /// The scenario's clock begins: faults are scheduled. (Clients wait for it by themselves.)
     pub(super) fn begin(&mut self, origin: Instant) {
-        super::fault::schedule(self, origin);
+        crate::fault::schedule(&mut self.fabric, &self.shared, origin);
     }
 
     pub(super) fn run_until(&mut self, at: Instant) -> Result<(), RunError> {
@@ -186,7 +234,7 @@ impl Cluster {
 
     /// Ends the run and says what it was; `began` is when it was started.
     pub(super) fn finish(mut self, began: std::time::Instant) -> Result<RunReport, RunError> {
-        super::fault::end(&mut self);
+        crate::fault::end(&mut self.fabric, &self.shared);
         let stats = self.fabric.stats();
         let recorder = self.shared.recorder.clone();
         let report = recorder.finish(RunEnd {
@@ -325,6 +373,9 @@ pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
         Some(probe) => probe.clone(),
         None => observer,
     };
+    let name = setup.workload.name.clone();
+    let observer = TriggerObserver::around(observer, fabric.inbox(), shared, &name);
+    shared.knobs(&name).begin_life();
     let host = setup.host;
     let seams = fabric.seams(host, observer);
     let shared = shared.clone();

@@ -7,9 +7,9 @@
 //! the end of the boot.
 
 mod cluster;
-mod fault;
+pub(crate) mod life;
+mod names;
 mod pod;
-mod resolve;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use crate::fabric::{FabricError, Tap};
 use crate::plan::Plan;
 use crate::record::{AccessLog, RecordOptions};
 use cluster::Cluster;
+pub(crate) use cluster::{CONTROL_HOST, Shared};
+pub(crate) use names::{NameFault, NameFaultId, Names};
 
 /// Virtual time that the mesh has to come up before the scenario begins.
 pub const BOOT: Duration = Duration::from_secs(10);

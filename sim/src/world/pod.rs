@@ -102,17 +102,19 @@ impl PodContext {
             trust: self.shared.trust.clone(),
             profile: profile.clone(),
         };
-        Some(Sidecar::start(
-            seams.clone(),
-            config,
-            self.shared.cache.clone(),
-        ))
+        let sidecar = Sidecar::start(seams.clone(), config, self.shared.cache.clone());
+        self.shared.set_sidecar(&workload.name, sidecar.handle());
+        Some(sidecar)
     }
 
-    fn egress(&self) -> Egress {
+    fn egress(&self, seams: &Seams) -> Egress {
+        let names = self
+            .shared
+            .names
+            .of(seams.clone(), self.setup.workload.name.clone());
         match self.setup.workload.meshed {
-            true => Egress::Sidecar(OUTBOUND),
-            false => Egress::Direct(self.shared.dns.clone()),
+            true => Egress::Sidecar(OUTBOUND, self.shared.names_fail().then_some(names)),
+            false => Egress::Direct(names),
         }
     }
 
@@ -129,7 +131,8 @@ impl PodContext {
                 .map(|port| SocketAddr::new(ip, *port))
                 .collect(),
             plan: plan.clone(),
-            egress: self.egress(),
+            egress: self.egress(seams),
+            knobs: self.shared.knobs(&self.setup.workload.name),
             incarnation: self.setup.incarnation,
         };
         let serving = app::serve(seams.clone(), pod, self.shared.recorder.clone());
@@ -148,6 +151,8 @@ impl PodContext {
         };
         self.shared.recorder.pod(seams.now(), &event);
         let event = KubernetesEvent::Readiness(name.clone(), WorkloadState::Ready);
+        self.shared.names.set_ready(name, true);
+        super::life::ready(&self.shared, name);
         // The control plane may be down; it is told everything again when it comes back.
         let _heard = self.shared.kubernetes.send(event);
     }
@@ -158,6 +163,7 @@ impl PodContext {
             return;
         };
         let until = super::ORIGIN + self.shared.plan.duration;
-        traffic::drive(seams, plan, self.egress(), super::ORIGIN, until, observer).await;
+        let egress = self.egress(&seams);
+        traffic::drive(seams, plan, egress, super::ORIGIN, until, observer).await;
     }
 }

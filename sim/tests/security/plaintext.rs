@@ -114,6 +114,8 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
     ];
     let pods = (1..).zip(&apps).flat_map(|(n, (name, app))| {
         [1, 2].map(|replica| PodPlan {
+            node: String::new(),
+            waits: false,
             workload: workload(
                 &format!("{name}-{replica}"),
                 name,

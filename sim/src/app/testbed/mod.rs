@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mesh_core::seam::{Instant, Randomness, Rng, Seams, Spawn};
+use mesh_core::seam::{Instant, LocalBoxFuture, Randomness, Rng, Seams, Spawn};
 use mesh_core::telemetry::NullObserver;
 use tokio::io::AsyncReadExt;
 
@@ -80,8 +80,8 @@ pub(crate) type Call = (u64, Result<Answer, CallError>);
 struct Literal;
 
 impl Resolver for Literal {
-    fn resolve(&self, authority: &str) -> Option<SocketAddr> {
-        authority.parse().ok()
+    fn resolve<'a>(&'a self, authority: &'a str) -> LocalBoxFuture<'a, Option<SocketAddr>> {
+        Box::pin(std::future::ready(authority.parse().ok()))
     }
 }
 
@@ -94,6 +94,7 @@ impl Testbed {
     pub(crate) fn start(&self, name: &str, address: &str, plan: AppPlan) -> Rc<Log> {
         let log = Rc::new(Log::default());
         let pod = AppPod {
+            knobs: Default::default(),
             name: name.into(),
             service: name.into(),
             listen: vec![address.parse().unwrap()],

@@ -9,8 +9,8 @@ use mesh_core::policy::{MeshPolicy, Note, NoteKind, Position, Profile};
 use crate::plan::{
     AppPlan, Arrivals, Bound, CancelPolicy, Claim, Comparison, Demand, Distribution, EndpointPlan,
     Expectation, ExpectedOutcome, FaultKind, FaultPlan, LatencyMeasure, LinkPlan, LinkQuality,
-    Load, Measure, Plan, PodPlan, PodSelector, QueueOrder, RatePoint, RateProfile, RequestPlan,
-    ScriptedRequest, Subject, TrafficPlan, Window,
+    Load, Measure, Plan, PodPlan, PodSelector, ProcessFault, QueueOrder, RatePoint, RateProfile,
+    RequestPlan, Schedule, ScriptedRequest, Subject, Take, TrafficPlan, Window,
 };
 
 fn workload(name: &str, last: u8) -> Workload {
@@ -28,6 +28,8 @@ fn workload(name: &str, last: u8) -> Workload {
 
 fn pod(name: &str, last: u8) -> PodPlan {
     PodPlan {
+        node: "node-0".into(),
+        waits: false,
         workload: workload(name, last),
         ports: vec![9080],
         app: Arc::new(AppPlan {
@@ -149,14 +151,15 @@ pub(crate) fn plan() -> Plan {
         ],
         faults: vec![FaultPlan {
             name: "crash reviews-v1-0".into(),
-            at: Duration::from_secs(10),
-            duration: Some(Duration::from_secs(5)),
-            kind: FaultKind::Crash {
+            schedule: Schedule::once(Duration::from_secs(10), Some(Duration::from_secs(5))),
+            ramp: Duration::ZERO,
+            kind: FaultKind::Process(ProcessFault::Crash {
                 pods: PodSelector {
                     pods: vec!["reviews-v1-0".into()],
+                    take: Take::All,
                     text: "reviews-v1-0".into(),
                 },
-            },
+            }),
             place: "scenario.yaml:25".into(),
         }],
         expectations: vec![

@@ -111,6 +111,7 @@ fn retried(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer)
         phase,
         pods,
         packets: 0,
+        requests: 0,
     };
     recorder.fault(at(10_000_000), &crash(FaultPhase::Began, 1));
     let pod = PodEvent {

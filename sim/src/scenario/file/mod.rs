@@ -12,7 +12,9 @@ mod topology;
 mod traffic;
 
 pub(crate) use expect::ExpectSpec;
-pub(crate) use fault::{EdgeSpec, FaultSpec, PodsSpec};
+pub(crate) use fault::{
+    DnsAnswerSpec, DnsSpec, EdgeSpec, FaultSpec, PacketsSpec, PodsSpec, ScaleSpec,
+};
 pub(crate) use mesh::{
     BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, ProfileName,
 };

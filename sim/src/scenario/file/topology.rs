@@ -20,6 +20,8 @@ pub(crate) struct TopologySpec {
     pub(crate) zones: Vec<Placed<Name>>,
     /// Regions and their zones, in place of `zones`, when there are several.
     pub(crate) regions: Named<Name, Vec<Placed<Name>>>,
+    /// Nodes of each zone, called `<zone>-0`, `<zone>-1`… (`node-0`… without zones); 1 when left out. Pods take them in turn.
+    pub(crate) nodes: Option<Placed<u32>>,
     /// How good the network is, by how far apart two pods are.
     pub(crate) links: LinksSpec,
 }

@@ -22,6 +22,8 @@ pub(super) struct Layout {
     pub(super) zones: Vec<Locality>,
     /// The network.
     pub(super) links: LinkPlan,
+    /// Nodes of each zone.
+    pub(super) nodes: u32,
 }
 
 impl Layout {
@@ -33,6 +35,7 @@ impl Layout {
                 .map_or_else(|| "default".to_owned(), |name| name.0.clone()),
             zones: Vec::new(),
             links: links(spec),
+            nodes: nodes(spec, problems),
         };
         layout.add_zones(REGION, &spec.zones, problems);
         for (region, zones) in spec.regions.iter() {
@@ -140,6 +143,15 @@ impl Layout {
             ..Locality::default()
         }
     }
+}
+
+/// How many nodes each zone has.
+fn nodes(spec: &TopologySpec, problems: &mut Problems) -> u32 {
+    let nodes = spec.nodes.as_ref().map_or(1, |nodes| *nodes.value());
+    if let Some(zero) = spec.nodes.as_ref().filter(|_| nodes == 0) {
+        problems.push(problems.error(zero.at(), "pods need a node to run on"));
+    }
+    nodes
 }
 
 fn links(spec: &TopologySpec) -> LinkPlan {

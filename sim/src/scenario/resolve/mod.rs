@@ -67,7 +67,8 @@ pub(super) fn plan(
     let unknown = unknown::notes(&mesh.routes, &directory);
     let apps = Apps::new(&groups, &directory, problems);
     cycles::check(&groups, &directory, &apps, problems);
-    let mut pods = pods::plans(&groups, &apps, problems);
+    let spares = faults::spares(scenario, &groups, problems);
+    let mut pods = pods::plans(&groups, &apps, &spares, layout.nodes, problems);
     let mut traffic = traffic::plans(scenario, &directory, &layout, &frame, problems);
     mesh.notes.extend(unknown);
     pods::number(&mut pods, &mut traffic, problems);

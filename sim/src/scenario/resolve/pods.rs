@@ -1,5 +1,6 @@
 //! Pods: replicas of groups, and one for each traffic source.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -15,11 +16,18 @@ use crate::scenario::problems::Problems;
 const PODS_MAX: usize = 10_000;
 
 /// The pods that run apps, numbered later.
-pub(super) fn plans(groups: &Groups<'_>, apps: &Apps, problems: &mut Problems) -> Vec<PodPlan> {
+pub(super) fn plans(
+    groups: &Groups<'_>,
+    apps: &Apps,
+    spares: &[u32],
+    nodes: u32,
+    problems: &mut Problems,
+) -> Vec<PodPlan> {
     let total: u64 = groups
         .groups
         .iter()
-        .map(|group| u64::from(group.replicas))
+        .zip(spares)
+        .map(|(group, spare)| u64::from(group.replicas) + u64::from(*spare))
         .sum();
     if total > PODS_MAX as u64 {
         problems.push(Diagnostic::error(format!(
@@ -28,11 +36,16 @@ pub(super) fn plans(groups: &Groups<'_>, apps: &Apps, problems: &mut Problems) -
         return Vec::new();
     }
     let mut pods = Vec::new();
-    for (group, app) in groups.groups.iter().zip(&apps.plans) {
+    let mut placed = BTreeMap::new();
+    for ((group, app), spare) in groups.groups.iter().zip(&apps.plans).zip(spares) {
         let service = main_service(group, groups);
-        for replica in 0..group.replicas {
+        for replica in 0..group.replicas + spare {
+            let workload = workload(group, replica);
+            let node = node(&workload.locality.zone, nodes, &mut placed);
             pods.push(PodPlan {
-                workload: workload(group, replica),
+                workload,
+                node,
+                waits: replica >= group.replicas,
                 ports: group.ports.clone(),
                 app: app.clone(),
                 service: service.clone(),
@@ -40,6 +53,17 @@ pub(super) fn plans(groups: &Groups<'_>, apps: &Apps, problems: &mut Problems) -
         }
     }
     pods
+}
+
+/// The next node of a zone: pods take them in turn.
+fn node(zone: &Arc<str>, nodes: u32, placed: &mut BTreeMap<Arc<str>, u32>) -> String {
+    let next = placed.entry(zone.clone()).or_default();
+    let number = *next % nodes.max(1);
+    *next += 1;
+    match zone.is_empty() {
+        true => format!("node-{number}"),
+        false => format!("{zone}-{number}"),
+    }
 }
 
 fn main_service(group: &Group<'_>, groups: &Groups<'_>) -> String {

@@ -1,41 +1,79 @@
 //! Which pods a fault is for.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use globset::GlobBuilder;
-use mesh_core::control::Workload;
+use mesh_core::control::{Locality, Workload, WorkloadState};
 use mesh_core::document::Diagnostic;
 
-use crate::plan::{PodPlan, PodSelector, TrafficPlan};
+use crate::plan::{PodPlan, PodSelector, Take, TrafficPlan};
 use crate::scenario::file::{Placed, PodsSpec};
 use crate::scenario::problems::Problems;
+use crate::world::CONTROL_HOST;
 
 use super::groups::Groups;
 
-/// A pod, as selectors see it.
-pub(super) struct Candidate<'a> {
-    workload: &'a Workload,
-    /// Services it belongs to; a traffic source has its own name here.
-    services: Vec<&'a str>,
-    /// Whether it is a traffic source.
-    pub(super) is_source: bool,
+/// What runs in a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An app.
+    App,
+    /// A traffic source.
+    Source,
+    /// The control plane.
+    Control,
 }
 
-/// Every pod of the plan, apps first.
+/// A pod, as selectors see it.
+pub(super) struct Candidate<'a> {
+    workload: Cow<'a, Workload>,
+    /// Services it belongs to; a traffic source has its own name here.
+    services: Vec<&'a str>,
+    /// The node it runs on; a traffic source has none.
+    node: &'a str,
+    pub(super) kind: Kind,
+}
+
+/// The control plane's host as a pod. It is in no zone, so that no fault of a zone touches it by chance.
+fn control_plane() -> Workload {
+    Workload {
+        name: CONTROL_HOST.into(),
+        namespace: "istio-system".into(),
+        ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
+        labels: BTreeMap::from([("app".to_owned(), CONTROL_HOST.to_owned())]),
+        service_account: CONTROL_HOST.into(),
+        meshed: false,
+        locality: Locality::default(),
+        state: WorkloadState::Ready,
+    }
+}
+
+/// Every pod of the plan, apps first, the control plane last.
 pub(super) fn candidates<'a>(
     pods: &'a [PodPlan],
     traffic: &'a [TrafficPlan],
     groups: &'a Groups<'_>,
 ) -> Vec<Candidate<'a>> {
     let apps = pods.iter().map(|pod| Candidate {
-        workload: &pod.workload,
+        workload: Cow::Borrowed(&pod.workload),
         services: services_of(pod, groups),
-        is_source: false,
+        node: &pod.node,
+        kind: Kind::App,
     });
     let sources = traffic.iter().map(|source| Candidate {
-        workload: &source.workload,
+        workload: Cow::Borrowed(&source.workload),
         services: vec![&source.name],
-        is_source: true,
+        node: "",
+        kind: Kind::Source,
     });
-    apps.chain(sources).collect()
+    let control = Candidate {
+        workload: Cow::Owned(control_plane()),
+        services: vec![CONTROL_HOST],
+        node: "",
+        kind: Kind::Control,
+    };
+    apps.chain(sources).chain([control]).collect()
 }
 
 fn services_of<'a>(pod: &'a PodPlan, groups: &'a Groups<'_>) -> Vec<&'a str> {
@@ -64,7 +102,7 @@ fn services_of<'a>(pod: &'a PodPlan, groups: &'a Groups<'_>) -> Vec<&'a str> {
 pub(super) fn select(
     spec: &PodsSpec,
     at: &mesh_core::policy::Position,
-    candidates: &[Candidate<'_>],
+    candidates: &[&Candidate<'_>],
     problems: &Problems,
 ) -> Result<PodSelector, Diagnostic> {
     if spec.is_empty() {
@@ -72,7 +110,7 @@ pub(super) fn select(
             .error(at, "which pods?")
             .help("such as `service: reviews`, `pod: reviews-v1-*` or `zone: a`"));
     }
-    let mut chosen: Vec<&Candidate<'_>> = candidates.iter().collect();
+    let mut chosen: Vec<&Candidate<'_>> = candidates.to_vec();
     let mut words = Vec::new();
     for (key, wanted) in spec.parts() {
         let Some(wanted) = wanted else { continue };
@@ -87,6 +125,22 @@ pub(super) fn select(
             format!("{key} {}", wanted.value())
         });
     }
+    for (key, wanted) in spec.labels.iter() {
+        let has = |candidate: &&Candidate<'_>| {
+            candidate.workload.labels.get(key.value()) == Some(wanted.value())
+        };
+        if !candidates.iter().any(|candidate| has(&candidate)) {
+            return Err(no_label(key, wanted, candidates, problems));
+        }
+        chosen.retain(has);
+        words.push(format!("{}={}", key.value(), wanted.value()));
+    }
+    let take = take(spec, chosen.len(), problems)?;
+    match take {
+        Take::All => {}
+        Take::Count(count) => words.push(format!("{count} at random")),
+        Take::Share(share) => words.push(format!("{}% at random", f64::from(share.ppm()) / 1e4)),
+    }
     let text = words.join(", ");
     if chosen.is_empty() {
         return Err(problems.error(at, format!("no pod is all of this: {text}")));
@@ -96,8 +150,58 @@ pub(super) fn select(
             .iter()
             .map(|candidate| candidate.workload.name.to_string())
             .collect(),
+        take,
         text,
     })
+}
+
+/// How many of `count` pods are meant.
+fn take(spec: &PodsSpec, count: usize, problems: &Problems) -> Result<Take, Diagnostic> {
+    match (&spec.random, &spec.share) {
+        (None, None) => Ok(Take::All),
+        (Some(_), Some(share)) => Err(problems.error(
+            share.at(),
+            "`random` and `share` both say how many; keep one of them",
+        )),
+        (Some(random), None) => match *random.value() {
+            0 => Err(problems.error(random.at(), "0 pods are none")),
+            n if n as usize > count => Err(problems.error(
+                random.at(),
+                format!("there are only {count} such pods to draw {n} from"),
+            )),
+            n => Ok(Take::Count(n)),
+        },
+        (None, Some(share)) if share.0.ppm() == 0 => {
+            Err(problems.error(share.at(), "0% of the pods are none"))
+        }
+        (None, Some(share)) => Ok(Take::Share(share.0)),
+    }
+}
+
+fn no_label(
+    key: &Placed<String>,
+    wanted: &Placed<String>,
+    candidates: &[&Candidate<'_>],
+    problems: &Problems,
+) -> Diagnostic {
+    let labels = || {
+        candidates
+            .iter()
+            .flat_map(|candidate| &candidate.workload.labels)
+    };
+    let values: Vec<&str> = labels()
+        .filter(|(name, _)| *name == key.value())
+        .map(|(_, value)| value.as_str())
+        .collect();
+    if values.is_empty() {
+        let names = labels().map(|(name, _)| name.as_str());
+        return problems
+            .error(key.at(), format!("no pod has a label `{}`", key.value()))
+            .did_you_mean(key, names);
+    }
+    let message = format!("no pod has the label `{}={}`", key.value(), wanted.value());
+    let error = problems.error(wanted.at(), message);
+    error.did_you_mean(wanted, values.iter().copied())
 }
 
 /// One demand on pods.
@@ -108,6 +212,7 @@ enum Test<'a> {
     Zone(&'a str),
     Region(&'a str),
     Namespace(&'a str),
+    Node(&'a str),
 }
 
 impl<'a> Test<'a> {
@@ -119,6 +224,7 @@ impl<'a> Test<'a> {
             "zone" => Self::Zone(text),
             "region" => Self::Region(text),
             "namespace" => Self::Namespace(text),
+            "node" => Self::Node(text),
             _ => {
                 let glob = GlobBuilder::new(text).build().map_err(|error| {
                     let message = format!("`{text}` is not a pattern: {}", error.kind());
@@ -130,11 +236,15 @@ impl<'a> Test<'a> {
     }
 
     fn holds(&self, candidate: &Candidate<'_>) -> bool {
-        let workload = candidate.workload;
+        let workload = &candidate.workload;
         match self {
-            Self::Service(name) => candidate.services.iter().any(|service| {
-                service == name || *name == format!("{service}.{}", workload.namespace)
-            }),
+            // A text alone may also be a pod's whole name.
+            Self::Service(name) => {
+                *workload.name == **name
+                    || candidate.services.iter().any(|service| {
+                        service == name || *name == format!("{service}.{}", workload.namespace)
+                    })
+            }
             Self::Version(version) => workload
                 .labels
                 .get("version")
@@ -143,6 +253,7 @@ impl<'a> Test<'a> {
             Self::Zone(zone) => *workload.locality.zone == **zone,
             Self::Region(region) => *workload.locality.region == **region,
             Self::Namespace(namespace) => *workload.namespace == **namespace,
+            Self::Node(node) => candidate.node == *node,
         }
     }
 }
@@ -150,7 +261,7 @@ impl<'a> Test<'a> {
 fn nothing_has(
     key: &str,
     wanted: &Placed<String>,
-    candidates: &[Candidate<'_>],
+    candidates: &[&Candidate<'_>],
     problems: &Problems,
 ) -> Diagnostic {
     if problems.is_full() {
@@ -170,6 +281,7 @@ fn nothing_has(
             "zone" => vec![&*candidate.workload.locality.zone],
             "region" => vec![&*candidate.workload.locality.region],
             "namespace" => vec![&*candidate.workload.namespace],
+            "node" => vec![candidate.node],
             _ => vec![&*candidate.workload.name],
         })
         .filter(|name| !name.is_empty())

@@ -237,33 +237,19 @@ fn faults_are_one_thing_each() {
     insta::assert_snapshot!(
         refused("services: { web: }\nfaults:\n  - { at: 1s }\n  - { at: 2m, crash: web }\n  - { at: 1s, for: 5s, restart: web }\n  - { at: 1s, for: 0s, crash: web }\n  - { at: 1s, partition: { from: web, zone: a } }\n  - { at: 1s, partition: web }\n  - { at: 1s, partition: { to: web } }\n"),
         @r"
-    error: a fault is exactly one of `latency`, `partition`, `crash` and `restart`
-     --> shop.yaml:5:5
-      |
-    5 |   - { at: 1s }
-      |     ^^^^^^^^^^
-      |
-      = help: write one item of the list for each fault
-
     error: this fault never happens: the run ends after 1m
      --> shop.yaml:6:11
       |
     6 |   - { at: 2m, crash: web }
       |           ^^
 
-    error: a restart is over at once
-     --> shop.yaml:7:20
+    error: what goes wrong?
+     --> shop.yaml:5:5
       |
-    7 |   - { at: 1s, for: 5s, restart: web }
-      |                    ^^
+    5 |   - { at: 1s }
+      |     ^^^^^^^^^^
       |
-      = help: use `crash` for pods that stay away for a time
-
-    error: a fault must last for some time
-     --> shop.yaml:8:20
-      |
-    8 |   - { at: 1s, for: 0s, crash: web }
-      |                    ^^
+      = help: such as `crash: reviews`, `latency: { add: 200ms, to: ratings }` or `partition: { zone: a }`
 
     error: `from` stands beside another selector; keep one of them
      --> shop.yaml:9:34
@@ -284,6 +270,20 @@ fn faults_are_one_thing_each() {
        |                          ^^^^^^^^^^^
        |
        = help: such as `zone: a`, or `from: productpage` and `to: reviews`
+
+    error: a restart is over at once
+     --> shop.yaml:7:20
+      |
+    7 |   - { at: 1s, for: 5s, restart: web }
+      |                    ^^
+      |
+      = help: use `crash` for pods that stay away for a time
+
+    error: a fault must last for some time
+     --> shop.yaml:8:20
+      |
+    8 |   - { at: 1s, for: 0s, crash: web }
+      |                    ^^
     "
     );
 }
@@ -681,7 +681,7 @@ fn words_of_other_tools() {
       |               ^^^^^^^^
       |
       = help: did you mean `for`?
-      = note: valid here: `name`, `at`, `for`, `latency`, `partition`, `crash`, `restart`
+      = note: valid here: `name`, `at`, `when`, `for`, `until`, `every`, `times`, `ramp`, `latency`, `loss`, `bandwidth`, `partition`, `blackhole`, `isolate`, `reset`, `refuse`, `half-open`, `dns`, `crash`, `power-off`, `restart`, `crash-loop`, `freeze`, `rollout`, `scale`
 
     error: unknown field `kill`
      --> shop.yaml:9:29
@@ -690,7 +690,7 @@ fn words_of_other_tools() {
       |                             ^^^^
       |
       = help: did you mean `crash`?
-      = note: valid here: `name`, `at`, `for`, `latency`, `partition`, `crash`, `restart`
+      = note: valid here: `name`, `at`, `when`, `for`, `until`, `every`, `times`, `ramp`, `latency`, `loss`, `bandwidth`, `partition`, `blackhole`, `isolate`, `reset`, `refuse`, `half-open`, `dns`, `crash`, `power-off`, `restart`, `crash-loop`, `freeze`, `rollout`, `scale`
 
     error: unknown field `success-rate`
       --> shop.yaml:11:19

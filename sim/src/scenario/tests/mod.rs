@@ -2,6 +2,8 @@
 
 mod calls;
 mod demands;
+mod docs;
+mod fault_mistakes;
 mod format;
 mod garbage;
 mod imports;

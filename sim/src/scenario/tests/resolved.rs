@@ -263,32 +263,35 @@ fn defaults_of_the_mesh_can_be_changed() {
 
 #[test]
 fn faults_select_pods() {
-    use crate::plan::FaultKind;
+    use crate::plan::{FarEnd, FaultKind, NetworkFault, ProcessFault};
     let plan = load(
         "topology: {zones: [a, b]}\nservices: {web: {replicas: 2, versions: {v1: , v2: }}, db: {zone: b}}\ntraffic: {shop: {to: web, rate: 1/s, zone: b}}\nfaults:\n- {at: 1s, for: 2s, crash: web-v1-*}\n- {at: 1s, restart: {service: web, version: v2}}\n- {at: 1s, partition: {zone: b}}\n- {at: 1s, name: slow, latency: {add: 5ms ± 1ms, from: web, to: {service: db}, one-way: true}}\n",
     )
     .plan;
     let pods = |selector: &crate::plan::PodSelector| selector.pods.join(" ");
-    let FaultKind::Crash { pods: crashed } = &plan.faults[0].kind else {
+    let FaultKind::Process(ProcessFault::Crash { pods: crashed }) = &plan.faults[0].kind else {
         panic!("crash")
     };
     assert_eq!(pods(crashed), "web-v1-0 web-v1-1");
     assert_eq!(plan.faults[0].name, "crash web-v1-*");
-    assert_eq!(plan.faults[0].duration, Some(2000 * MS));
-    let FaultKind::Restart { pods: restarted } = &plan.faults[1].kind else {
+    assert_eq!(plan.faults[0].schedule.known_length(), Some(2000 * MS));
+    let FaultKind::Process(ProcessFault::Restart { pods: restarted }) = &plan.faults[1].kind else {
         panic!("restart")
     };
     assert_eq!(pods(restarted), "web-v2-0 web-v2-1");
-    let FaultKind::Partition { on } = &plan.faults[2].kind else {
+    let FaultKind::Network(NetworkFault::Partition { on }) = &plan.faults[2].kind else {
         panic!("partition")
     };
     assert_eq!(pods(&on.from), "web-v1-1 web-v2-1 db-0 shop");
-    assert!(on.to.is_none() && on.both_ways);
+    assert!(on.to == FarEnd::Others && on.both_ways);
     assert_eq!(plan.faults[2].name, "partition zone b");
-    let FaultKind::Latency { on, add } = &plan.faults[3].kind else {
+    let FaultKind::Network(NetworkFault::Latency { on, add }) = &plan.faults[3].kind else {
         panic!("latency")
     };
-    assert_eq!(on.to.as_ref().map(pods).as_deref(), Some("db-0"));
+    let FarEnd::Pods(to) = &on.to else {
+        panic!("pods")
+    };
+    assert_eq!(pods(to), "db-0");
     assert!(!on.both_ways);
     assert_eq!(
         *add,

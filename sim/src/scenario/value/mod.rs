@@ -19,6 +19,7 @@ mod size;
 mod status;
 mod target;
 mod time;
+mod when;
 mod window;
 
 pub(crate) use arrival::{Arrival, PerSecond};
@@ -39,6 +40,7 @@ pub(crate) use size::Size;
 pub(crate) use status::{Answer, Status};
 pub(crate) use target::{Target, check_path};
 pub(crate) use time::{Time, written};
+pub(crate) use when::{Happening, When};
 pub(crate) use window::{Boundary, During, FaultMoment, FaultName};
 
 use std::fmt;

@@ -41,7 +41,7 @@ impl<'a> Names<'a> {
             services: pods.chain(services).collect(),
             faults: world.faults,
             written: faults
-                .filter_map(|fault| fault.value().name.as_deref())
+                .filter_map(|fault| Some(fault.value().name.as_ref()?.value().as_str()))
                 .collect(),
             faults_written: scenario.faults.len(),
         }

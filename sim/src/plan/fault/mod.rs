@@ -1,0 +1,94 @@
+//! What goes wrong, where and when.
+
+mod network;
+mod process;
+mod schedule;
+
+use std::time::Duration;
+
+use mesh_core::policy::Fraction;
+
+pub use network::{DnsAnswer, NetworkFault};
+pub use process::Drain;
+pub use process::ProcessFault;
+pub use schedule::{Repeat, Schedule, Start, Trigger};
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultPlan {
+    /// A name for reports, such as `crash reviews-v1-*`.
+    pub name: String,
+    /// When it is in force.
+    pub schedule: Schedule,
+    /// Its strength grows evenly from nothing over this time, each time it begins; zero is at once.
+    pub ramp: Duration,
+    /// What it does.
+    pub kind: FaultKind,
+    /// `file:line` where it was written.
+    pub place: String,
+}
+
+/// The kinds of fault, by family.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FaultKind {
+    /// Packets and names.
+    Network(NetworkFault),
+    /// Pods come and go.
+    Process(ProcessFault),
+}
+
+impl FaultKind {
+    /// Whether it has a strength that can grow.
+    pub const fn has_strength(&self) -> bool {
+        match self {
+            Self::Network(fault) => fault.has_strength(),
+            Self::Process(_) => false,
+        }
+    }
+}
+
+/// Pods by name, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSelector {
+    /// Names of the selected pods, in plan order. Never empty.
+    pub pods: Vec<String>,
+    /// How many of them it touches, drawn anew each time a fault begins.
+    pub take: Take,
+    /// How it was written, for reports.
+    pub text: String,
+}
+
+/// How many of some pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// All.
+    All,
+    /// So many, at random.
+    Count(u32),
+    /// This share of them, at random, rounded to the nearest number, but one at least.
+    Share(Fraction),
+}
+
+/// Packets between two sets of pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeSelector {
+    /// One end.
+    pub from: PodSelector,
+    /// The other end.
+    pub to: FarEnd,
+    /// Also from the other end to the first.
+    pub both_ways: bool,
+    /// Only connections to this port; `None` is all.
+    pub port: Option<u16>,
+}
+
+/// The other end of an [`EdgeSelector`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FarEnd {
+    /// Everybody but the pods of the first end.
+    Others,
+    /// Everybody, the pods of the first end among themselves included.
+    Everybody,
+    /// These.
+    Pods(PodSelector),
+}

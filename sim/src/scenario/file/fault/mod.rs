@@ -1,0 +1,76 @@
+//! `faults:`
+
+mod network;
+mod process;
+pub(in crate::scenario::file) mod select;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Placed, Short};
+use crate::scenario::value::{Spread, Time, When};
+
+pub(crate) use network::{BandwidthSpec, DnsAnswerSpec, DnsSpec, LatencySpec, LossSpec};
+pub(crate) use process::{CrashLoopSpec, RolloutSpec, ScaleSpec};
+pub(crate) use select::{EdgeSpec, PacketsSpec, PodsSpec};
+
+/// One thing that goes wrong. It begins `at` a time or `when` something happens, and is of exactly one kind: `latency`, `crash`…
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct FaultSpec {
+    /// A name for reports and for other parts of this file; made up when left out.
+    pub(crate) name: Option<Placed<String>>,
+    /// When it begins. A distribution is drawn from the seed.
+    pub(crate) at: Option<Placed<Spread>>,
+    /// In place of `at`: when something happens, such as `ejected(reviews-v1-0)` or `healed(outage) + 5s`.
+    pub(crate) when: Option<Placed<When>>,
+    /// How long it lasts; to the end of the run when left out. A distribution is drawn each time.
+    #[serde(rename = "for")]
+    pub(crate) lasts: Option<Placed<Spread>>,
+    /// In place of `for`: when it ends. With `every` or `when`: it does not begin again after this.
+    pub(crate) until: Option<Placed<Time>>,
+    /// It comes again, from one beginning to the next. A distribution is drawn each time.
+    pub(crate) every: Option<Placed<Spread>>,
+    /// How often it begins at most; with `every` without end, with `when` once when left out.
+    pub(crate) times: Option<Placed<u32>>,
+    /// Its strength grows evenly over this time; at once when left out.
+    pub(crate) ramp: Option<Placed<Time>>,
+
+    // Packets and names.
+    /// Packets take longer.
+    pub(crate) latency: Option<Placed<LatencySpec>>,
+    /// Packets are lost; segments come late.
+    pub(crate) loss: Option<Placed<LossSpec>>,
+    /// Links are narrow.
+    pub(crate) bandwidth: Option<Placed<BandwidthSpec>>,
+    /// Packets do not arrive until it heals.
+    pub(crate) partition: Option<Placed<Short<PacketsSpec>>>,
+    /// Packets are swallowed, as by a firewall that drops them.
+    pub(crate) blackhole: Option<Placed<Short<PacketsSpec>>>,
+    /// Pods are cut off from everybody, also from each other.
+    pub(crate) isolate: Option<Placed<Short<PodsSpec>>>,
+    /// Packets are answered with a reset of their connection.
+    pub(crate) reset: Option<Placed<Short<PacketsSpec>>>,
+    /// Attempts to connect are answered with a reset; connections that stand are left alone.
+    pub(crate) refuse: Option<Placed<Short<PacketsSpec>>>,
+    /// The network forgets the connections that stand, and tells neither end.
+    pub(crate) half_open: Option<Placed<Short<PacketsSpec>>>,
+    /// Names are not answered as they should be.
+    pub(crate) dns: Option<Placed<DnsSpec>>,
+
+    // Processes.
+    /// Pods die, and peers see resets; when the fault ends they start again.
+    pub(crate) crash: Option<Placed<Short<PodsSpec>>>,
+    /// Pods lose power, and peers see silence; when the fault ends they start again.
+    pub(crate) power_off: Option<Placed<Short<PodsSpec>>>,
+    /// Pods die and start again at once.
+    pub(crate) restart: Option<Placed<Short<PodsSpec>>>,
+    /// Pods die again and again, and are started with growing delays.
+    pub(crate) crash_loop: Option<Placed<CrashLoopSpec>>,
+    /// Pods stop running, as in a garbage collection that stops the world; their kernels still answer.
+    pub(crate) freeze: Option<Placed<Short<PodsSpec>>>,
+    /// Pods are replaced one after the other.
+    pub(crate) rollout: Option<Placed<RolloutSpec>>,
+    /// A service has another number of replicas.
+    pub(crate) scale: Option<Placed<ScaleSpec>>,
+}
