@@ -103,6 +103,7 @@ mod tests {
             cancel: CancelPolicy::Stop,
             endpoints: Vec::new(),
             fallback: EndpointPlan::echo(),
+            process: Default::default(),
         };
         Fate::new("a-0", &plan, &Seeded)
     }

@@ -14,10 +14,14 @@
 
 mod answer;
 mod body;
+mod cache;
 mod client;
+mod keys;
 mod knobs;
+mod lever;
 mod line;
 mod luck;
+mod memory;
 mod normal;
 mod observe;
 mod pool;
@@ -28,6 +32,7 @@ mod server;
 mod shared_io;
 #[cfg(test)]
 pub(crate) mod testbed;
+mod throttle;
 mod trace;
 mod visit;
 
@@ -35,6 +40,7 @@ pub(crate) use body::FillBody;
 pub(crate) use client::{Answer, HttpClient, request};
 pub use client::{CallError, Egress, Resolver};
 pub use knobs::AppKnobs;
+pub(crate) use lever::Lever;
 pub use observe::AppObserver;
 pub use replica::{FAILURE_HEADER, UPSTREAM_HEADER};
 pub(crate) use sample::unit_exponential;

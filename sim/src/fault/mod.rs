@@ -10,10 +10,13 @@
 //! stream of its own, `fault/<place in the plan>`, so that adding a fault
 //! changes nobody else's luck.
 
+mod capacity;
+mod clock;
 mod engine;
 mod network;
 mod process;
 mod scope;
+mod traffic;
 mod trigger;
 
 use std::rc::Rc;
@@ -106,6 +109,9 @@ fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<d
     match kind {
         FaultKind::Network(fault) => network::begin(fault, scene, beginning),
         FaultKind::Process(fault) => process::begin(fault, scene, beginning),
+        FaultKind::Capacity(fault) => capacity::begin(fault, scene, beginning),
+        FaultKind::Traffic(fault) => traffic::begin(fault, scene, beginning),
+        FaultKind::Clock(fault) => clock::begin(fault, scene, beginning),
     }
 }
 
@@ -135,7 +141,10 @@ fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod drawing {
     use super::*;
 
     fn selector(take: Take) -> PodSelector {

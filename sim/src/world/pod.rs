@@ -164,6 +164,8 @@ impl PodContext {
         };
         let until = super::ORIGIN + self.shared.plan.duration;
         let egress = self.egress(&seams);
-        traffic::drive(seams, plan, egress, super::ORIGIN, until, observer).await;
+        let knobs = self.shared.source_knobs(&self.setup.workload.name);
+        let origin = super::ORIGIN;
+        traffic::drive(seams, plan, egress, origin, until, observer, knobs).await;
     }
 }

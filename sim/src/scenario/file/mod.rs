@@ -13,7 +13,8 @@ mod traffic;
 
 pub(crate) use expect::ExpectSpec;
 pub(crate) use fault::{
-    DnsAnswerSpec, DnsSpec, EdgeSpec, FaultSpec, PacketsSpec, PodsSpec, ScaleSpec,
+    ClockSpec, DnsAnswerSpec, DnsSpec, EdgeSpec, ErrorsSpec, FaultSpec, LoadFaultSpec, PacketsSpec,
+    PodsSpec, ScaleSpec, SlowSpec,
 };
 pub(crate) use mesh::{
     BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, ProfileName,

@@ -316,6 +316,7 @@ impl<'a> AppBuilder<'a, '_> {
             match step {
                 Step::Sleep(_) => {}
                 Step::Parallel(steps) => sites.extend(self.imported_calls(steps)),
+                Step::Cache(cache) => sites.extend(self.imported_calls(&cache.miss)),
                 Step::Call(call) => {
                     let host = call.authority.split(':').next().unwrap_or_default();
                     if let Some(service) = self.directory.find(host, &self.group.namespace) {
@@ -347,6 +348,7 @@ fn echo() -> AppPlan {
         cancel: CancelPolicy::Stop,
         endpoints: Vec::new(),
         fallback: EndpointPlan::echo(),
+        process: Default::default(),
     }
 }
 

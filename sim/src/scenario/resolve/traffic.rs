@@ -77,6 +77,7 @@ impl Source<'_> {
             start,
             stop,
             timeout: self.spec.timeout.map(|timeout| timeout.0),
+            client: Default::default(),
         })
     }
 

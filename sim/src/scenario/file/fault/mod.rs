@@ -1,8 +1,11 @@
 //! `faults:`
 
+mod capacity;
+mod clock;
 mod network;
 mod process;
 pub(in crate::scenario::file) mod select;
+mod traffic;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,9 +13,14 @@ use serde::Deserialize;
 use super::{Placed, Short};
 use crate::scenario::value::{Spread, Time, When};
 
+pub(crate) use capacity::{
+    CpuSpec, ErrorsSpec, LeakSpec, MemoryFaultSpec, MemorySpec, SlowSpec, WarmUpSpec, WorkersSpec,
+};
+pub(crate) use clock::ClockSpec;
 pub(crate) use network::{BandwidthSpec, DnsAnswerSpec, DnsSpec, LatencySpec, LossSpec};
 pub(crate) use process::{CrashLoopSpec, RolloutSpec, ScaleSpec};
 pub(crate) use select::{EdgeSpec, PacketsSpec, PodsSpec};
+pub(crate) use traffic::LoadFaultSpec;
 
 /// One thing that goes wrong. It begins `at` a time or `when` something happens, and is of exactly one kind: `latency`, `crash`…
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -73,4 +81,28 @@ pub(crate) struct FaultSpec {
     pub(crate) rollout: Option<Placed<RolloutSpec>>,
     /// A service has another number of replicas.
     pub(crate) scale: Option<Placed<ScaleSpec>>,
+
+    // Capacity.
+    /// Apps take longer for their work.
+    pub(crate) slow: Option<Placed<SlowSpec>>,
+    /// Apps fail some requests.
+    pub(crate) errors: Option<Placed<ErrorsSpec>>,
+    /// Apps give out fewer workers; work that is being done goes on.
+    pub(crate) workers: Option<Placed<WorkersSpec>>,
+    /// Apps may run for a part of the time only.
+    pub(crate) cpu: Option<Placed<CpuSpec>>,
+    /// Apps lose workers.
+    pub(crate) leak: Option<Placed<LeakSpec>>,
+    /// Requests leave memory behind in apps.
+    pub(crate) memory: Option<Placed<MemoryFaultSpec>>,
+    /// The caches of apps are emptied.
+    pub(crate) cache_flush: Option<Placed<Short<PodsSpec>>>,
+
+    // Traffic.
+    /// A traffic source sends another load.
+    pub(crate) load: Option<Placed<LoadFaultSpec>>,
+
+    // Time.
+    /// Clocks are wrong.
+    pub(crate) clock: Option<Placed<ClockSpec>>,
 }
