@@ -68,6 +68,8 @@ pub(crate) enum Happened {
     Ready(Arc<str>),
     /// A sidecar of the pod refused a request because of a breaker's limit.
     Overflowed(Arc<str>),
+    /// A time that a fault waits for has come.
+    Elapsed,
 }
 
 /// The world, while a fault acts on it.

@@ -6,12 +6,18 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::seam::Instant;
 
 use super::capacity::fork;
-use super::{Active, Beginning, Happened, Scene, Touched};
+use super::{Active, Beginning, Happened, Scene, Touched, happened};
 use crate::fabric::Fabric;
 use crate::plan::{SourceEffect, TrafficFault};
 use crate::traffic::{SourceLever, TrafficKnobs};
+
+/// The shortest time.
+const MOMENT: Duration = Duration::from_nanos(1);
 
 /// Puts a fault of a traffic source in force.
 pub(super) fn begin(
@@ -28,18 +34,27 @@ pub(super) fn begin(
     let lever = SourceLever::new(fault.effect.clone(), beginning.strength, rng);
     let lever = Rc::new(lever);
     knobs.add(lever.clone());
-    Box::new(Pulled {
-        is_instant: matches!(&fault.effect, SourceEffect::Herd { over, .. } if over.is_zero()),
-        knobs,
-        lever,
-    })
+    let ends = match &fault.effect {
+        // One that comes all at once has come when this instant is over.
+        SourceEffect::Herd { over, .. } => Some(scene.fabric.now() + (*over).max(MOMENT)),
+        _ => None,
+    };
+    if let Some(ends) = ends {
+        let shared = scene.shared.clone();
+        scene.fabric.at(ends, move |fabric| {
+            let shared = &shared;
+            happened(&mut Scene { fabric, shared }, &Happened::Elapsed);
+        });
+    }
+    Box::new(Pulled { knobs, lever, ends })
 }
 
 /// A hold on a traffic source.
 struct Pulled {
     knobs: Rc<TrafficKnobs>,
     lever: Rc<SourceLever>,
-    is_instant: bool,
+    /// When it is over by itself.
+    ends: Option<Instant>,
 }
 
 impl Active for Pulled {
@@ -48,8 +63,8 @@ impl Active for Pulled {
         self.knobs.changed();
     }
 
-    fn happened(&mut self, _: &mut Scene<'_>, _: &Happened) -> bool {
-        false
+    fn happened(&mut self, scene: &mut Scene<'_>, _: &Happened) -> bool {
+        self.ends.is_some_and(|ends| scene.fabric.now() >= ends)
     }
 
     fn heal(&mut self, _: &mut Scene<'_>) {

@@ -55,6 +55,13 @@ impl TrafficKnobs {
         self.levers.borrow().clone()
     }
 
+    /// The last fault in force whose effect is so.
+    pub(super) fn find(&self, wanted: impl Fn(&SourceEffect) -> bool) -> Option<Rc<SourceLever>> {
+        let levers = self.levers.borrow();
+        let mut found = levers.iter().rev();
+        found.find(|lever| wanted(&lever.effect)).cloned()
+    }
+
     /// Whether a request of the source's own load is sent, where that load is `rate` per second.
     pub(super) fn is_sent(&self, rate: f64) -> bool {
         let levers = self.levers.borrow();

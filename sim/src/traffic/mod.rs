@@ -15,6 +15,8 @@ mod observe;
 #[cfg(test)]
 mod on_fabric;
 mod request;
+mod retries;
+mod slow_loris;
 mod source;
 mod surge;
 

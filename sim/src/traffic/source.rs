@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http::{HeaderName, HeaderValue};
 use mesh_core::seam::{Instant, Rng, Seams};
 use mesh_core::telemetry::TraceContext;
 
@@ -20,9 +21,10 @@ use super::knobs::{SourceLever, TrafficKnobs};
 use super::observe::TrafficObserver;
 use super::request::Turn;
 use super::surge::{self, fork};
-use crate::app::{Egress, HttpClient};
+use crate::app::{self, Egress, HttpClient, hits, scaled};
 use crate::plan::{
-    Distribution, ExpectedOutcome, Load, RateProfile, RequestPlan, ScriptedRequest, TrafficPlan,
+    ClientPlan, Distribution, ExpectedOutcome, KeyPlan, Load, RateProfile, RequestPlan, RetryPlan,
+    ScriptedRequest, SourceEffect, TrafficPlan,
 };
 
 /// A user who gets an answer in no time and needs no time to think would send
@@ -44,6 +46,7 @@ pub async fn drive(
     knobs: Rc<TrafficKnobs>,
 ) {
     let end = plan.stop.map_or(until, |stop| until.min(origin + stop));
+    let keys = plan.client.keys.as_ref().and_then(Keys::new);
     let source = Rc::new(Source {
         // As many idle connections as were ever needed at once.
         client: HttpClient::new(seams.clone(), egress, usize::MAX),
@@ -51,6 +54,8 @@ pub async fn drive(
         seams,
         name: plan.name,
         request: plan.request,
+        client_plan: plan.client,
+        keys,
         timeout: plan.timeout,
         observer,
         origin,
@@ -82,6 +87,24 @@ pub(super) struct Draws {
     /// Whether they are a fault's, and not the source's own.
     added: bool,
     traces: RefCell<Rng>,
+    mix: RefCell<Rng>,
+    keys: RefCell<Rng>,
+    backoff: RefCell<Rng>,
+}
+
+/// The keys of requests, and the header that carries them.
+struct Keys {
+    header: HeaderName,
+    draws: app::Draws,
+}
+
+impl Keys {
+    fn new(plan: &KeyPlan) -> Option<Self> {
+        // It was looked at when the scenario was read.
+        let header = HeaderName::from_bytes(plan.header.as_bytes()).ok()?;
+        let draws = app::Draws::new(&plan.draw);
+        Some(Self { header, draws })
+    }
 }
 
 impl Draws {
@@ -89,6 +112,9 @@ impl Draws {
         Self {
             added: false,
             traces: RefCell::new(stream(seams, name, "traces")),
+            mix: RefCell::new(stream(seams, name, "mix")),
+            keys: RefCell::new(stream(seams, name, "keys")),
+            backoff: RefCell::new(stream(seams, name, "backoff")),
         }
     }
 
@@ -98,6 +124,9 @@ impl Draws {
         Rc::new(Self {
             added: true,
             traces: RefCell::new(fork(&mut rng)),
+            mix: RefCell::new(fork(&mut rng)),
+            keys: RefCell::new(fork(&mut rng)),
+            backoff: RefCell::new(fork(&mut rng)),
         })
     }
 }
@@ -130,6 +159,9 @@ pub(super) struct Source {
     pub(super) observer: Rc<dyn TrafficObserver>,
     /// What open and closed loops send.
     request: RequestPlan,
+    /// How they go about it.
+    pub(super) client_plan: ClientPlan,
+    keys: Option<Keys>,
     draws: Rc<Draws>,
     /// Where the plan's times count from.
     pub(super) origin: Instant,
@@ -236,8 +268,9 @@ impl Source {
     }
 
     pub(super) async fn send_planned(&self, turn: Turn) -> Instant {
-        self.send(turn, &self.request, &ExpectedOutcome::default())
-            .await
+        let part = turn.part.and_then(|part| self.client_plan.mix.get(part));
+        let request = part.map_or(&self.request, |part| &part.request);
+        self.send(turn, request, &ExpectedOutcome::default()).await
     }
 
     pub(super) fn next_turn(&self, draws: &Draws, intended: Instant) -> Turn {
@@ -257,6 +290,64 @@ impl Source {
             intended,
             context: TraceContext::start(&mut rng),
             request_id: (u128::from(rng.bits()) << 64) | u128::from(rng.bits()),
+            part: self.part(draws),
+            key: self.key(draws),
+            backoff_luck: draws.backoff.borrow_mut().bits(),
+        }
+    }
+
+    /// Which part of the mix a request is, if there is a mix.
+    fn part(&self, draws: &Draws) -> Option<usize> {
+        let mix = &self.client_plan.mix;
+        if mix.is_empty() {
+            return None;
+        }
+        let luck = draws.mix.borrow_mut().bits();
+        let own = weighted(luck, mix.iter().map(|part| part.weight));
+        let lever = self
+            .knobs
+            .find(|effect| matches!(effect, SourceEffect::Mix(_)));
+        let Some((lever, SourceEffect::Mix(weights))) =
+            lever.as_ref().map(|lever| (lever, &lever.effect))
+        else {
+            return Some(own);
+        };
+        let part = weighted(luck, weights.iter().copied());
+        if part != own {
+            lever.touch();
+        }
+        Some(part)
+    }
+
+    /// The key of a request, and the header that carries it, if its source has keys. Two words are drawn, whether or not a
+    /// fault needs the second.
+    fn key(&self, draws: &Draws) -> Option<(HeaderName, HeaderValue)> {
+        let keys = self.keys.as_ref()?;
+        let (luck, hot_luck) = {
+            let mut rng = draws.keys.borrow_mut();
+            (rng.bits(), rng.bits())
+        };
+        let lever = self.knobs.find(
+            |effect| matches!(effect, SourceEffect::HotKey { rate, .. } if hits(hot_luck, *rate)),
+        );
+        let key = match lever.as_ref().map(|lever| (lever, &lever.effect)) {
+            Some((lever, SourceEffect::HotKey { key, .. })) => {
+                lever.touch();
+                HeaderValue::from_str(key).ok()?
+            }
+            _ => HeaderValue::from(keys.draws.key(luck)),
+        };
+        Some((keys.header.clone(), key))
+    }
+
+    /// How its client tries now, and the fault that makes it so.
+    pub(super) fn retries(&self) -> (RetryPlan, Option<Rc<SourceLever>>) {
+        let lever = self
+            .knobs
+            .find(|effect| matches!(effect, SourceEffect::Retries(_)));
+        match lever.as_ref().map(|lever| &lever.effect) {
+            Some(SourceEffect::Retries(plan)) => (*plan, lever),
+            _ => (self.client_plan.retries, None),
         }
     }
 }
@@ -269,6 +360,19 @@ impl Seat {
             Self::Added { lever, .. } => !lever.is_in_force(),
         }
     }
+}
+
+/// The place that a uniform word falls on, in proportion to the weights.
+fn weighted(luck: u64, weights: impl Iterator<Item = u32> + Clone) -> usize {
+    let total: u64 = weights.clone().map(u64::from).sum();
+    let mut left = scaled(luck, total);
+    for (place, weight) in weights.enumerate() {
+        match left.checked_sub(weight.into()) {
+            None => return place,
+            Some(rest) => left = rest,
+        }
+    }
+    0
 }
 
 #[cfg(test)]

@@ -64,7 +64,20 @@ impl Source {
                     }
                 });
             }
-            _ => {}
+            SourceEffect::SlowLoris {
+                authority,
+                connections,
+                pause,
+            } => {
+                for _ in 0..*connections {
+                    let tormented =
+                        source
+                            .clone()
+                            .torment(lever.clone(), authority.clone(), *pause);
+                    self.seams.spawn(tormented);
+                }
+            }
+            SourceEffect::HotKey { .. } | SourceEffect::Retries(_) | SourceEffect::Mix(_) => {}
         }
     }
 

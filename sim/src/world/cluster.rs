@@ -21,6 +21,7 @@ use meshquake_reports::RunReport;
 use tokio::sync::mpsc;
 
 use super::RunError;
+use super::memory::Kills;
 use super::names::Names;
 use super::pod::{PodContext, PodKind, PodSetup};
 use crate::app::AppKnobs;
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     knobs: RefCell<BTreeMap<Arc<str>, Rc<AppKnobs>>>,
     /// What faults change in traffic sources, by pod.
     source_knobs: RefCell<BTreeMap<Arc<str>, Rc<TrafficKnobs>>>,
+    /// Pods killed for want of memory.
+    pub(super) kills: RefCell<Kills>,
     /// Sidecars, by pod.
     sidecars: RefCell<BTreeMap<Arc<str>, SidecarHandle>>,
 }
@@ -161,6 +164,7 @@ impl Cluster {
             faults: RefCell::default(),
             knobs: RefCell::default(),
             source_knobs: RefCell::default(),
+            kills: RefCell::default(),
             sidecars: RefCell::default(),
         });
         let mut cluster = Self { fabric, shared };

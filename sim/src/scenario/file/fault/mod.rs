@@ -20,7 +20,9 @@ pub(crate) use clock::ClockSpec;
 pub(crate) use network::{BandwidthSpec, DnsAnswerSpec, DnsSpec, LatencySpec, LossSpec};
 pub(crate) use process::{CrashLoopSpec, RolloutSpec, ScaleSpec};
 pub(crate) use select::{EdgeSpec, PacketsSpec, PodsSpec};
-pub(crate) use traffic::LoadFaultSpec;
+pub(crate) use traffic::{
+    ClientRetriesSpec, HerdSpec, HotKeySpec, LoadFaultSpec, MixFaultSpec, SlowLorisSpec, SpreadSpec,
+};
 
 /// One thing that goes wrong. It begins `at` a time or `when` something happens, and is of exactly one kind: `latency`, `crash`…
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -101,6 +103,16 @@ pub(crate) struct FaultSpec {
     // Traffic.
     /// A traffic source sends another load.
     pub(crate) load: Option<Placed<LoadFaultSpec>>,
+    /// Requests come all together, on top of a traffic source's load.
+    pub(crate) herd: Option<Placed<HerdSpec>>,
+    /// Many requests of a traffic source carry the same key.
+    pub(crate) hot_key: Option<Placed<HotKeySpec>>,
+    /// The client of a traffic source tries otherwise, by itself.
+    pub(crate) client_retries: Option<Placed<ClientRetriesSpec>>,
+    /// The parts of a traffic source's mix have other weights.
+    pub(crate) mix: Option<Placed<MixFaultSpec>>,
+    /// The pod of a traffic source opens connections on which requests come a byte at a time, and never end.
+    pub(crate) slow_loris: Option<Placed<SlowLorisSpec>>,
 
     // Time.
     /// Clocks are wrong.

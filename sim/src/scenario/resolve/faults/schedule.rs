@@ -6,8 +6,8 @@ use mesh_core::document::Diagnostic;
 
 use super::{Context, Frame};
 use crate::plan::{
-    AppEffect, Distribution, FaultKind, NetworkFault, ProcessFault, Repeat, Schedule, Start,
-    Trigger,
+    AppEffect, Distribution, FaultKind, NetworkFault, ProcessFault, Repeat, Schedule, SourceEffect,
+    Start, Trigger,
 };
 use crate::scenario::file::{FaultSpec, Placed, PodsSpec};
 use crate::scenario::problems::Problems;
@@ -214,6 +214,7 @@ fn is_over_at_once(fault: &FaultSpec) -> bool {
         || fault.half_open.is_some()
         || fault.rollout.is_some()
         || fault.cache_flush.is_some()
+        || fault.herd.is_some()
 }
 
 /// Why a fault of this kind has no length, and what to do.
@@ -234,6 +235,10 @@ fn instant(kind: &FaultKind) -> Option<(&'static str, &'static str)> {
         FaultKind::Capacity(fault) if fault.effect == AppEffect::CacheFlush => Some((
             "a flush is over at once",
             "leave out when it ends: caches fill again by themselves",
+        )),
+        FaultKind::Traffic(fault) if matches!(fault.effect, SourceEffect::Herd { .. }) => Some((
+            "a herd is over when all have come",
+            "say over which time they come with `over`, in the `herd`",
         )),
         _ => None,
     }
