@@ -90,6 +90,7 @@ pub fn add_client(plan: &mut Plan, name: &str, to: &str, load: Load) {
         start: Duration::ZERO,
         stop: None,
         timeout: None,
+        client: Default::default(),
     });
 }
 
@@ -175,6 +176,7 @@ fn app(workers: Option<u32>, fallback: EndpointPlan) -> AppPlan {
         cancel: CancelPolicy::Stop,
         endpoints: Vec::new(),
         fallback,
+        process: Default::default(),
     }
 }
 

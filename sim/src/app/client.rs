@@ -25,7 +25,7 @@ use http::{
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use mesh_core::seam::{Instant, LocalBoxFuture, Seams};
+use mesh_core::seam::{Connection, Instant, LocalBoxFuture, Seams};
 
 use super::body::{FillBody, drain};
 
@@ -189,7 +189,8 @@ impl HttpClient {
         })
     }
 
-    async fn open(&self, authority: &str) -> Result<SendRequest<FillBody>, CallError> {
+    /// Opens a connection to `authority`.
+    pub(crate) async fn connect(&self, authority: &str) -> Result<Connection, CallError> {
         let address = match &self.egress {
             Egress::Sidecar(address, names) => {
                 if let Some(names) = names {
@@ -206,7 +207,11 @@ impl HttpClient {
             }
         };
         let connection = self.seams.network.connect(address).await;
-        let connection = connection.map_err(|error| CallError::Connect(error.kind()))?;
+        connection.map_err(|error| CallError::Connect(error.kind()))
+    }
+
+    async fn open(&self, authority: &str) -> Result<SendRequest<FillBody>, CallError> {
+        let connection = self.connect(authority).await?;
         let (sender, driver) = http1::Builder::new()
             .handshake(TokioIo::new(connection.io))
             .await

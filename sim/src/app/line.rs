@@ -5,7 +5,10 @@
 //! looks here before it lets hyper go on.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::task::{Context, Waker};
+
+use super::idle::Idleness;
 
 /// What a connection is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +25,8 @@ pub(super) enum Order {
 #[derive(Default)]
 pub(super) struct Line {
     order: Cell<Option<Order>>,
+    /// How long it has been idle.
+    pub(super) idleness: Rc<Idleness>,
     waker: RefCell<Option<Waker>>,
 }
 

@@ -71,7 +71,7 @@ impl Fate {
 }
 
 /// Whether a uniform word falls into `share`.
-pub(super) fn hits(word: u64, share: Fraction) -> bool {
+pub(crate) fn hits(word: u64, share: Fraction) -> bool {
     scaled(word, 1_000_000) < u64::from(share.ppm())
 }
 
@@ -103,6 +103,7 @@ mod tests {
             cancel: CancelPolicy::Stop,
             endpoints: Vec::new(),
             fallback: EndpointPlan::echo(),
+            process: Default::default(),
         };
         Fate::new("a-0", &plan, &Seeded)
     }

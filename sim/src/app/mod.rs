@@ -14,10 +14,15 @@
 
 mod answer;
 mod body;
+mod cache;
 mod client;
+mod idle;
+mod keys;
 mod knobs;
+mod lever;
 mod line;
 mod luck;
+mod memory;
 mod normal;
 mod observe;
 mod pool;
@@ -28,16 +33,20 @@ mod server;
 mod shared_io;
 #[cfg(test)]
 pub(crate) mod testbed;
+mod throttle;
 mod trace;
 mod visit;
 
 pub(crate) use body::FillBody;
 pub(crate) use client::{Answer, HttpClient, request};
 pub use client::{CallError, Egress, Resolver};
+pub(crate) use keys::Draws;
 pub use knobs::AppKnobs;
+pub(crate) use lever::Lever;
+pub(crate) use luck::hits;
 pub use observe::AppObserver;
 pub use replica::{FAILURE_HEADER, UPSTREAM_HEADER};
-pub(crate) use sample::unit_exponential;
+pub(crate) use sample::{scaled, unit_exponential};
 pub use server::serve;
 
 use std::net::SocketAddr;

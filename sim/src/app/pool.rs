@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::lever::Lever;
 use crate::plan::{AppPlan, QueueOrder};
 
 /// A pool of workers; clones share it.
@@ -29,6 +30,8 @@ struct State {
     /// Workers doing nothing; `None` when they are unlimited.
     idle: Option<u32>,
     busy: u32,
+    /// Most workers that a fault lets be given out.
+    limit: Option<(u32, Rc<Lever>)>,
     queue_max: Option<u32>,
     order: QueueOrder,
     next_ticket: u64,
@@ -55,6 +58,7 @@ impl WorkerPool {
         Self(Rc::new(RefCell::new(State {
             idle: plan.workers,
             busy: 0,
+            limit: None,
             queue_max: plan.queue_max,
             order: plan.queue_order,
             next_ticket: 0,
@@ -91,6 +95,17 @@ impl WorkerPool {
         }
     }
 
+    /// From now on no more workers are given out than a fault lets; `None` is as many as there are. Those who wait get
+    /// what that frees.
+    pub(super) fn limit(&self, limit: Option<(u32, Rc<Lever>)>) {
+        let woken = {
+            let mut state = self.0.borrow_mut();
+            state.limit = limit;
+            state.hand_out()
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+
     /// A worker is done: it goes to the next in line, or idle.
     fn release(&self) {
         let next = self.0.borrow_mut().hand_over();
@@ -102,29 +117,61 @@ impl WorkerPool {
 }
 
 impl State {
+    /// Takes an idle worker for a request that has just come.
     fn occupy(&mut self) -> bool {
-        match &mut self.idle {
-            Some(0) => return false,
-            Some(idle) => *idle -= 1,
-            None => {}
+        if self.idle == Some(0) {
+            return false;
         }
-        self.busy += 1;
+        if let Some((most, lever)) = &self.limit
+            && self.busy >= *most
+        {
+            lever.touch(1);
+            return false;
+        }
+        self.take_idle();
         true
     }
 
-    fn hand_over(&mut self) -> Option<Waker> {
+    fn take_idle(&mut self) {
+        self.idle = self.idle.map(|idle| idle - 1);
+        self.busy += 1;
+    }
+
+    /// Gives idle workers to those who wait, as far as may be.
+    fn hand_out(&mut self) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        while self.idle != Some(0)
+            && self
+                .limit
+                .as_ref()
+                .is_none_or(|(most, _)| self.busy < *most)
+        {
+            let Some(waker) = self.next() else { break };
+            self.take_idle();
+            woken.extend(waker);
+        }
+        woken
+    }
+
+    fn next(&mut self) -> Option<Option<Waker>> {
         let next = match self.order {
             QueueOrder::Fifo => self.waiting.pop_first(),
             QueueOrder::Lifo => self.waiting.pop_last(),
         };
-        match next {
-            Some((_, waker)) => waker,
-            None => {
-                self.busy -= 1;
-                self.idle = self.idle.map(|idle| idle + 1);
-                None
-            }
+        next.map(|(_, waker)| waker)
+    }
+
+    fn hand_over(&mut self) -> Option<Waker> {
+        let too_many = self
+            .limit
+            .as_ref()
+            .is_some_and(|(most, _)| self.busy > *most);
+        if !too_many && let Some(waker) = self.next() {
+            return waker;
         }
+        self.busy -= 1;
+        self.idle = self.idle.map(|idle| idle + 1);
+        None
     }
 }
 
@@ -151,7 +198,7 @@ impl Future for Place {
                 None => *slot = Some(cx.waker().clone()),
             }
         } else {
-            return Poll::Ready(Worker(pool));
+            return Poll::Ready(Worker { pool, lost: false });
         }
         self.pool = Some(pool);
         Poll::Pending
@@ -168,13 +215,25 @@ impl Drop for Place {
     }
 }
 
-/// A worker in use. Dropping it frees it.
+/// A worker in use. Dropping it frees it, unless it is lost.
 #[must_use = "a worker that is dropped is free again"]
-pub(super) struct Worker(WorkerPool);
+pub(super) struct Worker {
+    pool: WorkerPool,
+    lost: bool,
+}
+
+impl Worker {
+    /// It never comes back to its pool: it stays busy while the process lives.
+    pub(super) fn lose(&mut self) {
+        self.lost = true;
+    }
+}
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.0.release();
+        if !self.lost {
+            self.pool.release();
+        }
     }
 }
 
@@ -197,6 +256,7 @@ mod tests {
             cancel: CancelPolicy::Stop,
             endpoints: Vec::new(),
             fallback: EndpointPlan::echo(),
+            process: Default::default(),
         })
     }
 

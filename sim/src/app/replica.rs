@@ -4,15 +4,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
-use mesh_core::seam::{Seams, sleep};
+use mesh_core::seam::{Instant, Seams, sleep};
 
 use super::AppPod;
 use super::answer::AnswerBody;
 use super::body::FillBody;
+use super::cache::Caches;
 use super::client::HttpClient;
-use super::knobs::AppKnobs;
+use super::knobs::{AppKnobs, Life};
+use super::lever::stretched;
 use super::luck::Fate;
+use super::memory::Memory;
 use super::observe::AppObserver;
 use super::pool::WorkerPool;
 use crate::plan::{AppPlan, EndpointPlan};
@@ -37,6 +41,10 @@ pub(super) struct Replica {
     pub(super) client: HttpClient,
     pub(super) observer: Rc<dyn AppObserver>,
     pub(super) knobs: Rc<AppKnobs>,
+    pub(super) caches: Rc<Caches>,
+    pub(super) memory: Memory,
+    /// When this process began.
+    born: Instant,
     signature: Option<HeaderValue>,
 }
 
@@ -47,8 +55,17 @@ impl Replica {
             0 => pod.name.to_string(),
             n => format!("{}#{n}", pod.name),
         };
+        let pool = WorkerPool::new(&pod.plan);
+        let caches = Rc::<Caches>::default();
+        pod.knobs.live(Life {
+            pool: pool.clone(),
+            caches: caches.clone(),
+        });
         Self {
-            pool: WorkerPool::new(&pod.plan),
+            pool,
+            caches,
+            memory: Memory::new(pod.plan.process.memory),
+            born: seams.now(),
             fate: Fate::new(&name, &pod.plan, &*seams.random),
             client: HttpClient::new(seams.clone(), pod.egress.clone(), IDLE_CONNECTIONS_MAX),
             seams,
@@ -82,9 +99,64 @@ impl Replica {
         response
     }
 
+    /// Waits.
     pub(super) async fn sleep(&self, span: Duration) {
         if !span.is_zero() {
             sleep(&*self.seams.clock, span).await;
+        }
+        // Whoever has waited goes on when the processor is there.
+        self.run(Duration::ZERO).await;
+    }
+
+    /// Does the work of a request that takes `span` by its luck: longer in an app that is slow or cold.
+    pub(super) async fn work(&self, span: Duration, method: &Method, path: &str) {
+        let span = self.knobs.slowed(span, method.as_str(), path);
+        let span = stretched(span, self.warmth());
+        self.run(span).await;
+    }
+
+    /// How many times as long work takes because the process is young.
+    fn warmth(&self) -> f64 {
+        match self.plan.process.warm_up {
+            Some(warm_up) if self.knobs.is_cold() => {
+                let age = self.seams.now().since(self.born);
+                warm_up.factor(age)
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// Uses the processor for `span`, as far as the app is let.
+    async fn run(&self, span: Duration) {
+        let mut throttle = self.knobs.throttle();
+        let clock = &*self.seams.clock;
+        let (mut left, mut stalled) = (span, false);
+        loop {
+            let now = clock.now();
+            let rule = throttle.borrow_and_update().clone();
+            let ends = match &rule {
+                Some(rule) => rule.ends(now, left),
+                None => now + left,
+            };
+            if let Some(rule) = rule.as_ref().filter(|_| !stalled && ends > now + left) {
+                stalled = true;
+                rule.touch();
+            }
+            if ends <= now {
+                return;
+            }
+            let changed = std::pin::pin!(throttle.changed());
+            match select(clock.sleep_until(ends), changed).await {
+                Either::Left(_) => return,
+                Either::Right(_) => {
+                    let later = clock.now();
+                    let done = match &rule {
+                        Some(rule) => rule.done(now, later),
+                        None => Duration::from_nanos(later.since(now).as_nanos() as u64),
+                    };
+                    left = left.saturating_sub(done);
+                }
+            }
         }
     }
 }

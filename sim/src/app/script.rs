@@ -16,11 +16,13 @@ use http::{HeaderMap, Request};
 use mesh_core::seam::{Instant, LocalBoxFuture, Rng, timeout_at};
 
 use super::body::FillBody;
+use super::cache::{Fetching, Found, Key};
 use super::client::{Answer, CallError, request};
+use super::keys::Draws;
 use super::luck::hits;
 use super::replica::Replica;
 use super::trace::propagate;
-use crate::plan::{CallPlan, Step};
+use crate::plan::{CacheHits, CacheKey, CachePlan, CallPlan, Step};
 
 /// A script on behalf of one request.
 pub(super) struct Script<'a> {
@@ -71,11 +73,79 @@ impl<'a> Script<'a> {
                     }
                 })
             }
+            Step::Cache(plan) => {
+                let key = self.key(plan);
+                let hit = match &plan.hits {
+                    CacheHits::Ratio(share) => Some(hits(self.rng.borrow_mut().bits(), *share)),
+                    CacheHits::Keys { .. } => None,
+                };
+                Box::pin(async move {
+                    match (key, hit) {
+                        (Some(key), _) => self.through_cache(plan, key).await,
+                        (None, Some(true)) => Ok(()),
+                        _ => self.run(&plan.miss).await,
+                    }
+                })
+            }
             Step::Parallel(steps) => {
                 let started: Vec<_> = steps.iter().map(|step| self.start(step)).collect();
                 Box::pin(async move { join_all(started).await.into_iter().collect() })
             }
         }
+    }
+
+    /// The key of a look-up, if the cache has keys.
+    fn key(&self, plan: &CachePlan) -> Option<Key> {
+        let CacheHits::Keys { key, .. } = &plan.hits else {
+            return None;
+        };
+        Some(match key {
+            CacheKey::Drawn(draw) => {
+                let cache = self.replica.caches.get(plan.number);
+                let draws = cache.draws(|| Draws::new(draw));
+                Key::Number(draws.key(self.rng.borrow_mut().bits()))
+            }
+            CacheKey::Header(name) => {
+                let value = self.incoming.get(name.as_str());
+                Key::Text(value.map_or(&b""[..], |value| value.as_bytes()).into())
+            }
+        })
+    }
+
+    /// Looks a key up, and does the steps of a miss if it is not there.
+    async fn through_cache(&self, plan: &CachePlan, key: Key) -> Result<(), String> {
+        let CacheHits::Keys {
+            capacity,
+            ttl,
+            coalesce,
+            ..
+        } = &plan.hits
+        else {
+            return self.run(&plan.miss).await;
+        };
+        let cache = self.replica.caches.get(plan.number);
+        let now = || self.replica.seams.now();
+        loop {
+            match cache.look_up(&key, now(), *coalesce) {
+                Found::Hit => return Ok(()),
+                Found::Miss => break,
+                Found::Wait(result) => {
+                    // Without a result whoever fetched it has gone: look again.
+                    if let Ok(result) = result.await {
+                        return result;
+                    }
+                }
+            }
+        }
+        let fetching = coalesce.then(|| Fetching::new(cache.clone(), key.clone()));
+        let result = self.run(&plan.miss).await;
+        if result.is_ok() {
+            cache.fill(&key, now(), *ttl, *capacity);
+        }
+        if let Some(fetching) = fetching {
+            fetching.ended(&result);
+        }
+        result
     }
 
     async fn call(&self, plan: &CallPlan) -> Result<(), String> {

@@ -1,8 +1,10 @@
 //! The app's HTTP server: its ports and their connections.
 //!
 //! HTTP/1.1 and HTTP/2 by prior knowledge on the same port. There is no idle
-//! timeout, as in Go's default server (and so in isotope); whoever calls
-//! decides how long a connection lives.
+//! timeout unless the plan says so, as in Go's default server (and so in
+//! isotope); whoever calls decides how long a connection lives. An app with one
+//! ends a connection that has been idle for so long without a word, as HTTP/1.1
+//! does (RFC 9112, section 9.5): a request that is on its way just then is lost.
 //!
 //! Ways to end a connection. *Close* shuts the stream down in order (FIN).
 //! *Reset* drops it with its sending side still open, which a TCP stack
@@ -29,7 +31,7 @@ use mesh_core::seam::{Connection, Executor, HyperTimer, Instant, Listener, Seams
 use tokio::io::AsyncWriteExt;
 
 use super::AppPod;
-use super::answer::AnswerBody;
+use super::idle::{Occupied, Patience};
 use super::line::{Line, Order};
 use super::observe::AppObserver;
 use super::replica::Replica;
@@ -130,21 +132,34 @@ impl Port {
             if self.server.replica.seams.now() < self.reopens.get() {
                 return Poll::Ready(Ok(()));
             }
+            if self.is_full() {
+                return Poll::Pending; // The end of a connection wakes it.
+            }
             let connection = std::task::ready!(socket.poll_accept(cx))?;
+            let id = self.next.replace(self.next.get() + 1);
+            let line = Rc::new(Line::default());
+            self.connections.borrow_mut().insert(id, line.clone());
             let port = self.clone();
             self.server
                 .replica
                 .seams
-                .spawn(async move { port.attend(connection).await });
+                .spawn(async move { port.attend(connection, id, line).await });
         }
     }
 
-    async fn attend(self: Rc<Self>, connection: Connection) {
-        let id = self.next.replace(self.next.get() + 1);
-        let line = Rc::new(Line::default());
-        self.connections.borrow_mut().insert(id, line.clone());
+    /// Whether it keeps as many connections as it may.
+    fn is_full(&self) -> bool {
+        let most = self.server.replica.plan.process.connections_max;
+        most.is_some_and(|most| self.connections.borrow().len() >= most as usize)
+    }
+
+    async fn attend(self: Rc<Self>, connection: Connection, id: u64, line: Rc<Line>) {
         self.converse(connection, &line).await;
+        let was_full = self.is_full();
         self.connections.borrow_mut().remove(&id);
+        if was_full && let Some(waker) = self.listener.take() {
+            waker.wake();
+        }
     }
 
     async fn converse(self: &Rc<Self>, connection: Connection, line: &Rc<Line>) {
@@ -156,14 +171,23 @@ impl Port {
         let order = {
             let http = self.server.http.serve_connection(io.for_hyper(), service);
             let mut http = std::pin::pin!(http);
-            std::future::poll_fn(|cx| match line.poll(cx) {
-                Some(Order::Drain) => {
-                    http.as_mut().graceful_shutdown();
-                    http.as_mut().poll(cx).map(|_| None)
+            let mut patience = self.patience(line);
+            std::future::poll_fn(|cx| {
+                let served = match line.poll(cx) {
+                    Some(Order::Drain) => {
+                        http.as_mut().graceful_shutdown();
+                        http.as_mut().poll(cx).map(|_| None)
+                    }
+                    Some(last) => Poll::Ready(Some(last)),
+                    // An error is the caller's doing (it has gone, or spoke nonsense) and ends the connection.
+                    None => http.as_mut().poll(cx).map(|_| None),
+                };
+                match &mut patience {
+                    Some(patience) if served.is_pending() => {
+                        patience.poll(cx).map(|()| Some(Order::Close))
+                    }
+                    _ => served,
                 }
-                Some(last) => Poll::Ready(Some(last)),
-                // An error is the caller's doing (it has gone, or spoke nonsense) and ends the connection.
-                None => http.as_mut().poll(cx).map(|_| None),
             })
             .await
         };
@@ -177,9 +201,11 @@ impl Port {
         self: Rc<Self>,
         line: Rc<Line>,
         request: Request<Incoming>,
-    ) -> Result<Response<AnswerBody>, hyper::Error> {
+    ) -> Result<Response<Occupied>, hyper::Error> {
+        let busy = self.server.replica.plan.process.idle_timeout;
+        let busy = busy.map(|_| line.idleness.begin(&self.server.replica.seams.clock));
         match visit::serve(self.server.replica.clone(), request).await? {
-            Reply::Response(response) => return Ok(response),
+            Reply::Response(response) => return Ok(response.map(|body| Occupied::new(body, busy))),
             Reply::Hangup(Hangup::Reset) => line.give(Order::Abort),
             Reply::Hangup(Hangup::Close) => line.give(Order::Close),
             Reply::Hangup(Hangup::Refuse(during)) => {
@@ -189,6 +215,14 @@ impl Port {
         }
         // The order ends the connection before this is polled again.
         pending().await
+    }
+
+    /// How long it lets a connection be idle, if not for ever.
+    fn patience(&self, line: &Rc<Line>) -> Option<Patience> {
+        let replica = &self.server.replica;
+        let timeout = replica.plan.process.idle_timeout?;
+        let clock = replica.seams.clock.clone();
+        Some(Patience::new(clock, timeout, line.idleness.clone()))
     }
 
     fn refuse(&self, during: std::time::Duration) {

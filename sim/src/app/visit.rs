@@ -20,10 +20,13 @@ use super::answer::{AnswerBody, SlowBody};
 use super::body::{FillBody, drain};
 use super::luck::Luck;
 use super::pool::{Place, Worker};
-use super::replica::Replica;
+use super::replica::{FAILURE_HEADER, Replica};
 use super::script::Script;
 use crate::plan::{CancelPolicy, EndpointPlan, ScriptedResponse};
 use crate::record::{AppEvent, AppOutcome};
+
+/// Why a request failed that a fault made fail.
+const INJECTED: &str = "injected fault";
 
 /// What the caller gets.
 pub(super) enum Reply {
@@ -71,6 +74,8 @@ pub(super) struct Visit {
     queue: u32,
     started: Option<Instant>,
     worker: Option<Worker>,
+    /// The status that a fault makes it be answered after its work.
+    failing: Option<u16>,
     /// What to report when it is dropped; `None` once reported.
     if_dropped: Option<AppOutcome>,
 }
@@ -89,6 +94,11 @@ pub(super) async fn serve(
     let plan = visit.replica.plan.clone();
     let (index, endpoint) = plan.endpoint(&visit.method, visit.uri.path());
     let luck = visit.replica.fate.draw(index, endpoint);
+    match visit.failure() {
+        Some((status, true)) => return Ok(Reply::Response(visit.fail_at_once(status))),
+        Some((status, false)) => visit.failing = Some(status),
+        None => {}
+    }
     let Ok(place) = visit.replica.pool.enter() else {
         let full = StatusCode::SERVICE_UNAVAILABLE;
         visit.report(AppOutcome::Rejected, full.as_u16());
@@ -106,6 +116,9 @@ pub(super) async fn serve(
 
 impl Visit {
     fn arrive(replica: Rc<Replica>, head: Parts) -> Self {
+        if replica.memory.enter(replica.knobs.leaked_bytes()) {
+            replica.knobs.run_out_of_memory();
+        }
         Self {
             arrived: replica.seams.now(),
             queue: replica.pool.load().waiting,
@@ -115,9 +128,22 @@ impl Visit {
             headers: head.headers,
             started: None,
             worker: None,
+            failing: None,
             if_dropped: Some(AppOutcome::Cancelled),
             replica,
         }
+    }
+
+    /// The status that a fault makes it be answered, and whether before any work.
+    fn failure(&self) -> Option<(u16, bool)> {
+        let knobs = &self.replica.knobs;
+        knobs.failure(self.method.as_str(), self.uri.path())
+    }
+
+    fn fail_at_once(mut self, status: u16) -> Response<AnswerBody> {
+        self.report(AppOutcome::Answered, status);
+        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.replica.failure(code, INJECTED)
     }
 
     async fn finish_regardless(self, place: Place, index: usize, luck: Luck) -> Reply {
@@ -139,12 +165,23 @@ impl Visit {
     }
 
     async fn work(&mut self, place: Place, endpoint: &EndpointPlan, luck: Luck) -> Ending {
-        self.worker = Some(place.await);
+        let mut worker = place.await;
+        if self.replica.knobs.leaks() {
+            worker.lose();
+        }
+        self.worker = Some(worker);
         self.started = Some(self.replica.seams.now());
         if luck.fails {
             return Ending::Failed("injected error".to_owned());
         }
-        self.replica.sleep(luck.service_time).await;
+        let replica = &self.replica;
+        replica
+            .work(luck.service_time, &self.method, self.uri.path())
+            .await;
+        if let Some(status) = self.failing {
+            let why = [(FAILURE_HEADER.as_str().to_owned(), INJECTED.to_owned())];
+            return answer(status, &why, 0, Duration::ZERO);
+        }
         let script = Script::new(&self.replica, &self.headers, luck.script);
         if let Err(why) = script.run(&endpoint.steps).await {
             return Ending::Failed(why);
@@ -239,6 +276,7 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
+        self.replica.memory.leave();
         if let Some(outcome) = self.if_dropped {
             self.report(outcome, 0);
         }

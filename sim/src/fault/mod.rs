@@ -10,10 +10,13 @@
 //! stream of its own, `fault/<place in the plan>`, so that adding a fault
 //! changes nobody else's luck.
 
+mod capacity;
+mod clock;
 mod engine;
 mod network;
 mod process;
 mod scope;
+mod traffic;
 mod trigger;
 
 use std::rc::Rc;
@@ -65,6 +68,8 @@ pub(crate) enum Happened {
     Ready(Arc<str>),
     /// A sidecar of the pod refused a request because of a breaker's limit.
     Overflowed(Arc<str>),
+    /// A time that a fault waits for has come.
+    Elapsed,
 }
 
 /// The world, while a fault acts on it.
@@ -106,6 +111,9 @@ fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<d
     match kind {
         FaultKind::Network(fault) => network::begin(fault, scene, beginning),
         FaultKind::Process(fault) => process::begin(fault, scene, beginning),
+        FaultKind::Capacity(fault) => capacity::begin(fault, scene, beginning),
+        FaultKind::Traffic(fault) => traffic::begin(fault, scene, beginning),
+        FaultKind::Clock(fault) => clock::begin(fault, scene, beginning),
     }
 }
 

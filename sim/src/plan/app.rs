@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesh_core::policy::Fraction;
 
-use super::Distribution;
+use super::{CachePlan, Distribution, ProcessPlan};
 
 /// The behaviour of one app (all replicas alike).
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct AppPlan {
     pub endpoints: Vec<EndpointPlan>,
     /// The script of every other request.
     pub fallback: EndpointPlan,
+    /// What its process needs and bears.
+    pub process: ProcessPlan,
 }
 
 /// Which waiting request goes next.
@@ -95,6 +97,8 @@ pub enum Step {
     Call(CallPlan),
     /// Starts all at once, waits for all, fails if any failed.
     Parallel(Vec<Step>),
+    /// Looks something up in a cache, and does more if it is not there.
+    Cache(CachePlan),
 }
 
 /// A call to another service.

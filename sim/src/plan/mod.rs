@@ -3,9 +3,12 @@
 //! [scenario](crate::scenario). Nothing here can dangle.
 
 mod app;
+mod cache;
+mod client;
 mod distribution;
 mod fault;
 mod link;
+mod process;
 mod traffic;
 mod verdict;
 
@@ -13,12 +16,16 @@ pub use app::{
     AppPlan, CallPlan, CancelPolicy, EndpointPlan, ErrorInjection, QueueOrder, ScriptedResponse,
     Step,
 };
+pub use cache::{CacheHits, CacheKey, CachePlan};
+pub use client::{ClientPlan, Jitter, KeyDraw, KeyPlan, MixPart, RetryPlan};
 pub use distribution::Distribution;
 pub use fault::{
-    DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind, FaultPlan, NetworkFault, PodSelector,
-    ProcessFault, Repeat, Schedule, Start, Take, Trigger,
+    AppEffect, CapacityFault, ClockFault, DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind,
+    FaultPlan, LoadChange, NetworkFault, PodSelector, ProcessFault, Repeat, RequestScope, Schedule,
+    SourceEffect, Start, Take, TrafficFault, Trigger,
 };
 pub use link::{LinkPlan, LinkQuality};
+pub use process::{MemoryPlan, ProcessPlan, WarmUp};
 pub use traffic::{
     Arrivals, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan, ScriptedRequest,
     TrafficPlan,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesh_core::control::Workload;
 
-use super::Distribution;
+use super::{ClientPlan, Distribution};
 
 /// A traffic source: a pod that only calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,10 @@ pub struct TrafficPlan {
     pub start: Duration,
     /// When it stops sending; requests in flight may still end. `None` is the end of the run.
     pub stop: Option<Duration>,
-    /// The client gives up after this.
+    /// The client gives up after this: each try of it, if it makes several.
     pub timeout: Option<Duration>,
+    /// How its client goes about it.
+    pub client: ClientPlan,
 }
 
 /// One request as sent.

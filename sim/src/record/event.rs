@@ -176,6 +176,8 @@ pub enum PodChange {
     Frozen,
     /// It runs again.
     Thawed,
+    /// The kernel killed it because it used more memory than it may; peers see resets.
+    OomKilled,
 }
 
 /// The network's totals at the end of the run.

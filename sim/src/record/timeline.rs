@@ -98,6 +98,7 @@ impl Timeline {
             PodChange::PoweredOff => "lost power",
             PodChange::Frozen => "froze",
             PodChange::Thawed => "runs again",
+            PodChange::OomKilled => "was killed: out of memory",
         };
         self.pods_lost = true;
         self.add(at, Happening::Pod, event.pod, what.into(), "");

@@ -88,6 +88,20 @@ impl Schedule {
         }
     }
 
+    /// As [`Self::new`], for arrivals beside others: evenly spaced ones begin with half a gap, so as not to fall on them.
+    pub(super) fn beside(
+        rate: &RateProfile,
+        arrivals: Arrivals,
+        start: Duration,
+        rng: Rng,
+    ) -> Self {
+        let mut schedule = Self::new(rate, arrivals, start, rng);
+        if let Spacing::Constant = schedule.spacing {
+            schedule.mass = 0.5;
+        }
+        schedule
+    }
+
     fn step(&mut self) -> f64 {
         match &mut self.spacing {
             Spacing::Poisson(rng) => unit_exponential(rng.bits()),
@@ -151,6 +165,20 @@ fn linear((x0, y0): (f64, f64), (x1, y1): (f64, f64), start: f64) -> Option<Segm
         rate: y0 + slope * (from - x0),
         slope,
     })
+}
+
+/// The rate at an instant; at a step, the one that it leads to.
+pub(super) fn rate_at(profile: &RateProfile, at: Duration) -> f64 {
+    let after = profile.0.partition_point(|point| point.at <= at);
+    let before = after.checked_sub(1).and_then(|index| profile.0.get(index));
+    match (before, profile.0.get(after)) {
+        (Some(left), Some(right)) => {
+            let share = (at - left.at).as_secs_f64() / (right.at - left.at).as_secs_f64();
+            left.per_second + (right.per_second - left.per_second) * share
+        }
+        (Some(only), None) | (None, Some(only)) => only.per_second,
+        (None, None) => 0.0,
+    }
 }
 
 fn sane(rate: f64) -> f64 {

@@ -154,6 +154,7 @@ mod tests {
             Instant::ZERO,
             Instant::NEVER,
             probe,
+            Rc::default(),
         ));
         bed.run();
         let ended = &log.ended.borrow()[0];

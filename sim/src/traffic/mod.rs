@@ -10,12 +10,18 @@
 mod arrivals;
 mod expect;
 mod flags;
+mod knobs;
 mod observe;
 #[cfg(test)]
 mod on_fabric;
 mod request;
+mod retries;
+mod slow_loris;
 mod source;
+mod surge;
 
 pub use flags::FlagProbe;
+pub(crate) use knobs::SourceLever;
+pub use knobs::TrafficKnobs;
 pub use observe::TrafficObserver;
 pub use source::drive;

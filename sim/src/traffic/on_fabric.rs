@@ -83,6 +83,7 @@ fn start_source(fabric: &mut Fabric, host: HostId, plan: TrafficPlan, egress: Eg
             Instant::ZERO,
             Instant::NEVER,
             told,
+            Rc::default(),
         ))
     });
     log

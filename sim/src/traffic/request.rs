@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use mesh_core::seam::{Instant, sleep, timeout_at};
 use mesh_core::telemetry::{TraceContext, request_id};
 
 use super::expect::{self, Observed};
+use super::retries::Waits;
 use super::source::Source;
 use crate::app::{Answer, CallError, FillBody, UPSTREAM_HEADER, request};
 use crate::plan::{ExpectedOutcome, RequestPlan};
@@ -28,6 +29,12 @@ pub(super) struct Turn {
     pub(super) context: TraceContext,
     /// Its id, unless its plan brings one.
     pub(super) request_id: u128,
+    /// Which part of its source's mix it is.
+    pub(super) part: Option<usize>,
+    /// The key it carries, unless its plan brings one.
+    pub(super) key: Option<(HeaderName, HeaderValue)>,
+    /// What the waits between its tries are made of.
+    pub(super) backoff_luck: u64,
 }
 
 impl Turn {
@@ -47,6 +54,9 @@ impl Turn {
         headers
             .entry(REQUEST_ID)
             .or_insert_with(|| request_id(self.request_id));
+        if let Some((header, key)) = &self.key {
+            headers.entry(header).or_insert_with(|| key.clone());
+        }
         Ok(request)
     }
 }
@@ -59,12 +69,20 @@ impl Source {
         plan: &RequestPlan,
         expected: &ExpectedOutcome,
     ) -> Instant {
-        let request = turn.request(plan);
+        let mut request = turn.request(plan);
         let sent = self.seams.now();
         self.tell_sent(&turn, sent);
-        let result = match request {
-            Ok(request) => self.exchange(sent, plan, request).await,
-            Err(error) => Err(error),
+        let mut waits = Waits::new(turn.backoff_luck);
+        let result = loop {
+            let result = match request {
+                Ok(request) => self.exchange(self.seams.now(), plan, request).await,
+                Err(error) => break Err(error),
+            };
+            let Some(wait) = self.wait_before_next(&mut waits, &result) else {
+                break result;
+            };
+            sleep(&*self.seams.clock, wait).await;
+            request = turn.request(plan);
         };
         let ended = self.seams.now();
         let flags = self.flags(&turn, &result, expected.flags.is_some()).await;
@@ -103,6 +121,28 @@ impl Source {
         self.observer
             .traffic(self.seams.now(), &TrafficEvent::Ended(event));
         ended
+    }
+
+    /// How long its client waits before it tries again; `None` if it does not.
+    fn wait_before_next(
+        &self,
+        waits: &mut Waits,
+        result: &Result<Answer, CallError>,
+    ) -> Option<Duration> {
+        let is_well = result
+            .as_ref()
+            .is_ok_and(|answer| !answer.status.is_server_error());
+        if is_well {
+            return None;
+        }
+        let (plan, lever) = self.retries();
+        if waits.tries >= plan.tries {
+            return None;
+        }
+        if let Some(lever) = lever.filter(|_| waits.tries >= self.client_plan.retries.tries) {
+            lever.touch();
+        }
+        Some(waits.next(&plan))
     }
 
     async fn exchange(

@@ -12,14 +12,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http::{HeaderName, HeaderValue};
 use mesh_core::seam::{Instant, Rng, Seams};
 use mesh_core::telemetry::TraceContext;
 
-use super::arrivals::Schedule;
+use super::arrivals::{Schedule, rate_at};
+use super::knobs::{SourceLever, TrafficKnobs};
 use super::observe::TrafficObserver;
 use super::request::Turn;
-use crate::app::{Egress, HttpClient};
-use crate::plan::{Distribution, ExpectedOutcome, Load, RequestPlan, ScriptedRequest, TrafficPlan};
+use super::surge::{self, fork};
+use crate::app::{self, Egress, HttpClient, hits, scaled};
+use crate::plan::{
+    ClientPlan, Distribution, ExpectedOutcome, KeyPlan, Load, RateProfile, RequestPlan, RetryPlan,
+    ScriptedRequest, SourceEffect, TrafficPlan,
+};
 
 /// A user who gets an answer in no time and needs no time to think would send
 /// for ever in one instant; this is how long it then takes to press the button.
@@ -37,36 +43,112 @@ pub async fn drive(
     origin: Instant,
     until: Instant,
     observer: Rc<dyn TrafficObserver>,
+    knobs: Rc<TrafficKnobs>,
 ) {
     let end = plan.stop.map_or(until, |stop| until.min(origin + stop));
+    let keys = plan.client.keys.as_ref().and_then(Keys::new);
     let source = Rc::new(Source {
         // As many idle connections as were ever needed at once.
         client: HttpClient::new(seams.clone(), egress, usize::MAX),
-        traces: RefCell::new(stream(&seams, &plan.name, "traces")),
+        draws: Rc::new(Draws::of_source(&seams, &plan.name)),
         seams,
         name: plan.name,
         request: plan.request,
+        client_plan: plan.client,
+        keys,
         timeout: plan.timeout,
         observer,
         origin,
+        start: origin + plan.start,
         end,
+        knobs,
         next: Cell::new(0),
+        next_added: Cell::new(surge::FIRST),
     });
-    match plan.load {
+    let load = Rc::new(plan.load);
+    source.seams.spawn(source.clone().heed_faults(load.clone()));
+    match &*load {
         Load::Open { rate, arrivals } => {
             let rng = stream(&source.seams, &source.name, "arrivals");
-            let schedule = Schedule::new(&rate, arrivals, plan.start, rng);
-            source.open_loop(schedule).await;
+            let schedule = Schedule::new(rate, *arrivals, plan.start, rng);
+            source.open_loop(schedule, rate).await;
         }
-        Load::Closed { users, think } => {
-            source.closed_loop(users, &think, origin + plan.start).await;
-        }
+        Load::Closed { users, think } => source.closed_loop(*users, think).await,
         Load::Script(requests) => source.script(requests).await,
     }
 }
 
 fn stream(seams: &Seams, name: &str, what: &str) -> Rng {
     seams.random.stream(&format!("traffic/{name}/{what}"))
+}
+
+/// The random streams that settle what a request is, before it is sent.
+pub(super) struct Draws {
+    /// Whether they are a fault's, and not the source's own.
+    added: bool,
+    traces: RefCell<Rng>,
+    mix: RefCell<Rng>,
+    keys: RefCell<Rng>,
+    backoff: RefCell<Rng>,
+}
+
+/// The keys of requests, and the header that carries them.
+struct Keys {
+    header: HeaderName,
+    draws: app::Draws,
+}
+
+impl Keys {
+    fn new(plan: &KeyPlan) -> Option<Self> {
+        // It was looked at when the scenario was read.
+        let header = HeaderName::from_bytes(plan.header.as_bytes()).ok()?;
+        let draws = app::Draws::new(&plan.draw);
+        Some(Self { header, draws })
+    }
+}
+
+impl Draws {
+    fn of_source(seams: &Seams, name: &str) -> Self {
+        Self {
+            added: false,
+            traces: RefCell::new(stream(seams, name, "traces")),
+            mix: RefCell::new(stream(seams, name, "mix")),
+            keys: RefCell::new(stream(seams, name, "keys")),
+            backoff: RefCell::new(stream(seams, name, "backoff")),
+        }
+    }
+
+    /// Those of the requests that a fault adds.
+    pub(super) fn of_fault(lever: &SourceLever) -> Rc<Self> {
+        let mut rng = lever.rng.borrow_mut();
+        Rc::new(Self {
+            added: true,
+            traces: RefCell::new(fork(&mut rng)),
+            mix: RefCell::new(fork(&mut rng)),
+            keys: RefCell::new(fork(&mut rng)),
+            backoff: RefCell::new(fork(&mut rng)),
+        })
+    }
+}
+
+/// A user's seat, and whether it may be taken.
+pub(super) enum Seat {
+    /// One of the load's own users.
+    Own {
+        /// Which, from 0.
+        number: u32,
+        /// Of how many.
+        users: u32,
+    },
+    /// One that a fault adds.
+    Added {
+        /// Which, from 0.
+        number: u32,
+        /// How many users the load has without it.
+        own: u32,
+        /// The fault.
+        lever: Rc<SourceLever>,
+    },
 }
 
 pub(super) struct Source {
@@ -77,55 +159,103 @@ pub(super) struct Source {
     pub(super) observer: Rc<dyn TrafficObserver>,
     /// What open and closed loops send.
     request: RequestPlan,
-    traces: RefCell<Rng>,
+    /// How they go about it.
+    pub(super) client_plan: ClientPlan,
+    keys: Option<Keys>,
+    draws: Rc<Draws>,
     /// Where the plan's times count from.
-    origin: Instant,
+    pub(super) origin: Instant,
+    /// Nothing is sent before.
+    pub(super) start: Instant,
     /// Nothing is sent from here on.
-    end: Instant,
+    pub(super) end: Instant,
+    pub(super) knobs: Rc<TrafficKnobs>,
     next: Cell<u64>,
+    /// The number of the next request that a fault adds.
+    next_added: Cell<u64>,
 }
 
 impl Source {
-    async fn open_loop(self: &Rc<Self>, schedule: Schedule) {
-        for intended in schedule.map(|at| self.origin + at) {
+    async fn open_loop(self: &Rc<Self>, schedule: Schedule, rate: &RateProfile) {
+        for at in schedule {
+            let intended = self.origin + at;
             if intended >= self.end {
                 break;
             }
             self.seams.clock.sleep_until(intended).await;
-            let (source, turn) = (self.clone(), self.next_turn(intended));
+            // A request that is left out keeps its number and its luck to itself.
+            let (source, turn) = (self.clone(), self.next_turn(&self.draws, intended));
+            if !self.knobs.is_sent(rate_at(rate, at)) {
+                continue;
+            }
             self.seams.spawn(async move {
                 source.send_planned(turn).await;
             });
         }
     }
 
-    /// All users begin at `start`, as a load generator's do.
-    async fn closed_loop(&self, users: u32, think: &Distribution, start: Instant) {
-        self.seams.clock.sleep_until(start).await;
+    /// All users begin at once, as a load generator's do.
+    async fn closed_loop(&self, users: u32, think: &Distribution) {
+        self.seams.clock.sleep_until(self.start).await;
         let user = |number| {
             let rng = stream(&self.seams, &self.name, &format!("user-{number}/think"));
-            self.user(start, think, rng)
+            let seat = Seat::Own { number, users };
+            self.user(self.start, think, rng, &self.draws, seat)
         };
         join_all((0..users).map(user)).await;
     }
 
     /// One user, from the first request on.
-    async fn user(&self, start: Instant, think: &Distribution, mut rng: Rng) {
+    pub(super) async fn user(
+        &self,
+        start: Instant,
+        think: &Distribution,
+        mut rng: Rng,
+        draws: &Draws,
+        seat: Seat,
+    ) {
         let mut at = start;
         while at < self.end {
             self.seams.clock.sleep_until(at).await;
-            let ended = self.send_planned(self.next_turn(at)).await;
+            if !self.is_free(&seat) {
+                if seat.is_gone() || self.knobs.changes().changed().await.is_err() {
+                    return;
+                }
+                at = at.max(self.seams.now());
+                continue;
+            }
+            let ended = self.send_planned(self.next_turn(draws, at)).await;
             let next = ended + think.sample(&mut rng);
             at = if next > at { next } else { at + PAUSE_MIN };
         }
     }
 
-    async fn script(self: &Rc<Self>, requests: Vec<ScriptedRequest>) {
+    /// Whether a user may sit down for a request.
+    fn is_free(&self, seat: &Seat) -> bool {
+        match seat {
+            Seat::Own { number, users } => {
+                let free = *number < self.knobs.users(*users);
+                if !free {
+                    self.knobs.touch_load();
+                }
+                free
+            }
+            Seat::Added { number, own, lever } => {
+                let free = *number < lever.users_more(*own);
+                if free {
+                    lever.touch();
+                }
+                free
+            }
+        }
+    }
+
+    async fn script(self: &Rc<Self>, requests: &[ScriptedRequest]) {
         // A request's number is its place in the script, whatever order its instant gives it.
-        let mut numbered: Vec<_> = (0u64..).zip(requests).collect();
+        let mut numbered: Vec<_> = (0u64..).zip(requests.iter().cloned()).collect();
         numbered.sort_by_key(|(_, scripted)| scripted.at);
         for (sequence, scripted) in numbered {
-            let turn = self.turn(sequence, self.origin + scripted.at);
+            let turn = self.turn(&self.draws, sequence, self.origin + scripted.at);
             if turn.intended >= self.end {
                 break;
             }
@@ -137,25 +267,112 @@ impl Source {
         }
     }
 
-    async fn send_planned(&self, turn: Turn) -> Instant {
-        self.send(turn, &self.request, &ExpectedOutcome::default())
-            .await
+    pub(super) async fn send_planned(&self, turn: Turn) -> Instant {
+        let part = turn.part.and_then(|part| self.client_plan.mix.get(part));
+        let request = part.map_or(&self.request, |part| &part.request);
+        self.send(turn, request, &ExpectedOutcome::default()).await
     }
 
-    fn next_turn(&self, intended: Instant) -> Turn {
-        let sequence = self.next.replace(self.next.get() + 1);
-        self.turn(sequence, intended)
+    pub(super) fn next_turn(&self, draws: &Draws, intended: Instant) -> Turn {
+        let next = if draws.added {
+            &self.next_added
+        } else {
+            &self.next
+        };
+        let sequence = next.replace(next.get() + 1);
+        self.turn(draws, sequence, intended)
     }
 
-    fn turn(&self, sequence: u64, intended: Instant) -> Turn {
-        let mut rng = self.traces.borrow_mut();
+    fn turn(&self, draws: &Draws, sequence: u64, intended: Instant) -> Turn {
+        let mut rng = draws.traces.borrow_mut();
         Turn {
             sequence,
             intended,
             context: TraceContext::start(&mut rng),
             request_id: (u128::from(rng.bits()) << 64) | u128::from(rng.bits()),
+            part: self.part(draws),
+            key: self.key(draws),
+            backoff_luck: draws.backoff.borrow_mut().bits(),
         }
     }
+
+    /// Which part of the mix a request is, if there is a mix.
+    fn part(&self, draws: &Draws) -> Option<usize> {
+        let mix = &self.client_plan.mix;
+        if mix.is_empty() {
+            return None;
+        }
+        let luck = draws.mix.borrow_mut().bits();
+        let own = weighted(luck, mix.iter().map(|part| part.weight));
+        let lever = self
+            .knobs
+            .find(|effect| matches!(effect, SourceEffect::Mix(_)));
+        let Some((lever, SourceEffect::Mix(weights))) =
+            lever.as_ref().map(|lever| (lever, &lever.effect))
+        else {
+            return Some(own);
+        };
+        let part = weighted(luck, weights.iter().copied());
+        if part != own {
+            lever.touch();
+        }
+        Some(part)
+    }
+
+    /// The key of a request, and the header that carries it, if its source has keys. Two words are drawn, whether or not a
+    /// fault needs the second.
+    fn key(&self, draws: &Draws) -> Option<(HeaderName, HeaderValue)> {
+        let keys = self.keys.as_ref()?;
+        let (luck, hot_luck) = {
+            let mut rng = draws.keys.borrow_mut();
+            (rng.bits(), rng.bits())
+        };
+        let lever = self.knobs.find(
+            |effect| matches!(effect, SourceEffect::HotKey { rate, .. } if hits(hot_luck, *rate)),
+        );
+        let key = match lever.as_ref().map(|lever| (lever, &lever.effect)) {
+            Some((lever, SourceEffect::HotKey { key, .. })) => {
+                lever.touch();
+                HeaderValue::from_str(key).ok()?
+            }
+            _ => HeaderValue::from(keys.draws.key(luck)),
+        };
+        Some((keys.header.clone(), key))
+    }
+
+    /// How its client tries now, and the fault that makes it so.
+    pub(super) fn retries(&self) -> (RetryPlan, Option<Rc<SourceLever>>) {
+        let lever = self
+            .knobs
+            .find(|effect| matches!(effect, SourceEffect::Retries(_)));
+        match lever.as_ref().map(|lever| &lever.effect) {
+            Some(SourceEffect::Retries(plan)) => (*plan, lever),
+            _ => (self.client_plan.retries, None),
+        }
+    }
+}
+
+impl Seat {
+    /// Whether nobody will ever take it again.
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Own { .. } => false,
+            Self::Added { lever, .. } => !lever.is_in_force(),
+        }
+    }
+}
+
+/// The place that a uniform word falls on, in proportion to the weights.
+fn weighted(luck: u64, weights: impl Iterator<Item = u32> + Clone) -> usize {
+    let total: u64 = weights.clone().map(u64::from).sum();
+    let mut left = scaled(luck, total);
+    for (place, weight) in weights.enumerate() {
+        match left.checked_sub(weight.into()) {
+            None => return place,
+            Some(rest) => left = rest,
+        }
+    }
+    0
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use meshquake_reports::RunReport;
 use tokio::sync::mpsc;
 
 use super::RunError;
+use super::memory::Kills;
 use super::names::Names;
 use super::pod::{PodContext, PodKind, PodSetup};
 use crate::app::AppKnobs;
@@ -28,7 +29,7 @@ use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec, Inbox};
 use crate::fault::{Standing, TriggerObserver};
 use crate::plan::{FaultKind, NetworkFault, Plan};
 use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
-use crate::traffic::FlagProbe;
+use crate::traffic::{FlagProbe, TrafficKnobs};
 
 /// Where the control plane lives.
 const CONTROL_IP: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -65,6 +66,10 @@ pub(crate) struct Shared {
     pub(crate) faults: RefCell<Vec<Standing>>,
     /// What faults change in apps, by pod.
     knobs: RefCell<BTreeMap<Arc<str>, Rc<AppKnobs>>>,
+    /// What faults change in traffic sources, by pod.
+    source_knobs: RefCell<BTreeMap<Arc<str>, Rc<TrafficKnobs>>>,
+    /// Pods killed for want of memory.
+    pub(super) kills: RefCell<Kills>,
     /// Sidecars, by pod.
     sidecars: RefCell<BTreeMap<Arc<str>, SidecarHandle>>,
 }
@@ -83,6 +88,12 @@ impl Shared {
     /// What faults change in a pod's app.
     pub(crate) fn knobs(&self, pod: &Arc<str>) -> Rc<AppKnobs> {
         let mut knobs = self.knobs.borrow_mut();
+        knobs.entry(pod.clone()).or_default().clone()
+    }
+
+    /// What faults change in a traffic source, by its pod.
+    pub(crate) fn source_knobs(&self, pod: &Arc<str>) -> Rc<TrafficKnobs> {
+        let mut knobs = self.source_knobs.borrow_mut();
         knobs.entry(pod.clone()).or_default().clone()
     }
 
@@ -152,6 +163,8 @@ impl Cluster {
             pods: RefCell::default(),
             faults: RefCell::default(),
             knobs: RefCell::default(),
+            source_knobs: RefCell::default(),
+            kills: RefCell::default(),
             sidecars: RefCell::default(),
         });
         let mut cluster = Self { fabric, shared };
@@ -375,7 +388,8 @@ pub(super) fn start_pod(fabric: &mut Fabric, shared: &Rc<Shared>, name: &str) {
     };
     let name = setup.workload.name.clone();
     let observer = TriggerObserver::around(observer, fabric.inbox(), shared, &name);
-    shared.knobs(&name).begin_life();
+    let cold = fabric.now() >= super::ORIGIN;
+    shared.knobs(&name).begin_life(cold);
     let host = setup.host;
     let seams = fabric.seams(host, observer);
     let shared = shared.clone();

@@ -21,6 +21,8 @@ pub(crate) enum Death {
     Crash,
     /// The machine is gone; nobody is told.
     PowerOff,
+    /// The kernel kills the process, which uses more memory than it may.
+    OutOfMemory,
 }
 
 /// Kills a pod that lives. Kubernetes notices a second later. Whether it lived.
@@ -47,6 +49,10 @@ fn end(scene: &mut Scene<'_>, pod: &Arc<str>, death: Death) -> bool {
         Death::Crash => {
             scene.fabric.crash(host);
             PodChange::Crashed
+        }
+        Death::OutOfMemory => {
+            scene.fabric.crash(host);
+            PodChange::OomKilled
         }
         Death::PowerOff => {
             scene.fabric.power_off(host);

@@ -8,6 +8,7 @@
 
 mod cluster;
 pub(crate) mod life;
+mod memory;
 mod names;
 mod pod;
 

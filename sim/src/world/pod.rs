@@ -123,6 +123,11 @@ impl PodContext {
             true => Ipv4Addr::LOCALHOST.into(),
             false => self.setup.workload.ip,
         };
+        let knobs = self.shared.knobs(&self.setup.workload.name);
+        if plan.process.memory.is_some() {
+            let killer = super::memory::killer(&self.shared, &self.setup.workload.name);
+            knobs.when_out_of_memory(killer);
+        }
         let pod = AppPod {
             name: self.setup.workload.name.clone(),
             service: self.setup.service.clone(),
@@ -132,7 +137,7 @@ impl PodContext {
                 .collect(),
             plan: plan.clone(),
             egress: self.egress(seams),
-            knobs: self.shared.knobs(&self.setup.workload.name),
+            knobs,
             incarnation: self.setup.incarnation,
         };
         let serving = app::serve(seams.clone(), pod, self.shared.recorder.clone());
@@ -164,6 +169,8 @@ impl PodContext {
         };
         let until = super::ORIGIN + self.shared.plan.duration;
         let egress = self.egress(&seams);
-        traffic::drive(seams, plan, egress, super::ORIGIN, until, observer).await;
+        let knobs = self.shared.source_knobs(&self.setup.workload.name);
+        let origin = super::ORIGIN;
+        traffic::drive(seams, plan, egress, origin, until, observer, knobs).await;
     }
 }

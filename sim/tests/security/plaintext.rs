@@ -98,6 +98,7 @@ fn app(steps: Vec<Step>) -> Arc<AppPlan> {
             responses: vec![answer],
             ..EndpointPlan::echo()
         },
+        process: Default::default(),
     })
 }
 
@@ -168,6 +169,7 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
             start: Duration::ZERO,
             stop: Some(DURATION - Duration::from_secs(2)),
             timeout: None,
+            client: Default::default(),
         }],
         faults: vec![],
         expectations: vec![],

@@ -21,7 +21,7 @@ use tokio::io::AsyncReadExt;
 use super::client::{Answer, CallError, HttpClient, request};
 use super::{AppPod, Egress, Resolver, serve};
 use crate::plan::{AppPlan, TrafficPlan};
-use crate::traffic::drive;
+use crate::traffic::{TrafficKnobs, drive};
 use clock::TestClock;
 use pipes::{PipeNetwork, Pipes};
 use tasks::Tasks;
@@ -31,6 +31,8 @@ pub(crate) struct Testbed {
     tasks: Rc<Tasks>,
     pub(crate) pipes: Rc<Pipes>,
     seed: u64,
+    /// Those of every source.
+    pub(crate) knobs: Rc<TrafficKnobs>,
 }
 
 impl Testbed {
@@ -40,6 +42,7 @@ impl Testbed {
             tasks: Rc::default(),
             pipes: Rc::default(),
             seed,
+            knobs: Rc::default(),
         }
     }
 
@@ -154,6 +157,7 @@ impl Testbed {
             origin,
             until,
             log.clone(),
+            self.knobs.clone(),
         ));
         log
     }

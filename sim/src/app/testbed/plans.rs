@@ -18,6 +18,7 @@ pub(crate) fn app(endpoint: EndpointPlan) -> AppPlan {
         cancel: CancelPolicy::Stop,
         endpoints: Vec::new(),
         fallback: endpoint,
+        process: Default::default(),
     }
 }
 
@@ -47,5 +48,6 @@ pub(crate) fn source(authority: &str, load: Load) -> TrafficPlan {
         start: Duration::ZERO,
         stop: None,
         timeout: None,
+        client: Default::default(),
     }
 }

@@ -1,14 +1,19 @@
 //! Faults on whole worlds: what they do inside their selector and their window, and nothing outside.
 
+mod capacity;
+mod clock;
+mod logged;
 mod network;
 mod process;
 mod schedule;
+mod traffic;
 
 use std::path::Path;
 
 use mesh_core::document::Source;
 use meshquake_reports::{FaultReport, RunReport};
 
+pub(super) use self::logged::{Ran, Request, assert_all, run_yaml};
 use crate::plan::Plan;
 use crate::scenario::{Overrides, load_source};
 use crate::world::{self, RunOptions};

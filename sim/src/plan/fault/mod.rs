@@ -1,17 +1,23 @@
 //! What goes wrong, where and when.
 
+mod capacity;
+mod clock;
 mod network;
 mod process;
 mod schedule;
+mod traffic;
 
 use std::time::Duration;
 
 use mesh_core::policy::Fraction;
 
+pub use capacity::{AppEffect, CapacityFault, RequestScope};
+pub use clock::ClockFault;
 pub use network::{DnsAnswer, NetworkFault};
 pub use process::Drain;
 pub use process::ProcessFault;
 pub use schedule::{Repeat, Schedule, Start, Trigger};
+pub use traffic::{LoadChange, SourceEffect, TrafficFault};
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +41,12 @@ pub enum FaultKind {
     Network(NetworkFault),
     /// Pods come and go.
     Process(ProcessFault),
+    /// Apps do less than they should.
+    Capacity(CapacityFault),
+    /// Callers call otherwise.
+    Traffic(TrafficFault),
+    /// Clocks are wrong.
+    Clock(ClockFault),
 }
 
 impl FaultKind {
@@ -43,6 +55,9 @@ impl FaultKind {
         match self {
             Self::Network(fault) => fault.has_strength(),
             Self::Process(_) => false,
+            Self::Capacity(fault) => fault.has_strength(),
+            Self::Traffic(fault) => fault.has_strength(),
+            Self::Clock(_) => false,
         }
     }
 }

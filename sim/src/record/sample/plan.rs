@@ -39,6 +39,7 @@ fn pod(name: &str, last: u8) -> PodPlan {
             cancel: CancelPolicy::Stop,
             endpoints: Vec::new(),
             fallback: EndpointPlan::echo(),
+            process: Default::default(),
         }),
         service: "reviews".into(),
     }
@@ -64,6 +65,7 @@ fn traffic(name: &str, last: u8, load: Load) -> TrafficPlan {
         start: Duration::ZERO,
         stop: None,
         timeout: Some(Duration::from_secs(2)),
+        client: Default::default(),
     }
 }
 

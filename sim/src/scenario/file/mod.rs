@@ -13,17 +13,19 @@ mod traffic;
 
 pub(crate) use expect::ExpectSpec;
 pub(crate) use fault::{
-    DnsAnswerSpec, DnsSpec, EdgeSpec, FaultSpec, PacketsSpec, PodsSpec, ScaleSpec,
+    ClientRetriesSpec, ClockSpec, DnsAnswerSpec, DnsSpec, EdgeSpec, ErrorsSpec, FaultSpec,
+    HerdSpec, HotKeySpec, LoadFaultSpec, MemorySpec, MixFaultSpec, PacketsSpec, PodsSpec,
+    ScaleSpec, SlowLorisSpec, SlowSpec, SpreadSpec, WarmUpSpec,
 };
 pub(crate) use mesh::{
     BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, ProfileName,
 };
 pub(crate) use placed::{Each, Named, OneOrMore, Placed, Short};
 pub(crate) use response::{Failure, ResponseSpec};
-pub(crate) use script::{CallSpec, Command, StepSpec};
+pub(crate) use script::{CacheSpec, CallSpec, Command, StepSpec};
 pub(crate) use service::{Behaviour, CancelSpec, HandlerSpec, OrderSpec, ServiceSpec, VersionSpec};
 pub(crate) use topology::{LinkSpec, TopologySpec};
-pub(crate) use traffic::{BurstSpec, OutcomeSpec, RequestSpec, TrafficSpec};
+pub(crate) use traffic::{BurstSpec, JitterSpec, OutcomeSpec, RequestSpec, TrafficSpec};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::placed::Brief;
 use super::{Named, Placed, Short};
-use crate::scenario::value::{Callee, Share, Size, Spread, Text, Time};
+use crate::scenario::value::{Callee, Keys, Share, Size, Spread, Text, Time};
 
 /// One step of a script.
 #[derive(Clone, Debug)]
@@ -28,6 +28,27 @@ pub(crate) enum Command {
     Sleep(Spread),
     /// Calls a service.
     Call(Box<Placed<Short<CallSpec>>>),
+    /// Looks something up in a cache.
+    Cache(Box<Placed<CacheSpec>>),
+}
+
+/// A look-up in a cache of the pod's own: a hit takes no time, a miss takes its steps and then fills the cache, if they succeed. By `keys`, or with a fixed share of hits.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct CacheSpec {
+    /// What is looked up.
+    pub(crate) keys: Option<Placed<Keys>>,
+    /// In place of `keys`: this share of look-ups hits.
+    pub(crate) hit: Option<Placed<Share>>,
+    /// Entries kept, the least recently used go first; all when left out.
+    pub(crate) capacity: Option<Placed<u64>>,
+    /// How long an entry is good; for ever when left out.
+    pub(crate) ttl: Option<Placed<Time>>,
+    /// Requests that miss a key which another is fetching wait for that one, and share its result. They do not when left out.
+    pub(crate) coalesce: Option<Placed<bool>>,
+    /// What a miss does.
+    #[serde(default)]
+    pub(crate) miss: Vec<StepSpec>,
 }
 
 /// A call to another service; the service alone may stand for it.
@@ -87,6 +108,7 @@ impl Brief for CallSpec {
 enum Verb {
     Sleep,
     Call,
+    Cache,
 }
 
 impl<'de> Deserialize<'de> for Command {
@@ -97,7 +119,7 @@ impl<'de> Deserialize<'de> for Command {
             type Value = Command;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`sleep: …` or `call: …`")
+                f.write_str("`sleep: …`, `call: …` or `cache: …`")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Command, A::Error> {
@@ -117,7 +139,12 @@ fn command<'de, A: MapAccess<'de>>(mut map: A) -> Result<Command, A::Error> {
     let command = match map.next_key()? {
         Some(Verb::Sleep) => Command::Sleep(map.next_value()?),
         Some(Verb::Call) => Command::Call(map.next_value()?),
-        None => return Err(A::Error::custom("expected `sleep: …` or `call: …`")),
+        Some(Verb::Cache) => Command::Cache(map.next_value()?),
+        None => {
+            return Err(A::Error::custom(
+                "expected `sleep: …`, `call: …` or `cache: …`",
+            ));
+        }
     };
     match map.next_key::<String>()? {
         None => Ok(command),
@@ -135,7 +162,7 @@ impl<'de> Deserialize<'de> for StepSpec {
             type Value = StepSpec;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`sleep: …`, `call: …`, or a list of them to do at once")
+                f.write_str("`sleep: …`, `call: …`, `cache: …`, or a list of them to do at once")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StepSpec, A::Error> {
@@ -163,12 +190,14 @@ impl JsonSchema for Command {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let sleep = generator.subschema_for::<Spread>();
         let call = generator.subschema_for::<Short<CallSpec>>();
+        let cache = generator.subschema_for::<CacheSpec>();
         json_schema!({
             "type": "object",
-            "description": "One thing an app does: `sleep: 10ms` or `call: reviews`.",
+            "description": "One thing an app does: `sleep: 10ms`, `call: reviews` or `cache: { … }`.",
             "properties": {
                 "sleep": { "description": "Waits.", "allOf": [sleep] },
                 "call": { "description": "Calls a service and waits for its answer.", "allOf": [call] },
+                "cache": { "description": "Looks something up in a cache, and does more if it is not there.", "allOf": [cache] },
             },
             "additionalProperties": false,
             "minProperties": 1,

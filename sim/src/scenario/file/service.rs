@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
-use super::{Named, OneOrMore, Placed, ResponseSpec, StepSpec};
-use crate::scenario::value::{Errors, Name, RouteKey, Size, Spread};
+use super::{MemorySpec, Named, OneOrMore, Placed, ResponseSpec, StepSpec, WarmUpSpec};
+use crate::scenario::value::{Errors, Name, RouteKey, Size, Spread, Time};
 
 /// Adds to a struct the fields that say how an app behaves, and a view of them.
 macro_rules! with_behaviour {
@@ -47,6 +47,14 @@ macro_rules! with_behaviour {
             pub(crate) script: Option<Vec<StepSpec>>,
             /// Answers to requests that `handles` does not name, in turn, the last one for ever.
             pub(crate) responses: Option<Placed<Vec<ResponseSpec>>>,
+            /// Its memory; unlimited when left out.
+            pub(crate) memory: Option<Placed<MemorySpec>>,
+            /// How it warms up after a start in the course of the run; it needs not when left out.
+            pub(crate) warm_up: Option<Placed<WarmUpSpec>>,
+            /// It closes connections that have been idle for so long; never when left out.
+            pub(crate) idle_timeout: Option<Placed<Time>>,
+            /// Connections that a pod keeps open at once, more wait to be accepted; unlimited when left out.
+            pub(crate) connections: Option<Placed<u32>>,
             /// What is done with some requests: by path prefix, or method and path prefix. The longest prefix is used.
             pub(crate) handles: Named<RouteKey, HandlerSpec>,
         }
@@ -69,6 +77,10 @@ macro_rules! with_behaviour {
                     response_size: self.response_size,
                     script: self.script.as_deref(),
                     responses: self.responses.as_ref(),
+                    memory: self.memory.as_ref(),
+                    warm_up: self.warm_up.as_ref(),
+                    idle_timeout: self.idle_timeout.as_ref(),
+                    connections: self.connections.as_ref(),
                     handles: &self.handles,
                 }
             }
@@ -108,6 +120,10 @@ pub(crate) struct Behaviour<'a> {
     pub(crate) response_size: Option<Size>,
     pub(crate) script: Option<&'a [StepSpec]>,
     pub(crate) responses: Option<&'a Placed<Vec<ResponseSpec>>>,
+    pub(crate) memory: Option<&'a Placed<MemorySpec>>,
+    pub(crate) warm_up: Option<&'a Placed<WarmUpSpec>>,
+    pub(crate) idle_timeout: Option<&'a Placed<Time>>,
+    pub(crate) connections: Option<&'a Placed<u32>>,
     pub(crate) handles: &'a Named<RouteKey, HandlerSpec>,
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Each, Named, Placed};
-use crate::scenario::value::{Answer, Arrival, Name, PerSecond, Size, Spread, Target, Time};
+use crate::scenario::value::{Answer, Arrival, Keys, Name, PerSecond, Size, Spread, Target, Time};
 
 /// A traffic source: a pod that only calls. It has a `rate` (with `stages` and `bursts` if it changes), or `users`, or `requests`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -46,6 +46,61 @@ pub(crate) struct TrafficSpec {
     pub(crate) labels: Named<String, Placed<String>>,
     /// Its service account; its name when left out.
     pub(crate) service_account: Option<Placed<Name>>,
+    /// A key that each request carries in a header.
+    pub(crate) keys: Option<Placed<KeysSpec>>,
+    /// What is sent: one of these each time, drawn by weight.
+    pub(crate) mix: Each<MixSpec>,
+    /// How often its client tries by itself, after no answer or a status from 500 on; once when left out.
+    pub(crate) tries: Option<Placed<u32>>,
+    /// The client's wait before its second try, doubled with each further one; none when left out.
+    pub(crate) backoff: Option<Placed<Time>>,
+    /// No wait of the client is longer; ten times the first when left out.
+    pub(crate) backoff_max: Option<Placed<Time>>,
+    /// How the client's waits vary; not at all when left out.
+    pub(crate) jitter: Option<Placed<JitterSpec>>,
+}
+
+/// A key that each request carries.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct KeysSpec {
+    /// The header that carries it.
+    pub(crate) header: Placed<String>,
+    /// How it is drawn.
+    pub(crate) draw: Placed<Keys>,
+}
+
+/// A part of a mix. What is left out is as the traffic source has it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct MixSpec {
+    /// How often it is sent, against the weights of the others; 1 when left out.
+    pub(crate) weight: Option<u32>,
+    /// The URL that is called.
+    pub(crate) to: Option<Placed<Target>>,
+    /// Path and query, in place of those of the URL.
+    pub(crate) path: Option<Placed<String>>,
+    /// Method.
+    pub(crate) method: Option<Placed<String>>,
+    /// Headers, besides those of the traffic source.
+    #[serde(default)]
+    pub(crate) headers: Named<String, Placed<String>>,
+    /// Size of the body.
+    pub(crate) request_size: Option<Size>,
+}
+
+/// How waits vary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum JitterSpec {
+    /// Not at all.
+    None,
+    /// Between zero and the wait.
+    Full,
+    /// Between half the wait and the wait.
+    Equal,
+    /// Between the first wait and three times the one before.
+    Decorrelated,
 }
 
 /// A change of the rate: a step, or a ramp when it goes `over` some time.

@@ -4,6 +4,7 @@ mod calls;
 mod demands;
 mod docs;
 mod fault_mistakes;
+mod fault_mistakes_capacity;
 mod format;
 mod garbage;
 mod imports;

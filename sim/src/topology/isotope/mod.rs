@@ -263,6 +263,7 @@ impl<'a> Importer<'a> {
                 response_bytes: size.0,
                 ..EndpointPlan::echo()
             },
+            process: Default::default(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! `faults:`
 
+mod capacity;
+mod clock;
 mod network;
 mod process;
 pub(in crate::scenario::file) mod select;
+mod traffic;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,9 +13,16 @@ use serde::Deserialize;
 use super::{Placed, Short};
 use crate::scenario::value::{Spread, Time, When};
 
+pub(crate) use capacity::{
+    CpuSpec, ErrorsSpec, LeakSpec, MemoryFaultSpec, MemorySpec, SlowSpec, WarmUpSpec, WorkersSpec,
+};
+pub(crate) use clock::ClockSpec;
 pub(crate) use network::{BandwidthSpec, DnsAnswerSpec, DnsSpec, LatencySpec, LossSpec};
 pub(crate) use process::{CrashLoopSpec, RolloutSpec, ScaleSpec};
 pub(crate) use select::{EdgeSpec, PacketsSpec, PodsSpec};
+pub(crate) use traffic::{
+    ClientRetriesSpec, HerdSpec, HotKeySpec, LoadFaultSpec, MixFaultSpec, SlowLorisSpec, SpreadSpec,
+};
 
 /// One thing that goes wrong. It begins `at` a time or `when` something happens, and is of exactly one kind: `latency`, `crash`…
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -73,4 +83,38 @@ pub(crate) struct FaultSpec {
     pub(crate) rollout: Option<Placed<RolloutSpec>>,
     /// A service has another number of replicas.
     pub(crate) scale: Option<Placed<ScaleSpec>>,
+
+    // Capacity.
+    /// Apps take longer for their work.
+    pub(crate) slow: Option<Placed<SlowSpec>>,
+    /// Apps fail some requests.
+    pub(crate) errors: Option<Placed<ErrorsSpec>>,
+    /// Apps give out fewer workers; work that is being done goes on.
+    pub(crate) workers: Option<Placed<WorkersSpec>>,
+    /// Apps may run for a part of the time only.
+    pub(crate) cpu: Option<Placed<CpuSpec>>,
+    /// Apps lose workers.
+    pub(crate) leak: Option<Placed<LeakSpec>>,
+    /// Requests leave memory behind in apps.
+    pub(crate) memory: Option<Placed<MemoryFaultSpec>>,
+    /// The caches of apps are emptied.
+    pub(crate) cache_flush: Option<Placed<Short<PodsSpec>>>,
+
+    // Traffic.
+    /// A traffic source sends another load.
+    pub(crate) load: Option<Placed<LoadFaultSpec>>,
+    /// Requests come all together, on top of a traffic source's load.
+    pub(crate) herd: Option<Placed<HerdSpec>>,
+    /// Many requests of a traffic source carry the same key.
+    pub(crate) hot_key: Option<Placed<HotKeySpec>>,
+    /// The client of a traffic source tries otherwise, by itself.
+    pub(crate) client_retries: Option<Placed<ClientRetriesSpec>>,
+    /// The parts of a traffic source's mix have other weights.
+    pub(crate) mix: Option<Placed<MixFaultSpec>>,
+    /// The pod of a traffic source opens connections on which requests come a byte at a time, and never end.
+    pub(crate) slow_loris: Option<Placed<SlowLorisSpec>>,
+
+    // Time.
+    /// Clocks are wrong.
+    pub(crate) clock: Option<Placed<ClockSpec>>,
 }

@@ -1,8 +1,11 @@
 //! Faults: when, where and what. One file for each family.
 
+mod capacity;
+mod clock;
 mod network;
 mod process;
 mod schedule;
+mod traffic;
 
 use mesh_core::document::Diagnostic;
 use mesh_core::policy::Position;
@@ -103,6 +106,9 @@ fn kind(
     let mut given = Vec::new();
     network::given(fault, &mut given);
     process::given(fault, &mut given);
+    capacity::given(fault, &mut given);
+    traffic::given(fault, &mut given);
+    clock::given(fault, &mut given);
     match given.as_slice() {
         [] => Err(problems
             .error(fault.at(), "what goes wrong?")
@@ -141,6 +147,16 @@ impl Context<'_> {
     ) -> Result<PodSelector, Diagnostic> {
         let workloads = self.of_kind(|kind| kind != Kind::Control);
         select(pods, at, &workloads, problems)
+    }
+
+    /// All pods, and the control plane.
+    fn hosts(
+        &self,
+        pods: &PodsSpec,
+        at: &Position,
+        problems: &Problems,
+    ) -> Result<PodSelector, Diagnostic> {
+        select(pods, at, &self.of_kind(|_| true), problems)
     }
 
     fn of_kind(&self, wanted: impl Fn(Kind) -> bool) -> Vec<&Candidate<'_>> {

@@ -6,7 +6,8 @@ use mesh_core::document::Diagnostic;
 
 use super::{Context, Frame};
 use crate::plan::{
-    Distribution, FaultKind, NetworkFault, ProcessFault, Repeat, Schedule, Start, Trigger,
+    AppEffect, Distribution, FaultKind, NetworkFault, ProcessFault, Repeat, Schedule, SourceEffect,
+    Start, Trigger,
 };
 use crate::scenario::file::{FaultSpec, Placed, PodsSpec};
 use crate::scenario::problems::Problems;
@@ -209,7 +210,11 @@ fn repeat(
 }
 
 fn is_over_at_once(fault: &FaultSpec) -> bool {
-    fault.restart.is_some() || fault.half_open.is_some() || fault.rollout.is_some()
+    fault.restart.is_some()
+        || fault.half_open.is_some()
+        || fault.rollout.is_some()
+        || fault.cache_flush.is_some()
+        || fault.herd.is_some()
 }
 
 /// Why a fault of this kind has no length, and what to do.
@@ -227,6 +232,14 @@ fn instant(kind: &FaultKind) -> Option<(&'static str, &'static str)> {
             "connections once forgotten stay forgotten",
             "use `partition` for connections that come back",
         )),
+        FaultKind::Capacity(fault) if fault.effect == AppEffect::CacheFlush => Some((
+            "a flush is over at once",
+            "leave out when it ends: caches fill again by themselves",
+        )),
+        FaultKind::Traffic(fault) if matches!(fault.effect, SourceEffect::Herd { .. }) => Some((
+            "a herd is over when all have come",
+            "say over which time they come with `over`, in the `herd`",
+        )),
         _ => None,
     }
 }
@@ -238,7 +251,7 @@ fn ramp(fault: &FaultSpec, kind: &FaultKind, problems: &Problems) -> Result<Dura
                 ramp.at(),
                 "this kind of fault has no strength that could grow",
             )
-            .help("`latency` and `loss` have")),
+            .help("`latency`, `loss`, `slow`, `errors` and `load` have")),
         Some(ramp) => Ok(ramp.0),
         None => Ok(Duration::ZERO),
     }
