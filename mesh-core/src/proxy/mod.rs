@@ -19,6 +19,7 @@ mod pool;
 mod reply;
 mod request_body;
 mod response_body;
+mod rotation;
 mod secure;
 mod serve;
 mod sidecar;

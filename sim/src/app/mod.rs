@@ -14,6 +14,7 @@
 
 mod answer;
 mod body;
+mod bypass;
 mod client;
 mod knobs;
 mod line;
@@ -32,6 +33,7 @@ mod trace;
 mod visit;
 
 pub(crate) use body::FillBody;
+pub use bypass::Bypass;
 pub(crate) use client::{Answer, HttpClient, request};
 pub use client::{CallError, Egress, Resolver};
 pub use knobs::AppKnobs;

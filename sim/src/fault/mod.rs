@@ -10,7 +10,9 @@
 //! stream of its own, `fault/<place in the plan>`, so that adding a fault
 //! changes nobody else's luck.
 
+mod control;
 mod engine;
+mod identity;
 mod network;
 mod process;
 mod scope;
@@ -106,6 +108,8 @@ fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<d
     match kind {
         FaultKind::Network(fault) => network::begin(fault, scene, beginning),
         FaultKind::Process(fault) => process::begin(fault, scene, beginning),
+        FaultKind::Identity(fault) => identity::begin(fault, scene, beginning),
+        FaultKind::Control(fault) => control::begin(fault, scene, beginning),
     }
 }
 
@@ -133,6 +137,11 @@ fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
     let pods = places.into_iter().map(|place| &selector.pods[place]);
     pods.map(|name| Arc::from(name.as_str())).collect()
 }
+
+#[cfg(test)]
+mod tests_control;
+#[cfg(test)]
+mod tests_identity;
 
 #[cfg(test)]
 mod tests {

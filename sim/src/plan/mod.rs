@@ -15,8 +15,9 @@ pub use app::{
 };
 pub use distribution::Distribution;
 pub use fault::{
-    DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind, FaultPlan, NetworkFault, PodSelector,
-    ProcessFault, Repeat, Schedule, Start, Take, Trigger,
+    ConfigChange, ControlFault, DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind, FaultPlan,
+    IdentityFault, NetworkFault, Objects, Outage, PodSelector, ProcessFault, Repeat, Schedule,
+    Start, Take, Trigger,
 };
 pub use link::{LinkPlan, LinkQuality};
 pub use traffic::{

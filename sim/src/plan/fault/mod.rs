@@ -1,5 +1,7 @@
 //! What goes wrong, where and when.
 
+mod control;
+mod identity;
 mod network;
 mod process;
 mod schedule;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use mesh_core::policy::Fraction;
 
+pub use control::{ConfigChange, ControlFault, Objects, Outage};
+pub use identity::IdentityFault;
 pub use network::{DnsAnswer, NetworkFault};
 pub use process::Drain;
 pub use process::ProcessFault;
@@ -35,6 +39,10 @@ pub enum FaultKind {
     Network(NetworkFault),
     /// Pods come and go.
     Process(ProcessFault),
+    /// Certificates, roots, and who one takes the other for.
+    Identity(IdentityFault),
+    /// The control plane, what it knows, and what it tells.
+    Control(ControlFault),
 }
 
 impl FaultKind {
@@ -42,7 +50,7 @@ impl FaultKind {
     pub const fn has_strength(&self) -> bool {
         match self {
             Self::Network(fault) => fault.has_strength(),
-            Self::Process(_) => false,
+            Self::Process(_) | Self::Identity(_) | Self::Control(_) => false,
         }
     }
 }

@@ -13,7 +13,8 @@ mod traffic;
 
 pub(crate) use expect::ExpectSpec;
 pub(crate) use fault::{
-    DnsAnswerSpec, DnsSpec, EdgeSpec, FaultSpec, PacketsSpec, PodsSpec, ScaleSpec,
+    CaAnswerSpec, CaRotationSpec, ConfigSpec, DnsAnswerSpec, DnsSpec, EdgeSpec, EmptyEndpointsSpec,
+    FaultSpec, OutageSpec, PacketsSpec, PodsSpec, ScaleSpec, StolenIdentitySpec,
 };
 pub(crate) use mesh::{
     BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, ProfileName,

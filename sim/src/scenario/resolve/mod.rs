@@ -73,7 +73,8 @@ pub(super) fn plan(
     mesh.notes.extend(unknown);
     pods::number(&mut pods, &mut traffic, problems);
     traffic::check_upstreams(scenario, &pods, problems);
-    let faults = faults::plans(scenario, &pods, &traffic, &groups, &frame, problems);
+    let facts = faults::mesh(scenario, inputs, &mesh.profile, &layout.namespace, problems);
+    let faults = faults::plans(scenario, &pods, &traffic, &groups, facts, &frame, problems);
     let expectations = expectations::plans(scenario, &traffic, &frame, problems);
     if scenario.traffic.is_empty() {
         let nothing =

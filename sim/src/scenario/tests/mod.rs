@@ -1,6 +1,7 @@
 //! Tests of whole scenarios.
 
 mod calls;
+mod fault_mistakes_control;
 mod format;
 mod garbage;
 mod imports;

@@ -1,8 +1,11 @@
 //! Faults: when, where and what. One file for each family.
 
+mod control;
+mod identity;
 mod network;
 mod process;
 mod schedule;
+mod sidecars;
 
 use mesh_core::document::Diagnostic;
 use mesh_core::policy::Position;
@@ -16,6 +19,7 @@ use crate::plan::{
 use crate::scenario::file::{EdgeSpec, FaultSpec, Placed, PodsSpec, Scenario, Short};
 use crate::scenario::problems::Problems;
 
+pub(super) use control::{Mesh, mesh};
 pub(super) use process::spares;
 
 /// What faults refer to.
@@ -27,6 +31,7 @@ pub(super) struct Context<'a> {
     pub(super) scenario: &'a Scenario,
     /// The names of all faults, in plan order.
     pub(super) names: Vec<String>,
+    pub(super) mesh: Mesh,
 }
 
 /// One kind of fault as given: its key, where, and how it is resolved into the kind and the words of a name for it.
@@ -45,6 +50,7 @@ pub(super) fn plans(
     pods: &[PodPlan],
     traffic: &[TrafficPlan],
     groups: &Groups<'_>,
+    mesh: Mesh,
     frame: &Frame,
     problems: &mut Problems,
 ) -> Vec<FaultPlan> {
@@ -55,6 +61,7 @@ pub(super) fn plans(
         traffic,
         scenario,
         names: Vec::new(),
+        mesh,
     };
     let faults = scenario.faults.iter();
     let timely: Vec<_> = faults
@@ -103,6 +110,8 @@ fn kind(
     let mut given = Vec::new();
     network::given(fault, &mut given);
     process::given(fault, &mut given);
+    identity::given(fault, &mut given);
+    control::given(fault, &mut given);
     match given.as_slice() {
         [] => Err(problems
             .error(fault.at(), "what goes wrong?")
