@@ -93,6 +93,12 @@ impl ClusterRuntime {
         })
     }
 
+    /// Ends connections to all endpoints after what is in flight.
+    pub(crate) fn drain(&self) {
+        let hosts: Vec<_> = self.hosts.borrow().values().cloned().collect();
+        hosts.iter().for_each(|host| host.drain());
+    }
+
     /// Takes over a changed configuration or changed endpoints.
     pub(crate) fn configure(&self, config: &Arc<Cluster>, assignment: &Arc<LoadAssignment>) {
         let now = self.seams.now();

@@ -20,6 +20,7 @@ mod reply;
 mod request_body;
 mod response_body;
 mod retired;
+mod rotation;
 mod secure;
 mod serve;
 mod sidecar;

@@ -19,6 +19,7 @@ use super::inbound::InboundPort;
 use super::outbound::Outbound;
 use super::path;
 use super::reply::LocalReply;
+use super::rotation::Rotation;
 use super::serve::serve_http;
 use super::transport::Transport;
 use crate::control::{
@@ -76,6 +77,7 @@ pub(crate) struct Core {
     /// (request ids), and from enough of it a generator can be run backwards.
     keys: RefCell<Rng>,
     timer: HyperTimer,
+    rotation: Rotation,
     ready: Cell<bool>,
 }
 
@@ -96,6 +98,7 @@ impl Sidecar {
             rng: RefCell::new(seams.random.stream("proxy")),
             keys: RefCell::new(seams.random.stream("proxy/keys")),
             timer: HyperTimer::new(seams.clock.clone()),
+            rotation: Rotation::default(),
             ready: Cell::new(false),
             profile: config.profile.clone(),
             config,
@@ -144,16 +147,46 @@ impl SidecarHandle {
     pub fn identity(&self) -> Option<IdentityStore> {
         Some(self.0.upgrade()?.identity.clone())
     }
+
+    /// Its agent gets no new certificate from now on, whatever becomes of the one it has.
+    pub fn pause_rotation(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.rotation.pause();
+        }
+    }
+
+    /// Its agent renews certificates again, and at once what came due meanwhile.
+    pub fn resume_rotation(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.rotation.resume();
+        }
+    }
+
+    /// Its agent asks for a new certificate now (`istioctl proxy-config secret` shows it; a restart of the agent does
+    /// it), or as soon as rotation goes on.
+    pub fn renew_certificate(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.rotation.renew();
+        }
+    }
+
+    /// Renewals that came due while rotation was paused.
+    pub fn rotations_missed(&self) -> u64 {
+        self.0.upgrade().map_or(0, |core| core.rotation.missed())
+    }
+
+    /// Ends its connections to upstreams after what is in flight: the next requests shake hands anew.
+    pub fn reconnect_upstreams(&self) {
+        let Some(core) = self.0.upgrade() else { return };
+        let clusters: Vec<_> = core.clusters.borrow().values().cloned().collect();
+        clusters.iter().for_each(|cluster| cluster.drain());
+    }
 }
 
 impl Core {
     async fn run(self: Rc<Self>, cache: Rc<ResourceCache>) {
-        let names = [self.config.control.identity.clone()];
-        let Ok(trust) = self.identity.simple_client_config(&names, false) else {
-            return;
-        };
-        let subscription =
-            Subscription::new(self.seams.clone(), self.config.control.clone(), trust);
+        let control = self.config.control.clone();
+        let subscription = Subscription::of(self.seams.clone(), control, self.identity.clone());
         self.obtain_svid(&subscription).await;
         let core = self.clone();
         let rotating = subscription.clone();
@@ -173,9 +206,14 @@ impl Core {
     async fn obtain_svid(&self, subscription: &Subscription) {
         let mut wait = Duration::from_millis(500);
         loop {
+            let rotated = self.identity.svid().is_some();
             match self.request_svid(subscription).await {
+                // Paused while the request was on its way: it is as if it had never left.
+                Ok(_) if rotated && self.rotation.is_paused() => {
+                    self.rotation.allowed().await;
+                    continue;
+                }
                 Ok(svid) => {
-                    let rotated = self.identity.svid().is_some();
                     let not_after = svid.not_after().as_secs();
                     self.observe_identity(if rotated { "rotate" } else { "obtain" }, not_after, "");
                     self.identity.set_svid(svid);
@@ -188,6 +226,9 @@ impl Core {
                 self.rng.borrow_mut().below(wait.as_millis() as u64 / 2) + wait.as_millis() as u64,
             );
             sleep(&*self.seams.clock, jittered).await;
+            if rotated {
+                self.rotation.allowed().await;
+            }
             wait = (wait * 2).min(Duration::from_secs(10));
         }
     }
@@ -204,7 +245,8 @@ impl Core {
         while let Some(svid) = self.identity.svid() {
             let due = svid.rotation_at(&self.profile, &mut self.rng.borrow_mut());
             let wait = due.saturating_sub(self.seams.clock.unix_time());
-            sleep(&*self.seams.clock, wait).await;
+            let due = sleep(&*self.seams.clock, wait);
+            self.rotation.wait(due).await;
             self.obtain_svid(subscription).await;
         }
     }

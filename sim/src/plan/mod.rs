@@ -20,9 +20,10 @@ pub use cache::{CacheHits, CacheKey, CachePlan};
 pub use client::{ClientPlan, Jitter, KeyDraw, KeyPlan, MixPart, RetryPlan};
 pub use distribution::Distribution;
 pub use fault::{
-    AppEffect, CapacityFault, ClockFault, DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind,
-    FaultPlan, LoadChange, NetworkFault, PodSelector, ProcessFault, Repeat, RequestScope, Schedule,
-    SourceEffect, Start, Take, TrafficFault, Trigger,
+    AppEffect, CapacityFault, ClockFault, ConfigChange, ControlFault, DnsAnswer, Drain,
+    EdgeSelector, FarEnd, FaultKind, FaultPlan, IdentityFault, LoadChange, NetworkFault, Objects,
+    Outage, PodSelector, ProcessFault, Repeat, RequestScope, Schedule, SourceEffect, Start, Take,
+    TrafficFault, Trigger,
 };
 pub use link::{LinkPlan, LinkQuality};
 pub use process::{MemoryPlan, ProcessPlan, WarmUp};

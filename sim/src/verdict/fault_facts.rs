@@ -4,14 +4,12 @@ use crate::plan::{FarEnd, FaultKind, FaultPlan, NetworkFault, ProcessFault};
 
 /// Whether a fault of this kind only strikes, and does not last: it heals as it begins, unless it says otherwise.
 pub(super) const fn strikes(kind: &FaultKind) -> bool {
-    matches!(kind, FaultKind::Process(ProcessFault::Restart { .. }))
+    matches!(kind, FaultKind::Network(NetworkFault::HalfOpen { .. }))
 }
 
 /// Whether a fault of this kind changes the mesh's configuration.
 pub(super) const fn configures(kind: &FaultKind) -> bool {
-    match kind {
-        FaultKind::Network(_) | FaultKind::Process(_) => false,
-    }
+    matches!(kind, FaultKind::Control(_) | FaultKind::Identity(_))
 }
 
 /// The pods that a fault takes away or cuts off; `None` when it does neither.

@@ -13,7 +13,7 @@ use std::path::Path;
 use mesh_core::document::Source;
 use meshquake_reports::{FaultReport, RunReport};
 
-pub(super) use self::logged::{Ran, Request, assert_all, run_yaml};
+use self::logged::{Ran, Request, assert_all, run_yaml};
 use crate::plan::Plan;
 use crate::scenario::{Overrides, load_source};
 use crate::world::{self, RunOptions};

@@ -73,7 +73,8 @@ pub(super) fn plan(
     mesh.notes.extend(unknown);
     pods::number(&mut pods, &mut traffic, problems);
     traffic::check_upstreams(scenario, &pods, problems);
-    let faults = faults::plans(scenario, &pods, &traffic, &groups, &frame, problems);
+    let facts = faults::mesh(scenario, inputs, &mesh.profile, &layout.namespace, problems);
+    let faults = faults::plans(scenario, &pods, &traffic, &groups, facts, &frame, problems);
     let services = groups.services();
     let world = expectations::World {
         pods: &pods,

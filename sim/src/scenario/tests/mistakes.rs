@@ -681,7 +681,6 @@ fn words_of_other_tools() {
       |               ^^^^^^^^
       |
       = help: did you mean `for`?
-      = note: valid here: `name`, `at`, `when`, `for`, `until`, `every`, `times`, `ramp`, `latency`, `loss`, `bandwidth`, `partition`, `blackhole`, `isolate`, `reset`, `refuse`, `half-open`, `dns`, `crash`, `power-off`, `restart`, `crash-loop`, `freeze`, `rollout`, `scale`
 
     error: unknown field `kill`
      --> shop.yaml:9:29
@@ -690,7 +689,6 @@ fn words_of_other_tools() {
       |                             ^^^^
       |
       = help: did you mean `crash`?
-      = note: valid here: `name`, `at`, `when`, `for`, `until`, `every`, `times`, `ramp`, `latency`, `loss`, `bandwidth`, `partition`, `blackhole`, `isolate`, `reset`, `refuse`, `half-open`, `dns`, `crash`, `power-off`, `restart`, `crash-loop`, `freeze`, `rollout`, `scale`
 
     error: unknown field `success-rate`
       --> shop.yaml:11:19

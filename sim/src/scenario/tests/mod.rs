@@ -5,6 +5,7 @@ mod demands;
 mod docs;
 mod fault_mistakes;
 mod fault_mistakes_capacity;
+mod fault_mistakes_control;
 mod format;
 mod garbage;
 mod imports;
