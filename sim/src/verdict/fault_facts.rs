@@ -7,11 +7,9 @@ pub(super) const fn strikes(kind: &FaultKind) -> bool {
     matches!(kind, FaultKind::Process(ProcessFault::Restart { .. }))
 }
 
-/// Whether a fault of this kind changes the mesh's configuration.
-pub(super) const fn configures(kind: &FaultKind) -> bool {
-    match kind {
-        FaultKind::Network(_) | FaultKind::Process(_) => false,
-    }
+/// Whether a fault of this kind changes the mesh's configuration. None does so far.
+pub(super) const fn configures(_kind: &FaultKind) -> bool {
+    false
 }
 
 /// The pods that a fault takes away or cuts off; `None` when it does neither.
