@@ -23,13 +23,17 @@ const LAYERS_MAX: usize = 10;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OnEdge {
-    pub(super) requests: u64,
-    pub(super) attempts: u64,
+    requests: u64,
+    /// Attempts of those requests.
+    tried: u64,
+    /// All attempts.
+    attempts: u64,
 }
 
 impl Sum for OnEdge {
     fn add(&mut self, other: &Self) {
         self.requests += other.requests;
+        self.tried += other.tried;
         self.attempts += other.attempts;
     }
 }
@@ -127,11 +131,13 @@ impl Layers {
         services.for_each(|service| service.load.again());
     }
 
-    /// A request on an edge ended.
-    pub(super) fn request(&mut self, edge: EdgeId, start: Instant, stages: &Stages) {
+    /// A request on an edge ended, after so many attempts.
+    pub(super) fn request(&mut self, edge: EdgeId, start: Instant, attempts: u32, stages: &Stages) {
         let stage = stages.of(start);
         if let Some((_, edge)) = self.edges.get_index_mut(edge) {
-            edge.at(stage).requests += 1;
+            let load = edge.at(stage);
+            load.requests += 1;
+            load.tried += u64::from(attempts);
         }
     }
 
@@ -187,9 +193,8 @@ impl Layers {
         let service = self.services.get(to);
         let last = load.last();
         let rate = |n: u64, seconds: f64| (seconds > 0.0).then(|| n as f64 / seconds);
-        let each = |load: &OnEdge| {
-            (load.requests > 0).then(|| load.attempts as f64 / load.requests as f64)
-        };
+        let each =
+            |load: &OnEdge| (load.requests > 0).then(|| load.tried as f64 / load.requests as f64);
         let work = service.map(|service| &service.load);
         let at_last = work.map(Staged::last).unwrap_or_default();
         let at = |pick: fn(&Staged<AtWork>) -> &AtWork| work.map(pick).copied().unwrap_or_default();

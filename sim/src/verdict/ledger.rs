@@ -214,7 +214,10 @@ impl Ledger {
             status: end.status,
             latency: end.latency,
         };
-        let flags = end.flags.map(|text| Entry::Flags(flags_of(text)));
+        let flags = end.flags.map(|text| Entry::Passed {
+            flags: flags_of(text),
+            attempts: 0,
+        });
         for which in 0..self.clients(end.traffic) {
             let index = self.client(end.traffic, which);
             self.add(index, end.intended, end.ended, entry);
@@ -265,7 +268,10 @@ impl Ledger {
             status: event.status,
             latency: (event.status != 0).then(|| nanos(event.duration)),
         };
-        let flags = Entry::Flags(event.flags);
+        let flags = Entry::Passed {
+            flags: event.flags,
+            attempts: event.attempts,
+        };
         for index in edge {
             self.add(*index, start, now, request);
             self.add(*index, start, now, flags);
@@ -374,7 +380,8 @@ impl Ledger {
         for which in 0..self.of_service.get(service).map_or(0, Vec::len) {
             let index = self.of_service[service][which];
             self.add(index, start, now, request);
-            self.add(index, start, now, Entry::Flags(event.flags));
+            let flags = event.flags;
+            self.add(index, start, now, Entry::Passed { flags, attempts: 0 });
             self.add(index, start, now, arrival);
         }
         for which in 0..self.of_mesh.len() {

@@ -8,7 +8,8 @@
 //! sustaining effect of more than half of 22 incidents). To say so of a run is
 //! to accuse the mesh of keeping itself broken, so each part of the definition
 //! is tested, and all must hold. *The last third* is that of the time from the
-//! last heal to the end of the run; its two halves tell a trend.
+//! last heal to the end of the run, without its last quarter (5 s at most), of
+//! which slow requests have not been told; its two halves tell a trend.
 //!
 //! 1. *The trigger is gone.* Every fault that began has healed, ten seconds
 //!    or more before the end, and no pod that a fault took away is still away.

@@ -201,5 +201,8 @@ impl Source {
 }
 
 const fn follows(stage: Stage) -> bool {
-    matches!(stage, Stage::Settling | Stage::Earlier | Stage::Later)
+    matches!(
+        stage,
+        Stage::Settling | Stage::Earlier | Stage::Later | Stage::Tail
+    )
 }

@@ -4,6 +4,9 @@ use mesh_core::seam::Instant;
 
 use super::occurrence::Occurrences;
 
+/// The longest tail: who waits longer than this for an answer is rare.
+const TAIL_MAX: u64 = 5_000_000_000;
+
 /// A stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -17,6 +20,8 @@ pub(super) enum Stage {
     Earlier,
     /// The second half of the last third.
     Later,
+    /// The very end, of which the slowest requests have not been told yet.
+    Tail,
 }
 
 /// When each stage begins and ends, in nanoseconds, as far as is known.
@@ -43,11 +48,17 @@ impl Stages {
             return Stage::Before;
         }
         match self.healed {
-            Some(healed) if at >= healed => match (self.last_third(), self.halfway()) {
-                (last, _) if at < last => Stage::Settling,
-                (_, half) if at < half => Stage::Earlier,
-                _ => Stage::Later,
-            },
+            Some(healed) if at >= healed => {
+                if at < self.last_third() {
+                    Stage::Settling
+                } else if at < self.halfway() {
+                    Stage::Earlier
+                } else if at < self.tail() {
+                    Stage::Later
+                } else {
+                    Stage::Tail
+                }
+            }
             _ => Stage::During,
         }
     }
@@ -67,8 +78,12 @@ impl Stages {
         self.end.saturating_sub(self.after() / 3)
     }
 
+    fn tail(&self) -> u64 {
+        self.end.saturating_sub((self.after() / 12).min(TAIL_MAX))
+    }
+
     fn halfway(&self) -> u64 {
-        self.end.saturating_sub(self.after() / 6)
+        self.last_third().midpoint(self.tail())
     }
 
     /// How long the time before the first fault was, in seconds.
@@ -82,9 +97,9 @@ impl Stages {
         ended.saturating_sub(self.first_began.unwrap_or(ended)) as f64 / 1e9
     }
 
-    /// How long the last third of the time after the last heal is, in seconds.
+    /// How long the last third of the time after the last heal is, but for its tail, in seconds.
     pub(super) fn last_s(&self) -> f64 {
-        (self.after() / 3) as f64 / 1e9
+        self.tail().saturating_sub(self.last_third()) as f64 / 1e9
     }
 }
 
@@ -96,6 +111,7 @@ pub(super) struct Staged<T> {
     pub(super) settling: T,
     pub(super) earlier: T,
     pub(super) later: T,
+    tail: T,
 }
 
 /// Counts that can be put together.
@@ -112,17 +128,24 @@ impl<T: Sum> Staged<T> {
             Stage::Settling => &mut self.settling,
             Stage::Earlier => &mut self.earlier,
             Stage::Later => &mut self.later,
+            Stage::Tail => &mut self.tail,
         }
     }
 
     /// A fault has begun: what came after the last heal came between faults.
     pub(super) fn again(&mut self) {
-        for after in [&mut self.settling, &mut self.earlier, &mut self.later] {
+        let after = [
+            &mut self.settling,
+            &mut self.earlier,
+            &mut self.later,
+            &mut self.tail,
+        ];
+        for after in after {
             self.during.add(&std::mem::take(after));
         }
     }
 
-    /// The last third of the time after the last heal.
+    /// The last third of the time after the last heal, but for its tail.
     pub(super) fn last(&self) -> T {
         let mut last = self.earlier.clone();
         last.add(&self.later);

@@ -21,8 +21,12 @@ pub(super) enum Entry {
     },
     /// A request was in flight at the end of the run, and had been for too long.
     Hung,
-    /// A request ended with these flags.
-    Flags(ResponseFlags),
+    /// A request has passed a sidecar.
+    Passed {
+        flags: ResponseFlags,
+        /// Attempts it took; those of a request that has not ended are not known yet.
+        attempts: u32,
+    },
     /// An attempt ended.
     Attempt {
         /// The endpoint, when one was picked.
@@ -96,6 +100,8 @@ pub(super) struct Tally {
     statuses: Counts<u16>,
     flagged: u64,
     flags: Counts<ResponseFlags>,
+    /// Attempts of requests that have passed.
+    tried: u64,
     attempts: u64,
     attempts_crossed: u64,
     bytes: u64,
@@ -148,9 +154,10 @@ impl Tally {
                 }
             }
             Entry::Hung => self.hung += 1,
-            Entry::Flags(flags) => {
+            Entry::Passed { flags, attempts } => {
                 self.flagged += 1;
                 self.flags.add(flags);
+                self.tried += u64::from(attempts);
             }
             Entry::Attempt {
                 endpoint,
@@ -216,6 +223,7 @@ impl Tally {
         let sidecars = matches!(subject, Subject::Edge { .. });
         match measure {
             Measure::Flag(..) => self.flagged,
+            Measure::Attempts if *subject != Subject::Mesh => self.flagged,
             Measure::Busiest | Measure::Imbalance | Measure::Fairness if sidecars => self.attempts,
             Measure::CrossZone => self.attempts,
             Measure::Plaintext if sidecars => self.attempts,
@@ -252,7 +260,13 @@ impl Tally {
             Measure::Latency(latency) => self.latency(*latency),
             Measure::Goodput => per_second(self.succeeded),
             Measure::Rate => per_second(counted),
-            Measure::Attempts => (self.attempts > 0).then(|| each(self.attempts)),
+            Measure::Attempts => {
+                let attempts = match subject {
+                    Subject::Mesh => self.attempts,
+                    _ => self.tried,
+                };
+                (attempts > 0).then(|| each(attempts))
+            }
             Measure::Calls(_) => {
                 let calls = frame.callee.and_then(|callee| self.calls.get(&callee));
                 Some(each(calls.copied().unwrap_or_default()))
@@ -330,6 +344,10 @@ mod tests {
         }
     }
 
+    fn passed(flags: ResponseFlags, attempts: u32) -> Entry {
+        Entry::Passed { flags, attempts }
+    }
+
     fn of(subject: &Subject, measure: Measure, entries: &[Entry], frame: Frame) -> Option<f64> {
         let mut keeps = Keeps::default();
         keeps.for_measure(&measure);
@@ -386,10 +404,13 @@ mod tests {
             request(503),
             request(504),
             request(0),
-            Entry::Flags(overflow.into()),
-            Entry::Flags(ResponseFlags::from(overflow).with(ResponseFlag::RateLimited)),
-            Entry::Flags(ResponseFlags::NONE),
-            Entry::Flags(ResponseFlags::NONE),
+            passed(overflow.into(), 1),
+            passed(
+                ResponseFlags::from(overflow).with(ResponseFlag::RateLimited),
+                1,
+            ),
+            passed(ResponseFlags::NONE, 1),
+            passed(ResponseFlags::NONE, 1),
         ];
         let told = |measure| of(&traffic(), measure, &entries, FRAME);
         assert_eq!(told(Measure::Flag(overflow, Amount::Count)), Some(2.0));
@@ -430,14 +451,18 @@ mod tests {
             plaintext: false,
         };
         let call = Entry::Call { service: 4 };
-        let entries = [request(200), request(200), attempt, attempt, attempt, call];
+        let none = ResponseFlags::NONE;
+        let mut entries = vec![request(200), request(200), passed(none, 2), passed(none, 1)];
+        entries.extend([attempt, attempt, attempt, attempt, call]);
         let frame = Frame {
             callee: Some(4),
             ..FRAME
         };
-        let told = |measure| of(&traffic(), measure, &entries, frame);
-        assert_eq!(told(Measure::Attempts), Some(1.5));
-        assert_eq!(told(Measure::Calls("db".into())), Some(0.5));
+        let told = |subject: &Subject, measure| of(subject, measure, &entries, frame);
+        assert_eq!(told(&traffic(), Measure::Attempts), Some(1.5));
+        assert_eq!(told(&edge(), Measure::Attempts), Some(1.5));
+        assert_eq!(told(&Subject::Mesh, Measure::Attempts), Some(2.0));
+        assert_eq!(told(&traffic(), Measure::Calls("db".into())), Some(0.5));
         assert_eq!(
             of(&traffic(), Measure::Attempts, &[request(200)], FRAME),
             None

@@ -143,6 +143,7 @@ fn play_second(witness: &mut Witness, from: u64, second: Second) {
         }
         let mut request = sample::through_sidecar(1, 0, [0, 0, 0, 1_000, 0]);
         request.start = start;
+        request.attempts = second.attempts as u32;
         witness.outbound(0, teller, start, &request);
         let started = start + Duration::from_millis(second.wait_ms);
         let work = AppEvent {

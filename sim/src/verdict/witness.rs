@@ -94,7 +94,8 @@ impl Witness {
         let Some(Some(watched)) = self.edges.get(edge) else {
             return;
         };
-        self.layers.request(watched.layer, start, &self.stages);
+        self.layers
+            .request(watched.layer, start, event.attempts, &self.stages);
         self.invariants.outbound(teller, event);
         let accounts = &watched.accounts;
         self.ledger
