@@ -321,7 +321,7 @@ fn a_baseline_notices_what_became_worse() {
     let worse = run(&["--baseline", "base/line.json"]);
     assert_eq!(code(&worse), Some(1), "it holds, and is slower");
     let text = stdout(&worse);
-    assert!(text.contains("✗ worse   s/a.yaml  users.p50_ms"), "{text}");
+    assert!(text.contains("✗ worse  s/a.yaml  users.p50_ms"), "{text}");
     assert!(
         text.contains("s/a.yaml: changed since the baseline was made"),
         "{text}"
