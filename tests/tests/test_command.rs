@@ -1,5 +1,4 @@
 //! `meshquake test` as a CI uses it.
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
