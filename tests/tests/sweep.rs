@@ -146,8 +146,8 @@ fn mistakes_are_told_before_anything_runs() {
             "invalid with services.api.replicas=1.5",
         ),
         (
-            &["--set", "services.app.replicas=2"],
-            "services.app.replicas",
+            &["--set", "services.api.replica=2"],
+            "did you mean `replicas`?",
         ),
         (
             &["--set", "mesh:VirtualService/api.spec=1"],

@@ -65,7 +65,7 @@ pub fn coverage(
         .filter(|scenario| !scenario.runs.is_empty())
     {
         let case = cases.iter().find(|case| case.file == scenario.file);
-        for name in case.map(|case| armed(case)).unwrap_or_default() {
+        for name in case.map(armed).unwrap_or_default() {
             of(name, &|mechanism| {
                 mechanism.armed_in.push(scenario.file.clone())
             });

@@ -11,7 +11,7 @@
 mod journal;
 mod row;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -166,7 +166,7 @@ impl Sweep {
 }
 
 fn load(
-    file: &PathBuf,
+    file: &Path,
     set: &[(String, String)],
     duration: Option<Duration>,
 ) -> Result<Plan, SweepError> {

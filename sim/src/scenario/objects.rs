@@ -33,7 +33,7 @@ pub(super) fn set(inputs: &mut Inputs, set: &[(String, String)], problems: &mut 
 fn set_one(inputs: &mut Inputs, path: &str, value: &str) -> Result<Source, Diagnostic> {
     let named = path.strip_prefix(PREFIX).unwrap_or(path);
     let cannot = |why: String| Diagnostic::error(format!("cannot set `{path}`: {why}"));
-    let names: Vec<String> = objects(inputs).map(|document| name(document)).collect();
+    let names: Vec<String> = objects(inputs).map(name).collect();
     let found: Vec<(usize, &str)> = objects(inputs)
         .enumerate()
         .filter_map(|(index, document)| Some((index, within(document, named)?)))
