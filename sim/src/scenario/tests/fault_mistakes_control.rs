@@ -339,6 +339,13 @@ fn a_rollout_that_has_no_stages() {
       |
       = help: say who gets it first, such as `to: { share: 10% }`
     ");
+    insta::assert_snapshot!(with_files(&files, "for: 9s, config: { files: route.yaml, to: shop, then-all-after: 9s }"), @r"
+    error: the fault is over by then, after 9s
+     --> shop.yaml:7:79
+      |
+    7 |   - { at: 1s, for: 9s, config: { files: route.yaml, to: shop, then-all-after: 9s } }
+      |                                                                               ^^
+    ");
     insta::assert_snapshot!(with_files(&files, "config: { files: route.yaml, to: bare }"), @r"
     error: none of these pods has a sidecar
      --> shop.yaml:7:48

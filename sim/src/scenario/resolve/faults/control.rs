@@ -9,13 +9,16 @@ use mesh_core::document::{Diagnostic, Document};
 use mesh_core::policy::{Position, Profile};
 
 use super::{Context, Given, Pods};
-use crate::plan::{ConfigChange, ControlFault, FaultKind, Objects, Outage, PodSelector};
+use crate::plan::{
+    ConfigChange, ControlFault, Distribution, FaultKind, Objects, Outage, PodSelector,
+};
 use crate::scenario::file::{
     ConfigSpec, EmptyEndpointsSpec, FaultSpec, OutageSpec, Placed, Scenario, Short,
 };
 use crate::scenario::inputs::Inputs;
 use crate::scenario::problems::Problems;
 use crate::scenario::resolve::mesh::in_namespace;
+use crate::scenario::value::written;
 
 /// How long routes come before what they refer to, when nothing is said.
 const GAP: Duration = Duration::from_secs(1);
@@ -93,6 +96,7 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
     }
     if let Some(part) = &spec.config {
         push(all, "config", part.at(), move |context, problems| {
+            stages(spec, part, problems)?;
             config(part, context, problems)
         });
     }
@@ -161,6 +165,24 @@ fn service(
     }
 }
 
+/// Refuses a second stage that does not come.
+fn stages(spec: &FaultSpec, part: &ConfigSpec, problems: &Problems) -> Result<(), Diagnostic> {
+    let Some(after) = &part.then_all_after else {
+        return Ok(());
+    };
+    if part.to.is_none() {
+        let error = problems.error(after.at(), "everybody gets it at once");
+        return Err(error.help("say who gets it first, such as `to: { share: 10% }`"));
+    }
+    match spec.lasts.as_ref().map(|lasts| &lasts.0) {
+        Some(Distribution::Constant(length)) if *length <= after.0 => {
+            let message = format!("the fault is over by then, after {}", written(*length));
+            Err(problems.error(after.at(), message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn config(
     part: &Placed<Short<ConfigSpec>>,
     context: &Context<'_>,
@@ -170,10 +192,6 @@ fn config(
         Some(to) => Some(context.sidecars(to, to.at(), problems)?),
         None => None,
     };
-    if let (None, Some(after)) = (&to, &part.then_all_after) {
-        let error = problems.error(after.at(), "everybody gets it at once");
-        return Err(error.help("say who gets it first, such as `to: { share: 10% }`"));
-    }
     let index = context.place_of(part.at());
     let change = index.and_then(|index| context.mesh.changes.get(&index));
     let Some(change) = change else {
