@@ -3,10 +3,22 @@
 //! [`record`] holds the data: a [`RunReport`] is the whole account of one run
 //! and, as JSON, a contract with its readers; a [`RequestLine`] is one request
 //! of the request log. [`summary`] draws a report for a person at a terminal.
-//! Nothing here knows how a run is made.
+//!
+//! What many runs say together is in [`suite`] (the account of a test suite),
+//! [`baseline`] (what it was before), [`coverage`] (which mechanisms acted),
+//! [`sweep`] (rows over a grid of settings) and [`comparison`] (one against another),
+//! all judged by [`statistics`]. Nothing here knows how a run is made.
 
+pub mod baseline;
+pub mod comparison;
+pub mod coverage;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod record;
+pub mod statistics;
+pub mod suite;
 pub mod summary;
+pub mod sweep;
 
 pub use record::{
     Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod explore;
 pub mod fabric;
 pub mod fault;
 pub mod plan;

@@ -3,6 +3,7 @@
 
 pub mod chaos;
 pub mod mesh;
+pub mod small;
 pub mod theory;
 
 use std::path::{Path, PathBuf};

@@ -407,7 +407,9 @@ fn the_schema_is_json_and_knows_the_top_keys() {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["run", "validate", "schema", "init", "explain"] {
+    for command in [
+        "run", "test", "sweep", "compare", "replay", "validate", "schema", "init", "explain",
+    ] {
         let output = meshquake(root(), &[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
         assert!(

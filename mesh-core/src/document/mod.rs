@@ -123,7 +123,15 @@ impl Document {
     /// # Errors
     /// When `text` is not YAML, or the path leads nowhere.
     pub fn set(&mut self, path: &str, text: &str) -> Result<(), Diagnostic> {
-        let source = Source::new(&format!("--set {path}"), text);
+        self.set_as(&format!("--set {path}"), path, text)
+    }
+
+    /// As [`set`](Self::set), and diagnostics about the value show `name` as its file.
+    ///
+    /// # Errors
+    /// As for [`set`](Self::set).
+    pub fn set_as(&mut self, name: &str, path: &str, text: &str) -> Result<(), Diagnostic> {
+        let source = Source::new(name, text);
         let value = match parse(&source) {
             Ok(documents) => match documents.into_iter().next() {
                 Some(document) => document.root,

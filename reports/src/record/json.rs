@@ -9,7 +9,7 @@ use serde_json::ser::{Formatter, Serializer};
 ///
 /// # Errors
 /// When `value` has a map whose keys are not text.
-pub(super) fn pretty<T: Serialize>(value: &T) -> serde_json::Result<String> {
+pub(crate) fn pretty<T: Serialize>(value: &T) -> serde_json::Result<String> {
     let mut bytes = Vec::with_capacity(16 * 1024);
     let mut serializer = Serializer::with_formatter(&mut bytes, Columns::default());
     value.serialize(&mut serializer)?;

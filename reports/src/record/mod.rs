@@ -19,6 +19,8 @@ mod request;
 mod run;
 mod traffic;
 
+pub(crate) use json::pretty;
+
 pub use edge::{Connections, EdgeReport, InboundReport, ServiceReport};
 pub use expectation::{DemandReport, ExpectationReport, Unit, WindowReport};
 pub use happening::{

@@ -9,7 +9,11 @@ const SHOWN_MAX: usize = 10;
 
 /// Faults and happenings in order, then counts. Pushes are too many to tell one by one.
 pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
-    let mut moments: Vec<(f64, String)> = report.faults.iter().map(fault).collect();
+    let mut moments: Vec<(f64, String)> = report
+        .faults
+        .iter()
+        .map(|f| fault(f, report.virtual_seconds))
+        .collect();
     let others: Vec<&TimelineEntry> = report
         .timeline
         .iter()
@@ -37,11 +41,8 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
     lines
 }
 
-fn fault(fault: &FaultReport) -> (f64, String) {
-    let lasting = match fault.for_s {
-        Some(s) => format!("for {}", unit::span(s)),
-        None => "to the end".into(),
-    };
+fn fault(fault: &FaultReport, end_s: f64) -> (f64, String) {
+    let lasting = lasting(fault, end_s);
     let touched = if !fault.began {
         Tone::Bad.paint("never began")
     } else if fault.inert {
@@ -53,9 +54,24 @@ fn fault(fault: &FaultReport) -> (f64, String) {
     (fault.at_s, format!("{name} {lasting}: {touched}"))
 }
 
+/// How long it lasted, and how often.
+fn lasting(fault: &FaultReport, end_s: f64) -> String {
+    let ended_s = fault.over_s.map(|over| fault.at_s + over);
+    match (fault.times, fault.for_s, fault.over_s, ended_s) {
+        (2.., _, Some(over), _) => format!("{} times in {}", fault.times, unit::span(over)),
+        (_, Some(s), ..) => format!("for {}", unit::span(s)),
+        (_, None, Some(over), Some(ended)) if ended < end_s => format!("for {}", unit::span(over)),
+        _ => "to the end".into(),
+    }
+}
+
 fn touched(fault: &FaultReport) -> String {
     let of = |n, noun| (n > 0).then(|| unit::counted(n, noun));
-    let parts = [of(fault.pods, "pod"), of(fault.packets, "packet")];
+    let parts = [
+        of(fault.pods, "pod"),
+        of(fault.packets, "packet"),
+        of(fault.requests, "request"),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

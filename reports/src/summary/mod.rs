@@ -7,8 +7,8 @@
 mod evidence;
 mod happened;
 mod judged;
-mod paint;
-mod table;
+pub(crate) mod paint;
+pub(crate) mod table;
 pub mod unit;
 
 use crate::record::RunReport;
@@ -55,7 +55,7 @@ fn section(title: &str, mut lines: Vec<String>) -> Vec<String> {
 }
 
 /// `text` broken at spaces into lines of at most `width` columns; `first` leads, and its width indents the rest.
-fn wrapped(first: &str, text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(first: &str, text: &str, width: usize) -> Vec<String> {
     let indent = paint::width(first);
     let mut lines = vec![first.to_owned()];
     let mut used = indent;

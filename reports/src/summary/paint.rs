@@ -11,7 +11,7 @@ const END: char = '\u{2064}';
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     /// As demanded.
     Good,
     /// Not as demanded.
@@ -44,7 +44,7 @@ impl Tone {
     }
 
     /// Marks `text`.
-    pub(super) fn paint(self, text: &str) -> String {
+    pub(crate) fn paint(self, text: &str) -> String {
         format!("{}{text}{END}", self.mark())
     }
 }
@@ -54,7 +54,7 @@ const fn is_mark(c: char) -> bool {
 }
 
 /// `text` in one line, without anything a terminal would obey.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .filter(|c| !is_mark(*c))
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -62,12 +62,12 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// Columns that `text` takes, marks apart.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().filter(|c| !is_mark(*c)).count()
 }
 
 /// Cuts unmarked `text` to `columns`, in the middle, where names differ least.
-pub(super) fn shorten(text: &str, columns: usize) -> String {
+pub(crate) fn shorten(text: &str, columns: usize) -> String {
     let chars: Vec<char> = text.chars().collect();
     if chars.len() <= columns {
         return text.to_owned();
@@ -83,7 +83,7 @@ pub(super) fn shorten(text: &str, columns: usize) -> String {
 }
 
 /// Turns marks into escape codes, or drops them.
-pub(super) fn finish(text: &str, color: bool) -> String {
+pub(crate) fn finish(text: &str, color: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if !is_mark(c) {

@@ -14,11 +14,11 @@ const GAP: u16 = 2;
 const NAME_MIN: usize = 12;
 
 /// A cell that says nothing.
-pub(super) const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// How a column is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Words, flush left; shortened when the line is too long.
     Name,
     /// Words, flush left, never shortened.
@@ -28,9 +28,9 @@ pub(super) enum Kind {
 }
 
 /// A column.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Column {
-    title: &'static str,
+    title: String,
     kind: Kind,
     /// 0 stays; the highest goes first.
     spare: u8,
@@ -38,30 +38,31 @@ struct Column {
 
 /// A table.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Adds a column that always stays.
-    pub(super) fn column(self, title: &'static str, kind: Kind) -> Self {
+    pub(crate) fn column(self, title: impl Into<String>, kind: Kind) -> Self {
         self.spare(title, kind, 0)
     }
 
     /// Adds a column that may go; those with the highest `spare` go first.
-    pub(super) fn spare(mut self, title: &'static str, kind: Kind, spare: u8) -> Self {
+    pub(crate) fn spare(mut self, title: impl Into<String>, kind: Kind, spare: u8) -> Self {
+        let title = title.into();
         self.columns.push(Column { title, kind, spare });
         self
     }
 
     /// Adds a row: one cell per column. Cells of a [`Kind::Name`] column carry no marks.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
     /// The lines, each at most `columns` wide if that is possible at all.
-    pub(super) fn lines(mut self, columns: usize) -> Vec<String> {
+    pub(crate) fn lines(mut self, columns: usize) -> Vec<String> {
         self.drop_idle();
         while self.width() > columns && self.drop_one() {}
         self.shorten_names(self.width().saturating_sub(columns));
@@ -131,7 +132,7 @@ impl Table {
         grid.load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
         if self.columns.iter().any(|column| !column.title.is_empty()) {
-            let titles = self.columns.iter().map(|column| column.title);
+            let titles = self.columns.iter().map(|column| &column.title);
             grid.set_header(titles.map(|title| Cell::new(Tone::Faint.paint(title))));
         }
         for row in self.rows {

@@ -6,8 +6,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mesh_core::telemetry::AccessLogFormat;
 
+use meshquake_reports::suite::quoted;
+
+use super::compare::CompareArgs;
+use super::replay::ReplayArgs;
+use super::sweep::SweepArgs;
+use super::test::TestArgs;
+
 /// The heading of the options that name files.
-const RESULTS: &str = "Results";
+pub(crate) const RESULTS: &str = "Results";
 
 /// Deterministic simulator and chaos testbed for service meshes.
 #[derive(Debug, Parser)]
@@ -20,6 +27,7 @@ Examples:
   meshquake init                    write a starter, meshquake.yaml
   meshquake run meshquake.yaml      run it
   meshquake run scenario.yaml --seed 42 --json -
+  meshquake test scenarios/         every scenario, several seeds, all cores
   meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
 
 Exit codes:
@@ -36,6 +44,14 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run scenarios and say whether they held.
     Run(RunArgs),
+    /// Run scenarios with many seeds, side by side, and judge them for a CI.
+    Test(TestArgs),
+    /// Run a scenario over a grid of settings, one row per run.
+    Sweep(SweepArgs),
+    /// Run two configurations with the same arrivals and service times, and show what changed.
+    Compare(CompareArgs),
+    /// Run again what `test` or `run` told of, and see whether it comes out the same.
+    Replay(ReplayArgs),
     /// Check scenarios and every file they name, without running them.
     Validate(ValidateArgs),
     /// Print the JSON Schema of the scenario file, for editors.
@@ -119,9 +135,55 @@ pub(crate) struct OverrideArgs {
     /// Run for this long instead of the scenario's duration (`30s`, `10m`, `24h`).
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Change a value of the scenario before it is read; may be repeated.
+    /// Change a value of the scenario, or of an object it imports
+    /// (`mesh:VirtualService/reviews.spec.http[0].timeout=1s`), before it is
+    /// read; may be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<(String, String)>,
+}
+
+/// Changes to every scenario of a command that chooses the seeds itself.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ChangeArgs {
+    /// Run for this long instead of the scenario's duration (`30s`, `10m`, `24h`).
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Change a value of the scenario, or of an object it imports
+    /// (`mesh:VirtualService/reviews.spec.http[0].timeout=1s`), before it is
+    /// read; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+impl ChangeArgs {
+    /// As the loader takes them.
+    pub(crate) fn overrides(&self) -> crate::scenario::Overrides {
+        crate::scenario::Overrides {
+            seed: None,
+            duration: self.duration,
+            set: self.set.clone(),
+        }
+    }
+
+    /// As a shell takes them, each with a space in front.
+    pub(crate) fn options(&self) -> String {
+        options(self.duration, &self.set)
+    }
+}
+
+/// Overrides as a shell takes them, each with a space in front.
+pub(crate) fn options(duration: Option<Duration>, set: &[(String, String)]) -> String {
+    let mut options = String::new();
+    if let Some(duration) = duration {
+        options.push_str(&match duration.subsec_nanos() {
+            0 => format!(" --duration {}s", duration.as_secs()),
+            _ => format!(" --duration {}ns", duration.as_nanos()),
+        });
+    }
+    for (path, value) in set {
+        options.push_str(&format!(" --set {}", quoted(&format!("{path}={value}"))));
+    }
+    options
 }
 
 #[derive(Debug, Args)]
@@ -187,11 +249,11 @@ impl OverrideArgs {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     mesh_core::document::duration::parse_go(text).map_err(|e| e.to_string())
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
         _ => {

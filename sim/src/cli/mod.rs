@@ -4,13 +4,19 @@
 //! input is invalid, 3 the run is not deterministic, 4 a defect of Meshquake.
 
 mod args;
+mod bar;
+mod compare;
 mod explain;
 mod files;
 mod init;
+mod interrupt;
 mod output;
 mod progress;
+mod replay;
 mod run;
 mod schema;
+mod sweep;
+mod test;
 mod validate;
 
 use std::process::ExitCode;
@@ -64,6 +70,10 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Exit {
     match command {
         Command::Run(args) => run::execute(args),
+        Command::Test(args) => test::execute(args),
+        Command::Compare(args) => compare::execute(args),
+        Command::Sweep(args) => sweep::execute(args),
+        Command::Replay(args) => replay::execute(args),
         Command::Validate(args) => validate::execute(args),
         Command::Schema => schema::execute(),
         Command::Init(args) => init::execute(args),

@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use meshquake_reports::suite::quoted;
 use meshquake_reports::{RunReport, Style, Verdict};
 
-use super::args::RunArgs;
+use super::args::{RunArgs, options};
 use super::files::Files;
+use super::interrupt::stop_on_interrupt;
 use super::progress::Progress;
 use super::{Exit, output};
 use crate::plan::Plan;
@@ -69,20 +71,6 @@ fn fits(args: &RunArgs) -> Result<(), String> {
 fn same_stem(files: &[PathBuf]) -> Option<&PathBuf> {
     let mut seen = BTreeSet::new();
     files.iter().find(|file| !seen.insert(file.file_stem()))
-}
-
-/// Ctrl-C, or the signal by which CI systems end a job (SIGTERM), ends the run at the next virtual
-/// instant, with everything recorded so far; a second one ends the process.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // Without a handler Ctrl-C still works, as the system has it.
-    let _installed = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    stop
 }
 
 fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
@@ -214,22 +202,6 @@ fn reproduce(args: &RunArgs, file: &Path, plan: &Plan) -> String {
         quoted(&file.display().to_string()),
         plan.seed
     );
-    if let Some(duration) = args.overrides.duration {
-        command.push_str(&match duration.subsec_nanos() {
-            0 => format!(" --duration {}s", duration.as_secs()),
-            _ => format!(" --duration {}ns", duration.as_nanos()),
-        });
-    }
-    for (path, value) in &args.overrides.set {
-        command.push_str(&format!(" --set {}", quoted(&format!("{path}={value}"))));
-    }
+    command.push_str(&options(args.overrides.duration, &args.overrides.set));
     command
-}
-
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,".contains(c);
-    if text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -146,7 +146,7 @@ fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
 mod tests;
 
 #[cfg(test)]
-mod drawing {
+mod draws {
     use super::*;
 
     fn selector(take: Take) -> PodSelector {

@@ -84,6 +84,8 @@ impl Active for Dead {
 /// Pods that died and start again by themselves.
 struct Restarted {
     killed: usize,
+    /// Those that are not back yet.
+    away: Vec<Arc<str>>,
 }
 
 fn restart(scene: &mut Scene<'_>, pods: Vec<Arc<str>>) -> Restarted {
@@ -93,10 +95,18 @@ fn restart(scene: &mut Scene<'_>, pods: Vec<Arc<str>>) -> Restarted {
     }
     Restarted {
         killed: killed.len(),
+        away: killed,
     }
 }
 
 impl Active for Restarted {
+    fn happened(&mut self, _: &mut Scene<'_>, what: &Happened) -> bool {
+        if let Happened::Ready(pod) = what {
+            self.away.retain(|away| away != pod);
+        }
+        self.away.is_empty()
+    }
+
     fn heal(&mut self, _: &mut Scene<'_>) {}
 
     fn touched(&self, _: &Fabric) -> Touched {

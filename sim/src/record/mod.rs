@@ -42,6 +42,7 @@ mod digest;
 mod edge;
 mod event;
 mod fault;
+mod inert;
 mod mechanism;
 mod observe;
 mod report;

@@ -4,13 +4,15 @@ use indexmap::IndexSet;
 use mesh_core::policy::{Note, NoteKind};
 use meshquake_reports::record::seconds;
 use meshquake_reports::{
-    ExpectationReport, Failure, FailureKind, FaultReport, NetworkReport, NoteReport, RunReport,
-    SCHEMA, TrafficReport, Verdict,
+    EdgeReport, ExpectationReport, Failure, FailureKind, FaultReport, NetworkReport, NoteReport,
+    RunReport, SCHEMA, TrafficReport, Verdict,
 };
 
 use super::RunEnd;
 use super::event::FabricEvent;
+use super::inert;
 use super::state::State;
+use crate::plan::Plan;
 use crate::verdict::judge;
 
 impl State {
@@ -23,7 +25,9 @@ impl State {
             .collect();
         let expectations = judge(plan, &self.ledger);
         let faults = self.faults.report(plan, self.origin);
-        let failures = failures(&traffic, &expectations, &faults, &self.violations);
+        let edges = self.edges.report(&self.ranks(), length);
+        let known = (plan, edges.as_slice());
+        let failures = failures(&traffic, &expectations, &faults, &self.violations, known);
         let (timeline, timeline_omitted) = self.timeline.report();
         RunReport {
             schema: SCHEMA.into(),
@@ -43,7 +47,7 @@ impl State {
             virtual_seconds: seconds(length),
             wall_seconds: end.wall.as_micros() as f64 / 1e6,
             reproduce: self.reproduce.clone(),
-            edges: self.edges.report(&self.ranks(), length),
+            edges,
             services: self.services.report(),
             expectations,
             faults,
@@ -71,6 +75,7 @@ fn failures(
     expectations: &[ExpectationReport],
     faults: &[FaultReport],
     violations: &[String],
+    (plan, edges): (&Plan, &[EdgeReport]),
 ) -> Vec<Failure> {
     let failure = |kind, message: String, place: &str| Failure {
         kind,
@@ -87,25 +92,18 @@ fn failures(
             let message = format!("{name}, {}: {}", s.request, s.message);
             failure(FailureKind::Scripted, message, &s.place)
         });
-    let inert = faults.iter().filter(|fault| fault.inert);
-    let inert = inert.map(|fault| failure(FailureKind::InertFault, barren(fault), &fault.place));
+    let inert = plan
+        .faults
+        .iter()
+        .zip(faults)
+        .filter(|(_, told)| told.inert);
+    let inert = inert.map(|(fault, told)| {
+        let why = inert::why(fault, told, plan, edges);
+        failure(FailureKind::InertFault, why, &fault.place)
+    });
     let broken = violations.iter();
     let broken = broken.map(|text| failure(FailureKind::Invariant, text.clone(), ""));
     missed.chain(scripted).chain(inert).chain(broken).collect()
-}
-
-fn barren(fault: &FaultReport) -> String {
-    if fault.began {
-        format!(
-            "the fault `{}` touched nothing, so it tested nothing",
-            fault.name
-        )
-    } else {
-        format!(
-            "the fault `{}` never began: the run ended first",
-            fault.name
-        )
-    }
 }
 
 fn network(fabric: &FabricEvent) -> NetworkReport {

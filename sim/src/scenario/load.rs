@@ -8,6 +8,7 @@ use mesh_core::document::{Diagnostic, Document, Source, parse, read_all};
 use super::cut::cut_values;
 use super::file::Scenario;
 use super::inputs::{self, Content, Fingerprint};
+use super::objects;
 use super::problems::Problems;
 use super::resolve::{self, Frame};
 use super::words::WORDS;
@@ -21,7 +22,8 @@ pub struct Overrides {
     /// Another length of the run. What lies beyond its end is left out, with a warning.
     pub duration: Option<Duration>,
     /// Values by path, such as `("traffic.shoppers.rate", "100/s")`; see
-    /// [`Node::set_path`](mesh_core::document::Node::set_path) for paths.
+    /// [`Node::set_path`](mesh_core::document::Node::set_path) for paths. A path may lead into an imported object:
+    /// `mesh:VirtualService/reviews.spec.http[0].timeout`.
     pub set: Vec<(String, String)>,
 }
 
@@ -46,7 +48,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Diagnostic
 }
 
 /// Loads a scenario from a text; the files it names are relative to `directory`.
-pub(super) fn load_source(
+pub(crate) fn load_source(
     source: &Source,
     directory: &Path,
     default_name: &str,
@@ -62,7 +64,10 @@ pub(super) fn load_source(
     let scenario: Scenario = read_all(&document, &document.root)?;
     check_lengths(&scenario).map_err(|error| vec![error])?;
     let mut fingerprint = Fingerprint::new(source, overrides);
-    let inputs = inputs::read(&scenario, directory, &mut fingerprint, &mut problems);
+    let mut inputs = inputs::read(&scenario, directory, &mut fingerprint, &mut problems);
+    if !problems.failed() {
+        objects::set(&mut inputs, &overrides.set, &mut problems);
+    }
     if scenario.duration.0.is_zero() && overrides.duration.is_none() {
         let error = problems.error(scenario.duration.at(), "the run must last for some time");
         problems.push(error);
@@ -82,6 +87,7 @@ pub(super) fn load_source(
     };
     let mut plan = resolve::plan(&scenario, &inputs, frame, &mut problems);
     plan.seed = overrides.seed.unwrap_or(plan.seed);
+    objects::refuse_unknown(&plan, &mut problems);
     let warnings = problems.conclude()?;
     Ok(Loaded { plan, warnings })
 }
@@ -139,7 +145,8 @@ fn document(
         }
         Content::Scenario | Content::Unknown => {}
     }
-    for (path, value) in &overrides.set {
+    let own = overrides.set.iter();
+    for (path, value) in own.filter(|(path, _)| !objects::is_object_path(path)) {
         if let Err(error) = document.set(path, value) {
             problems.push(error);
         }

@@ -118,8 +118,9 @@
 //! `service-time`, `errors` and `response-size` of the service hold for every
 //! handler that says nothing.
 //!
-//! **Scripts** are isotope's: a list of `sleep` and `call`, one after the other; a
-//! list within the list is done all at once. The first failure ends the request
+//! **Scripts** are isotope's: a list of `sleep`, `call` and `cache`, one after the
+//! other; a list within the list is done all at once. A `cache` does the steps of
+//! its `miss` unless it hits. The first failure ends the request
 //! with a 500, unless the call is `optional`. A call that would surely come back
 //! to itself is refused.
 //!
@@ -147,6 +148,7 @@ mod file;
 mod glob;
 mod inputs;
 mod load;
+mod objects;
 mod problems;
 mod resolve;
 mod schema;
@@ -157,6 +159,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use load::load_source;
 pub use load::{Loaded, Overrides, load};
 pub use schema::schema;
 pub use starter::starter;

@@ -1,145 +1,83 @@
-//! Whole runs: what a fault does within its selector and its window, and that it does nothing outside.
-//!
-//! Pods have no sidecars here unless a test is about them, and every link takes 1 ms each way: a request to an app that
-//! works for 10 ms takes 12 ms, to the nanosecond, on a connection that stands (and 2 ms more on a new one).
+//! Faults on whole worlds: what they do inside their selector and their window, and nothing outside.
 
 mod capacity;
 mod clock;
+mod network;
+mod process;
+mod requests;
+mod schedule;
 mod traffic;
 
-use std::cell::RefCell;
-use std::io::Write;
-use std::ops::Range;
-use std::rc::Rc;
+use std::path::Path;
 
+use mesh_core::document::Source;
 use meshquake_reports::{FaultReport, RunReport};
-use serde_json::Value;
 
-use crate::scenario::{Overrides, load};
-use crate::world::{RunOptions, run};
+use crate::plan::Plan;
+use crate::scenario::{Overrides, load_source};
+use crate::world::{self, RunOptions};
 
-/// The beginning of every scenario here.
-const HEAD: &str = "meshquake: v1
-duration: 30s
-topology: { links: { same-zone: 1ms, cross-zone: 1ms, cross-region: 1ms } }
-";
-
-/// A run.
-pub(super) struct Ran {
-    report: RunReport,
-    requests: Vec<Request>,
-}
-
-/// A request of a traffic source.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Request {
-    traffic: String,
-    sequence: u64,
-    trace: String,
-    /// Seconds.
-    sent: f64,
-    /// Milliseconds; `None` if it has not ended.
-    took: Option<f64>,
-    /// 0 if no answer came.
-    status: u64,
-}
-
-/// Runs a scenario with seed 1.
-#[track_caller]
-pub(super) fn run_yaml(body: &str) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("test.yaml");
-    std::fs::write(&path, format!("{HEAD}{body}")).unwrap();
-    let loaded = load(&path, &Overrides::default()).unwrap_or_else(|errors| {
-        let shown = errors.iter().map(|error| error.render(false));
-        panic!("{}", shown.collect::<Vec<_>>().join("\n"))
-    });
-    let log = Rc::new(RefCell::new(Vec::new()));
-    let options = RunOptions {
-        requests: Some(Box::new(Sink(log.clone()))),
-        ..RunOptions::default()
+/// The plan of a scenario of this length.
+pub(super) fn plan(duration: &str, body: &str) -> Plan {
+    let yaml = format!("meshquake: v1\nseed: 4\nduration: {duration}\n{body}");
+    let source = Source::new("fault.yaml", &yaml);
+    let loaded = load_source(&source, Path::new("."), "fault", &Overrides::default());
+    let show = |errors: Vec<mesh_core::document::Diagnostic>| -> String {
+        errors.iter().map(|error| error.render(false)).collect()
     };
-    let report = run(&loaded.plan, options).unwrap();
-    let mut requests: Vec<Request> = log
-        .borrow()
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| Request::read(&serde_json::from_slice(line).unwrap()))
-        .collect();
-    requests.sort_by(|a, b| (&a.traffic, a.sequence).cmp(&(&b.traffic, b.sequence)));
-    Ran { report, requests }
+    loaded
+        .unwrap_or_else(|errors| panic!("{}", show(errors)))
+        .plan
 }
 
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// The report of a run of such a scenario.
+pub(super) fn run(duration: &str, body: &str) -> RunReport {
+    let plan = plan(duration, body);
+    world::run(&plan, RunOptions::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-impl Request {
-    fn read(line: &Value) -> Self {
-        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        Self {
-            traffic: text("traffic"),
-            sequence: line["sequence"].as_u64().unwrap(),
-            trace: text("trace"),
-            sent: line["intended_ns"].as_u64().unwrap() as f64 / 1e9,
-            took: line["latency_ns"].as_u64().map(|ns| ns as f64 / 1e6),
-            status: line["status"].as_u64().unwrap_or(0),
-        }
-    }
+/// Requests that failed, by second of the run in which they were meant to start.
+pub(super) fn failed(report: &RunReport, traffic: &str) -> Vec<u64> {
+    by_second(&report.traffic[traffic].series.failed, report, traffic)
 }
 
-impl Ran {
-    /// Requests of a source, by number.
-    pub(super) fn of(&self, traffic: &str) -> Vec<&Request> {
-        let all = self.requests.iter();
-        all.filter(|request| request.traffic == traffic).collect()
-    }
-
-    /// Those meant to be sent within some seconds.
-    pub(super) fn within(&self, traffic: &str, seconds: Range<f64>) -> Vec<&Request> {
-        let mut all = self.of(traffic);
-        all.retain(|request| seconds.contains(&request.sent));
-        all
-    }
-
-    /// What became of the first fault.
-    pub(super) fn fault(&self) -> &FaultReport {
-        &self.report.faults[0]
-    }
-
-    /// Asserts that the first fault began and ended at these seconds, by the timeline.
-    #[track_caller]
-    pub(super) fn assert_told(&self, began: f64, ended: f64) {
-        let name = &self.fault().name;
-        let told = self.report.timeline.iter();
-        let told: Vec<_> = told
-            .filter(|entry| entry.subject == *name)
-            .map(|entry| (entry.text.as_str(), entry.at_s))
-            .collect();
-        assert_eq!(told, [("began", began), ("ended", ended)]);
-        assert!(!self.fault().inert);
-    }
+fn by_second(counts: &[u64], report: &RunReport, traffic: &str) -> Vec<u64> {
+    let window = report.traffic[traffic].series.window_s;
+    let per_second = (1.0 / window).round() as usize;
+    counts
+        .chunks(per_second)
+        .map(|chunk| chunk.iter().sum())
+        .collect()
 }
 
-/// Asserts that all took so many milliseconds and were answered so.
-#[track_caller]
-pub(super) fn assert_all(requests: &[&Request], took: f64, status: u64) {
-    assert!(!requests.is_empty());
-    for request in requests {
-        // The first request of a connection waits for its handshake.
-        let fits = request.took == Some(took) || request.took == Some(took + 2.0);
-        assert!(
-            fits && request.status == status,
-            "{request:?}, not {took} ms"
-        );
-    }
+/// The largest median latency of any window that begins in these seconds, in milliseconds.
+pub(super) fn slowest(report: &RunReport, traffic: &str, from: f64, to: f64) -> f64 {
+    medians(report, traffic, from, to).fold(0.0, f64::max)
+}
+
+/// The least one.
+pub(super) fn fastest(report: &RunReport, traffic: &str, from: f64, to: f64) -> f64 {
+    medians(report, traffic, from, to).fold(f64::INFINITY, f64::min)
+}
+
+fn medians<'a>(
+    report: &'a RunReport,
+    traffic: &str,
+    from: f64,
+    to: f64,
+) -> impl Iterator<Item = f64> + 'a {
+    let series = &report.traffic[traffic].series;
+    let window = series.window_s;
+    let timely = move |i: usize| {
+        let at = i as f64 * window;
+        from <= at && at < to
+    };
+    let all = series.p50_ms.iter().enumerate();
+    all.filter_map(move |(i, p50)| timely(i).then_some(*p50)?)
+}
+
+/// What a fault is reported to have done.
+pub(super) fn fault<'a>(report: &'a RunReport, name: &str) -> &'a FaultReport {
+    let found = report.faults.iter().find(|fault| fault.name == name);
+    found.unwrap_or_else(|| panic!("no fault {name} among {:?}", report.faults))
 }

@@ -238,9 +238,13 @@ impl<'a> Test<'a> {
     fn holds(&self, candidate: &Candidate<'_>) -> bool {
         let workload = &candidate.workload;
         match self {
-            Self::Service(name) => candidate.services.iter().any(|service| {
-                service == name || *name == format!("{service}.{}", workload.namespace)
-            }),
+            // A text alone may also be a pod's whole name.
+            Self::Service(name) => {
+                *workload.name == **name
+                    || candidate.services.iter().any(|service| {
+                        service == name || *name == format!("{service}.{}", workload.namespace)
+                    })
+            }
             Self::Version(version) => workload
                 .labels
                 .get("version")

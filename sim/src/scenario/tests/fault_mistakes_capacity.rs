@@ -36,7 +36,16 @@ fn said(faults: &[&str]) -> String {
 
 #[test]
 fn slowness_is_said() {
-    insta::assert_snapshot!(fault("slow: { service: wev, times: 10 }"), @"");
+    insta::assert_snapshot!(fault("slow: { service: wev, times: 10 }"), @r"
+    error: no pod has the service `wev`
+      --> shop.yaml:10:32
+       |
+    10 |   - { at: 1s, slow: { service: wev, times: 10 } }
+       |                                ^^^
+       |
+       = help: did you mean `web`?
+       = note: there are `db`, `web`
+    ");
     insta::assert_snapshot!(said(&[
         "slow: { service: web }",
         "slow: { times: 2 }",
@@ -67,12 +76,54 @@ fn errors_workers_and_quotas_have_bounds() {
         "leak: { service: db, rate: 1% }",
         "memory: { service: web, leak: 1MiB }",
         "cache-flush: web",
-    ]), @"");
+    ]), @r"
+    errors: { service: web, rate: 0% }
+      error: 0% of the requests are none
+    errors: { service: web, rate: 30 }
+      error: expected a share such as `5%`, found the number 30
+    errors: { service: web, status: 99 }
+      error: expected an HTTP status from 200 to 599, found the number 99
+    errors: { service: web, share: 0% }
+      error: 0% of the pods are none
+    workers: { service: web, to: 4 }
+      error: service web has no more than 4 workers as it is
+    workers: { service: web }
+      error: the field `to` is missing
+    cpu: { service: web, quota: 0% }
+      error: an app that never runs is frozen
+      = help: use `freeze`
+    cpu: { service: web, quota: 100% }
+      error: 100% is no quota
+    cpu: { service: web, quota: 20%, period: 5s }
+      error: a period is from 1ms to 1s
+      = note: these are the kernel's limits
+    cpu: { service: web, quota: 20% }, ramp: 5s
+      error: this kind of fault has no strength that could grow
+      = help: `latency`, `loss`, `slow`, `errors` and `load` have
+    leak: { service: db, rate: 1% }
+      error: service db has unlimited workers: none is missed
+      = help: give the service `workers`
+    memory: { service: web, leak: 1MiB }
+      error: service web has no memory limit to reach
+      = help: give the service `memory: { limit: 512MiB, … }`
+    cache-flush: web
+      error: service web has no cache with `keys` to empty
+      = help: give its script a step `cache: { keys: …, miss: [...] }`
+    ");
 }
 
 #[test]
 fn traffic_must_be_there_and_be_able_to() {
-    insta::assert_snapshot!(fault("load: { traffic: shopers, times: 3 }"), @"");
+    insta::assert_snapshot!(fault("load: { traffic: shopers, times: 3 }"), @r"
+    error: no traffic source is called `shopers`
+      --> shop.yaml:10:32
+       |
+    10 |   - { at: 1s, load: { traffic: shopers, times: 3 } }
+       |                                ^^^^^^^
+       |
+       = help: did you mean `shoppers`?
+       = note: there are `shoppers`, `clerks`
+    ");
     insta::assert_snapshot!(said(&[
         "load: { traffic: shoppers }",
         "load: { traffic: shoppers, times: 3, rate: 5/s }",
@@ -101,12 +152,50 @@ fn clocks_are_wrong_in_some_way() {
         "clock: { service: web, drift: 200 }",
         "clock: { service: web, drift: 80% }",
         "clock: { offset: 10m }",
-    ]), @"");
+    ]), @r"
+    clock: { service: web }
+      error: what is wrong with the clock?
+      = help: such as `offset: 10m`, `drift: 200ppm` or `jump: -1h`
+    clock: { service: web, offset: 10 }
+      error: expected a time forwards or backwards such as `10m` or `-10m`, found the number 10
+    clock: { service: web, offset: 0s }
+      error: such a clock is right
+    clock: { service: web, drift: 200 }
+      error: expected a drift such as `200ppm` or `-50ppm`, found the number 200
+    clock: { service: web, drift: 80% }
+      error: `80%` is more than half the time
+    clock: { offset: 10m }
+      error: which pods?
+      = help: such as `service: reviews`, `pod: reviews-v1-*` or `zone: a`
+    ");
+}
+
+/// Headlines, places and helps of what is said.
+fn headlines(body: &str) -> String {
+    let shown = refused(body);
+    let told = shown.lines().filter(|line| {
+        line.starts_with("error") || line.contains("-->") || line.contains("= help")
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn keys_are_written_so() {
+    insta::assert_snapshot!(headlines(r#"services:
+  web:
+    script:
+      - cache: { keys: "zipf(1.2)" }
+      - cache: { keys: uniform(0) }
+      - cache: { keys: header(a b) }
+      - cache: { keys: zipf(1.2, 100) }
+      - cache: uniform(5)
+      - cash: { keys: uniform(5) }
+"#), @"");
 }
 
 #[test]
 fn what_sources_and_services_are_given_must_make_sense() {
-    let mistakes = r#"services:
+    insta::assert_snapshot!(headlines(r#"services:
   web:
     memory: { limit: 10MiB, base: 20MiB }
     warm-up: { for: 0s, times: 10 }
@@ -117,9 +206,6 @@ fn what_sources_and_services_are_given_must_make_sense() {
       - cache: { keys: uniform(5), hit: 5% }
       - cache: { hit: 5%, ttl: 5s }
       - cache: { keys: uniform(5), capacity: 0 }
-      - cache: { keys: "zipf(1.2)" }
-      - cache: { keys: uniform(0) }
-      - cache: { keys: header(a b) }
   db:
 traffic:
   one: { to: "http://web/", rate: 5/s, backoff: 5s }
@@ -129,13 +215,7 @@ traffic:
   five: { to: "http://web/", rate: 5/s, mix: [{ weight: 0, path: /a }] }
   six: { to: "http://web/", requests: [{ at: 1s }], mix: [{ path: /a }] }
   seven: { to: "http://web/", rate: 5/s, mix: [{ path: a }, { to: "http://wev/" }] }
-"#;
-    let shown = refused(mistakes);
-    let told: Vec<&str> = shown
-        .lines()
-        .filter(|line| line.starts_with("error") || line.contains("-->") || line.contains("= help"))
-        .collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+"#), @"");
 }
 
 #[test]

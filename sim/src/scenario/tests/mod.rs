@@ -1,6 +1,8 @@
 //! Tests of whole scenarios.
 
 mod calls;
+mod docs;
+mod fault_mistakes;
 mod fault_mistakes_capacity;
 mod format;
 mod garbage;

@@ -8,7 +8,7 @@ use super::super::placed::Brief;
 use super::super::{Named, Placed, Short};
 use crate::scenario::value::Share;
 
-/// Which pods: all that is given must hold. A text alone is a service, or a pattern of pod names.
+/// Which pods: all that is given must hold. A text alone is a service, a pod, or a pattern of pod names.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct PodsSpec {
@@ -35,12 +35,12 @@ pub(crate) struct PodsSpec {
 }
 
 impl Brief for PodsSpec {
-    const EXPECTED: &'static str = "a service, a pattern of pod names,";
+    const EXPECTED: &'static str = "a service, a pod, a pattern of pod names,";
 
     fn text_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A service, or a pattern of pod names.",
+            "description": "A service, a pod, or a pattern of pod names.",
             "examples": ["reviews", "reviews-v1-*"],
         })
     }
@@ -180,7 +180,7 @@ pub(crate) struct EdgeSpec {
 }
 
 with_edge! {
-    /// Packets between two sets of pods: `from` and `to`, or one set and everybody else. A text alone is a service, or a pattern of pod names.
+    /// Packets between two sets of pods: `from` and `to`, or one set and everybody else. A text alone is a service, a pod, or a pattern of pod names.
     #[derive(Default)]
     PacketsSpec {}
 }
