@@ -57,7 +57,32 @@ fn slowness_is_said() {
         "slow: { service: web, times: 2, method: get }",
         "slow: { service: shoppers, times: 2 }",
         "slow: web",
-    ]), @"");
+    ]), @r"
+    slow: { service: web }
+      error: how slow?
+      = help: such as `times: 10` or `add: 2s`
+    slow: { times: 2 }
+      error: which pods?
+      = help: such as `service: reviews`, `pod: reviews-v1-*` or `zone: a`
+    slow: { service: web, times: 1 }
+      error: how slow?
+      = help: such as `times: 10` or `add: 2s`
+    slow: { service: web, times: -1 }
+      error: `times` is a number from 0 to 1000000
+    slow: { service: web, times: fast }
+      error: expected a number, found `fast`
+    slow: { service: web, add: 10 }
+      error: expected a time such as `4ms`, or a distribution such as `exponential(4ms)`, found the number 10
+    slow: { service: web, times: 2, path: x }
+      error: the path `x` does not begin with `/`
+    slow: { service: web, times: 2, method: get }
+      error: `get` is not a method such as `GET` or `POST`
+    slow: { service: shoppers, times: 2 }
+      error: no pod has the service `shoppers`
+      = note: there are `db`, `web`
+    slow: web
+      error: expected a mapping, found `web`
+    ");
 }
 
 #[test]
@@ -140,7 +165,45 @@ fn traffic_must_be_there_and_be_able_to() {
         "mix: { traffic: shoppers, weights: [1, 2] }",
         "slow-loris: { traffic: shoppers, connections: 0 }",
         "slow-loris: { traffic: shoppers, connections: 1, pause: 0 }",
-    ]), @"");
+    ]), @r"
+    load: { traffic: shoppers }
+      error: which load?
+      = help: one of `times: 3` and `rate: 500/s`
+    load: { traffic: shoppers, times: 3, rate: 5/s }
+      error: which load?
+      = help: one of `times: 3` and `rate: 500/s`
+    load: { traffic: shoppers, times: 1 }
+      error: once the load is the load as it is
+    load: { traffic: shoppers, times: -1 }
+      error: `times` is a number from 0 to 100000
+    load: { traffic: clerks, rate: 5/s }
+      error: `clerks` has users, not a rate
+      = help: say how many `times` as many users
+    herd: { traffic: shoppers, requests: 0 }
+      error: a herd has from 1 to 10000000 requests
+    herd: { traffic: shoppers, requests: 5, spread: random }
+      error: what comes at once is not spread
+      = help: say over which time with `over`
+    herd: { traffic: shoppers, requests: 5, over: 1s, spread: odd }
+      error: unknown value `odd`
+      = note: valid here: `even`, `random`
+    for: 1s, herd: { traffic: shoppers, requests: 5 }
+      error: a herd is over when all have come
+      = help: say over which time they come with `over`, in the `herd`
+    hot-key: { traffic: shoppers, rate: 50% }
+      error: the requests of `shoppers` carry no key
+      = help: give it `keys: { header: x-user, draw: uniform(1000) }`
+    client-retries: { traffic: shoppers, tries: 0 }
+      error: a client tries from 1 to 100 times
+    client-retries: { traffic: shoppers, tries: 1 }
+      error: the client of `shoppers` tries so as it is
+    mix: { traffic: shoppers, weights: [1, 2] }
+      error: `shoppers` has no `mix`
+    slow-loris: { traffic: shoppers, connections: 0 }
+      error: there are from 1 to 100000 connections
+    slow-loris: { traffic: shoppers, connections: 1, pause: 0 }
+      error: without a pause it is not slow
+    ");
 }
 
 #[test]
@@ -181,16 +244,15 @@ fn headlines(body: &str) -> String {
 
 #[test]
 fn keys_are_written_so() {
-    insta::assert_snapshot!(headlines(r#"services:
-  web:
-    script:
-      - cache: { keys: "zipf(1.2)" }
-      - cache: { keys: uniform(0) }
-      - cache: { keys: header(a b) }
-      - cache: { keys: zipf(1.2, 100) }
-      - cache: uniform(5)
-      - cash: { keys: uniform(5) }
-"#), @"");
+    insta::assert_snapshot!(headlines("services:\n  web:\n    script:\n      - cache: { keys: \"zipf(1.2)\" }\n"), @r"
+    error: `zipf(1.2)` is not of the form `uniform(1000)` or `zipf(1.2, 10000)`
+     --> shop.yaml:6:24
+    ");
+    insta::assert_snapshot!(headlines("services:\n  web:\n    script:\n      - cache: { keys: zipf(1.2, 100) }\n"), @r#"
+    error: inside `{ }` and `[ ]` a comma ends a value
+     --> shop.yaml:6:24
+      = help: put it in quotes: "zipf(1.2, 100)"
+    "#);
 }
 
 #[test]
@@ -215,7 +277,45 @@ traffic:
   five: { to: "http://web/", rate: 5/s, mix: [{ weight: 0, path: /a }] }
   six: { to: "http://web/", requests: [{ at: 1s }], mix: [{ path: /a }] }
   seven: { to: "http://web/", rate: 5/s, mix: [{ path: a }, { to: "http://wev/" }] }
-"#), @"");
+"#), @r"
+    error: its memory does not suffice for one request
+     --> shop.yaml:5:13
+    error: an app warms up for some time, from 1 to 1000000 times as slow
+     --> shop.yaml:6:14
+    error: every connection is idle for a moment
+     --> shop.yaml:7:19
+    error: an app without connections answers nothing
+     --> shop.yaml:8:18
+    error: what hits this cache?
+      --> shop.yaml:10:16
+       = help: such as `keys: zipf(1.2, 10000)` or `hit: 95%`
+    error: `keys` and `hit` both say what hits; keep one of them
+      --> shop.yaml:11:41
+    error: a cache with a fixed share of hits has no entries
+      --> shop.yaml:12:32
+       = help: use `keys` in place of `hit`
+    error: a cache for 0 entries is none
+      --> shop.yaml:13:46
+    error: a client that tries once does not wait
+      --> shop.yaml:16:49
+       = help: say how often it tries with `tries`
+    error: a client tries from 1 to 100 times
+      --> shop.yaml:17:47
+    error: nobody calls a traffic source with a header
+      --> shop.yaml:18:72
+       = help: such as `zipf(1.2, 10000)` or `uniform(1000)`
+    error: `x user` is not the name of a header
+      --> shop.yaml:19:57
+    error: no part of this mix has a weight
+      --> shop.yaml:20:47
+    error: a script says itself what is sent
+      --> shop.yaml:21:59
+    error: the path `a` does not begin with `/`
+      --> shop.yaml:22:56
+    error: no service `wev`
+      --> shop.yaml:22:67
+       = help: did you mean `web`?
+    ");
 }
 
 #[test]
