@@ -23,8 +23,8 @@ pub mod sweep;
 pub use record::{
     Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,
     Failure, FailureKind, FaultReport, Happening, InboundReport, LatencyHistogram, LatencyMs,
-    NetworkReport, NoteReport, RequestAttempt, RequestLine, RequestOutcome, RunReport, SCHEMA,
-    ScriptedReport, Series, ServiceReport, Split, TimelineEntry, TrafficReport, Unit, Verdict,
-    WindowReport,
+    LayerReport, LoopReport, NetworkReport, NoteReport, Phases, Recovered, RecoveryReport,
+    RequestAttempt, RequestLine, RequestOutcome, RunReport, SCHEMA, ScriptedReport, Series,
+    ServiceReport, Split, TimelineEntry, TrafficReport, Unit, Verdict, WindowReport,
 };
 pub use summary::{Style, summary};

@@ -170,15 +170,13 @@ fn mistakes_are_told_before_anything_runs() {
             stderr(&output)
         );
     }
-    if !cfg!(feature = "parquet") {
-        let output = sweep(folder.path(), &["--parquet", "rows.parquet"]);
-        assert_eq!(code(&output), Some(2));
-        assert!(
-            stderr(&output).contains("--features parquet"),
-            "{}",
-            stderr(&output)
-        );
-    }
+    let output = sweep(folder.path(), &["--parquet", "rows.parquet"]);
+    assert_eq!(code(&output), Some(2));
+    assert!(
+        stderr(&output).contains("--features parquet"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,

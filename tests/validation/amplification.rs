@@ -2,7 +2,7 @@
 
 use crate::experiment::{Experiment, Run};
 
-pub fn all() -> Vec<Experiment> {
+pub(crate) fn all() -> Vec<Experiment> {
     let mut all: Vec<Experiment> = [10, 50, 100].into_iter().map(fan_out).collect();
     for (retries, depth) in [(1, 1), (1, 2), (1, 3), (2, 3), (3, 2), (3, 3)] {
         all.push(layers(retries, depth));

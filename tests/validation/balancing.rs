@@ -14,7 +14,7 @@ fn rule(policy: &str) -> String {
     )
 }
 
-pub fn all() -> Vec<Experiment> {
+pub(crate) fn all() -> Vec<Experiment> {
     let mut all = Vec::new();
     for (lambda, choices, policy) in [
         (0.5, 1, "loadBalancer: { simple: RANDOM }"),

@@ -10,67 +10,71 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// One scenario and all that is measured of it.
-pub struct Experiment {
+pub(crate) struct Experiment {
     /// The row of the reference it belongs to: `V1`.
-    pub row: &'static str,
+    pub(crate) row: &'static str,
     /// What is simulated.
-    pub what: String,
+    pub(crate) what: String,
     /// The scenario.
-    pub scenario: String,
+    pub(crate) scenario: String,
     /// Files beside it, by name.
-    pub files: BTreeMap<&'static str, String>,
+    pub(crate) files: BTreeMap<&'static str, String>,
     /// How many seeds.
-    pub seeds: u32,
+    pub(crate) seeds: u32,
     /// What is measured.
-    pub measures: Vec<Measure>,
+    pub(crate) measures: Vec<Measure>,
     /// Where the expected values come from.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
 }
 
 /// One number.
-pub struct Measure {
+pub(crate) struct Measure {
     /// What it is, with its unit.
-    pub name: String,
+    pub(crate) name: String,
     /// What it should be.
-    pub expected: f64,
+    pub(crate) expected: f64,
     /// How far the mean may be off besides sampling error.
-    pub slack: f64,
+    pub(crate) slack: f64,
     /// Reads it from a run.
-    pub read: Box<dyn Fn(&Run) -> f64 + Sync>,
+    pub(crate) read: Box<dyn Fn(&Run) -> f64 + Sync>,
 }
 
 /// A run's results.
-pub struct Run {
+pub(crate) struct Run {
     /// What `--json` gives.
-    pub report: Value,
+    pub(crate) report: Value,
     /// The lines of `--requests`.
-    pub requests: Vec<Value>,
+    pub(crate) requests: Vec<Value>,
 }
 
 /// One number, expected and simulated.
-pub struct Row {
-    pub row: &'static str,
-    pub what: String,
-    pub measure: String,
-    pub expected: f64,
-    pub simulated: f64,
+pub(crate) struct Row {
+    pub(crate) row: &'static str,
+    pub(crate) what: String,
+    pub(crate) measure: String,
+    pub(crate) expected: f64,
+    pub(crate) simulated: f64,
     /// How far they may be apart.
-    pub tolerance: f64,
-    pub seeds: u32,
-    pub requests: u64,
-    pub source: &'static str,
+    pub(crate) tolerance: f64,
+    pub(crate) seeds: u32,
+    pub(crate) requests: u64,
+    pub(crate) source: &'static str,
 }
 
 impl Row {
     /// Whether they are as close as they should be.
-    pub fn agrees(&self) -> bool {
+    pub(crate) fn agrees(&self) -> bool {
         (self.simulated - self.expected).abs() <= self.tolerance + 1e-9 * self.expected.abs()
     }
 }
 
 impl Experiment {
     /// An experiment without files.
-    pub fn new(row: &'static str, what: impl Into<String>, scenario: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        row: &'static str,
+        what: impl Into<String>,
+        scenario: impl Into<String>,
+    ) -> Self {
         Self {
             row,
             what: what.into(),
@@ -82,23 +86,23 @@ impl Experiment {
         }
     }
 
-    pub fn seeds(mut self, seeds: u32) -> Self {
+    pub(crate) fn seeds(mut self, seeds: u32) -> Self {
         self.seeds = seeds;
         self
     }
 
-    pub fn file(mut self, name: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn file(mut self, name: &'static str, text: impl Into<String>) -> Self {
         self.files.insert(name, text.into());
         self
     }
 
-    pub fn source(mut self, source: &'static str) -> Self {
+    pub(crate) fn source(mut self, source: &'static str) -> Self {
         self.source = source;
         self
     }
 
     /// Also measures `read`, which should be `expected`, but for this part of it and sampling error.
-    pub fn expect(
+    pub(crate) fn expect(
         self,
         name: impl Into<String>,
         expected: f64,
@@ -109,7 +113,7 @@ impl Experiment {
     }
 
     /// Also measures `read`, which should be `expected`, but for `slack` and sampling error.
-    pub fn expect_within(
+    pub(crate) fn expect_within(
         mut self,
         name: impl Into<String>,
         expected: f64,
@@ -128,25 +132,25 @@ impl Experiment {
 
 impl Run {
     /// A number of the report, by its JSON pointer.
-    pub fn number(&self, pointer: &str) -> f64 {
+    pub(crate) fn number(&self, pointer: &str) -> f64 {
         let value = self.report.pointer(pointer).and_then(Value::as_f64);
         value.unwrap_or_else(|| panic!("the report has no number at {pointer}"))
     }
 
     /// The report of a service.
-    pub fn service(&self, name: &str) -> &Value {
+    pub(crate) fn service(&self, name: &str) -> &Value {
         let services = self.report["services"].as_array();
         let found = services.and_then(|all| all.iter().find(|service| service["name"] == name));
         found.unwrap_or_else(|| panic!("no service {name}"))
     }
 
     /// Requests begun by a traffic source.
-    pub fn requests_of(&self, traffic: &str) -> f64 {
+    pub(crate) fn requests_of(&self, traffic: &str) -> f64 {
         self.number(&format!("/traffic/{traffic}/requests"))
     }
 
     /// Requests that arrived at a service's apps.
-    pub fn arrived(&self, service: &str) -> f64 {
+    pub(crate) fn arrived(&self, service: &str) -> f64 {
         self.service(service)["requests"]
             .as_f64()
             .unwrap_or_default()
@@ -154,19 +158,19 @@ impl Run {
 }
 
 /// Runs experiments with the release build of the binary.
-pub struct Runner {
+pub(crate) struct Runner {
     binary: PathBuf,
 }
 
 impl Runner {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             binary: meshquake_tests::build(true),
         }
     }
 
     /// Runs an experiment under all its seeds, on all cores.
-    pub fn run(&self, experiment: &Experiment) -> Vec<Row> {
+    pub(crate) fn run(&self, experiment: &Experiment) -> Vec<Row> {
         let folder = TempDir::new().expect("a temporary folder");
         let write = |name: &str, text: &str| {
             std::fs::write(folder.path().join(name), text).expect("the folder can be written");

@@ -37,7 +37,7 @@ fn told(value: f64) -> String {
 }
 
 /// A row for a terminal.
-pub fn line(row: &Row) -> String {
+pub(crate) fn line(row: &Row) -> String {
     format!(
         "{} {:4} {} · {}: expected {}, simulated {} ± {} ({} seeds)",
         if row.agrees() { "✓" } else { "✗" },
@@ -52,7 +52,7 @@ pub fn line(row: &Row) -> String {
 }
 
 /// The page.
-pub fn text(rows: &[Row]) -> String {
+pub(crate) fn text(rows: &[Row]) -> String {
     let mut text = HEAD.to_owned();
     let mut last = "";
     for row in rows {

@@ -29,7 +29,7 @@ fn wait(run: &Run) -> f64 {
         / SERVICE_MS
 }
 
-pub fn all() -> Vec<Experiment> {
+pub(crate) fn all() -> Vec<Experiment> {
     let mut all = Vec::new();
     let one = "closed form: mean 1/(1 − ρ), quantile −ln(1 − p)/(1 − ρ), in service times";
     for (rho, requests) in [

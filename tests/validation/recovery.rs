@@ -8,7 +8,7 @@ const HEALED_S: f64 = 20.0;
 /// Longest time looked at.
 const LOOKED_S: f64 = 220.0;
 
-pub fn all() -> Vec<Experiment> {
+pub(crate) fn all() -> Vec<Experiment> {
     vec![
         // Drain times of the reference, by a discrete-event simulation of the same queue, ± a tenth: they are one
         // run of a random walk.

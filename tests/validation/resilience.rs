@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::experiment::{Experiment, Run};
 
-pub fn all() -> Vec<Experiment> {
+pub(crate) fn all() -> Vec<Experiment> {
     let mut all: Vec<Experiment> = [(14, 0.98), (12, 0.84), (10, 0.70), (8, 0.56), (5, 0.35)]
         .map(overprovisioned)
         .into();

@@ -82,6 +82,13 @@ impl Balancer {
         &self.endpoints
     }
 
+    /// Whether every pick that avoids nothing comes out as the last one did, without a draw, for as long as the
+    /// generation of the endpoints is the same: there is one endpoint, of priority 0, healthy.
+    pub fn has_no_choice(&self) -> bool {
+        let layout = self.layout.borrow();
+        layout.as_ref().is_some_and(Layout::has_no_choice)
+    }
+
     /// An endpoint for a request; `None` when none may be used (`UH`).
     pub fn pick(&self, now: Instant, rng: &mut Rng, request: &PickRequest<'_>) -> Option<Pick> {
         let mut slot = self.layout.borrow_mut();

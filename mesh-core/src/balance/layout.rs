@@ -112,6 +112,19 @@ impl Layout {
         self.generation
     }
 
+    /// Whether there is one endpoint, which is drawn whatever is asked for, and nothing else to keep count of.
+    pub(super) fn has_no_choice(&self) -> bool {
+        let [tier] = &*self.tiers else {
+            return false;
+        };
+        tier.priority == 0
+            && !tier.panics
+            && tier.localities.is_none()
+            && tier.table.is_none()
+            && tier.whole.endpoints().len() == 1
+            && self.spread.sole() == Some(0)
+    }
+
     /// Draws an endpoint.
     pub(super) fn draw(&mut self, draw: &Draw<'_>, rng: &mut Rng) -> Option<Pick> {
         let chosen = self.choose_tier(draw, rng);

@@ -7,6 +7,7 @@
 //! signs certificates; a [`Subscription`] is the sidecar's end.
 
 mod compile;
+mod delivery;
 mod explain;
 #[cfg(test)]
 mod fixture;
@@ -14,10 +15,13 @@ mod plane;
 mod push;
 mod registry;
 mod resource;
+mod revision;
+mod signing;
 mod subscription;
 mod wire;
 
 pub use compile::{Compiler, compile};
+pub use delivery::{Delivery, PushGate};
 pub use explain::{
     ClusterFinding, DestinationFinding, EndpointFinding, ExplainRequest, ExplainRequestError,
     Explanation, Forwarding, HostFinding, MirrorFinding, Outcome, Protection, RouteFinding,
@@ -29,4 +33,6 @@ pub use resource::{
     Cluster, ClusterName, Endpoint, EndpointHealth, InboundListener, LoadAssignment,
     OutboundListener, RouteTable, Snapshot, VirtualHost,
 };
+pub use revision::Revision;
+pub use signing::{Caller, Signer, SigningError};
 pub use subscription::{ControlAddress, ResourceCache, Resources, Subscription};

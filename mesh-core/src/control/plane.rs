@@ -25,10 +25,13 @@ use hyper_util::rt::TokioIo;
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
-use super::push::{PushBody, Sent};
+use super::delivery::{Outbox, PushGate};
+use super::push::PushBody;
+use super::revision::{Revision, Revisions};
+use super::signing::{Caller, Signer, SigningError};
 use super::wire::{self, Frames, ToControl};
-use super::{Compiler, Registry, Snapshot, Workload};
-use crate::identity::{CertificateAuthority, ClientCertificate, IdentityStore, SpiffeId};
+use super::{Registry, Snapshot, Workload};
+use crate::identity::{ClientCertificate, IdentityStore, SpiffeId};
 use crate::policy::MeshPolicy;
 use crate::seam::{Connection, Executor, HyperTimer, Instant, Peeked, Seams, timeout_at};
 use crate::telemetry::{ConfigEvent, Event, IdentityEvent};
@@ -39,53 +42,77 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 /// The control plane.
 pub struct ControlPlane {
     seams: Seams,
-    policy: RefCell<Rc<MeshPolicy>>,
+    policies: RefCell<Revisions>,
     registry: RefCell<Registry>,
-    compiler: RefCell<Compiler>,
     version: Cell<u64>,
-    authority: RefCell<CertificateAuthority>,
+    signer: Rc<dyn Signer>,
     /// Callers by token.
-    tokens: RefCell<BTreeMap<String, SpiffeId>>,
-    subscribers: RefCell<IndexMap<u64, Subscriber>>,
+    tokens: RefCell<BTreeMap<String, Caller>>,
+    subscribers: RefCell<IndexMap<u64, Outbox>>,
     next_subscriber: Cell<u64>,
     encoded: RefCell<super::push::EncodeCache>,
+    gate: RefCell<Option<Rc<dyn PushGate>>>,
     /// When the changes that wait for a push began and last moved.
     changing: Cell<Option<(Instant, Instant)>>,
 }
 
-struct Subscriber {
-    workload: String,
-    ports: Vec<u16>,
-    out: mpsc::UnboundedSender<Bytes>,
-    sent: Sent,
-}
-
 impl ControlPlane {
-    /// A control plane over `registry`, with `policy` in force.
+    /// A control plane over `registry`, with `policy` in force, that has certificates signed by `signer`.
     pub fn new(
         seams: Seams,
         policy: MeshPolicy,
         registry: Registry,
-        authority: CertificateAuthority,
+        signer: impl Signer + 'static,
     ) -> Rc<Self> {
         Rc::new(Self {
             seams,
-            policy: RefCell::new(Rc::new(policy)),
+            policies: RefCell::new(Revisions::of(policy)),
             registry: RefCell::new(registry),
-            compiler: RefCell::default(),
             version: Cell::new(1),
-            authority: RefCell::new(authority),
+            signer: Rc::new(signer),
             tokens: RefCell::default(),
             subscribers: RefCell::default(),
             next_subscriber: Cell::new(0),
             encoded: RefCell::default(),
+            gate: RefCell::default(),
             changing: Cell::new(None),
         })
     }
 
     /// Makes `token` prove that its bearer is `identity` (Kubernetes' TokenReview).
     pub fn accept_token(&self, token: &str, identity: SpiffeId) {
-        self.tokens.borrow_mut().insert(token.to_owned(), identity);
+        let pod = "".into();
+        self.accept_caller(token, Caller { identity, pod });
+    }
+
+    /// Makes `token` prove that its bearer is `caller`.
+    pub fn accept_caller(&self, token: &str, caller: Caller) {
+        self.tokens.borrow_mut().insert(token.to_owned(), caller);
+    }
+
+    /// Counts versions from `version` on: a control plane that starts again goes on after its last one.
+    pub fn continue_from(&self, version: u64) {
+        self.version.set(version.max(self.version.get()));
+    }
+
+    /// The version of the configuration that was pushed last.
+    pub fn version(&self) -> u64 {
+        self.version.get()
+    }
+
+    /// Asks `gate` before each push from now on.
+    pub fn set_push_gate(&self, gate: Rc<dyn PushGate>) {
+        *self.gate.borrow_mut() = Some(gate);
+    }
+
+    /// Pushes to every sidecar that something was kept from, as far as the gate lets it.
+    pub fn catch_up(&self) {
+        let ids: Vec<u64> = {
+            let subscribers = self.subscribers.borrow();
+            let behind = subscribers.iter().filter(|(_, outbox)| outbox.behind);
+            behind.map(|(id, _)| *id).collect()
+        };
+        ids.into_iter().for_each(|id| self.push(id));
     }
 
     /// Changes what exists; sidecars learn of it after the debounce.
@@ -96,7 +123,14 @@ impl ControlPlane {
 
     /// Puts another policy in force; sidecars learn of it after the debounce.
     pub fn update_policy(self: &Rc<Self>, policy: MeshPolicy) {
-        *self.policy.borrow_mut() = Rc::new(policy);
+        self.policies.borrow_mut().set(policy);
+        self.changed();
+    }
+
+    /// Gives the sidecars of some workloads a policy of their own (Istio's revisions, `istio.io/rev`), in place of
+    /// those they had before; where a workload is in several, the first counts. They learn of it after the debounce.
+    pub fn set_revisions(self: &Rc<Self>, revisions: Vec<Revision>) {
+        self.policies.borrow_mut().set_revisions(revisions);
         self.changed();
     }
 
@@ -119,11 +153,9 @@ impl ControlPlane {
     async fn debounce(self: Rc<Self>) {
         while let Some((first, last)) = self.changing.get() {
             let (quiet, longest) = {
-                let policy = self.policy.borrow();
-                (
-                    policy.profile.push_debounce,
-                    policy.profile.push_debounce_max,
-                )
+                let policies = self.policies.borrow();
+                let profile = &policies.policy().profile;
+                (profile.push_debounce, profile.push_debounce_max)
             };
             let due = (last + quiet).min(first + longest);
             if self.seams.now() >= due {
@@ -137,7 +169,7 @@ impl ControlPlane {
 
     fn push_all(&self) {
         self.version.set(self.version.get() + 1);
-        self.compiler.borrow_mut().invalidate();
+        self.policies.borrow_mut().invalidate();
         *self.encoded.borrow_mut() = Default::default();
         let ids: Vec<u64> = self.subscribers.borrow().keys().copied().collect();
         for id in ids {
@@ -148,33 +180,24 @@ impl ControlPlane {
     /// Sends a subscriber what changed since it was last sent something.
     fn push(&self, id: u64) {
         let mut subscribers = self.subscribers.borrow_mut();
-        let Some(subscriber) = subscribers.get_mut(&id) else {
+        let Some(outbox) = subscribers.get_mut(&id) else {
             return;
         };
-        let Some(snapshot) = self.snapshot(&subscriber.workload, &subscriber.ports) else {
+        let Some(snapshot) = self.snapshot(&outbox.workload, &outbox.ports) else {
             return;
         };
-        let version = snapshot.version;
-        let delta = subscriber
-            .sent
-            .advance(snapshot, &mut self.encoded.borrow_mut());
-        let Some(delta) = delta else {
-            return;
-        };
-        if let Ok(bytes) = wire::frame(&delta) {
-            self.observe("push", version, &subscriber.workload, "");
-            // A subscriber whose stream has ended is removed by its own task.
-            let _gone = subscriber.out.send(bytes);
-        }
+        let gate = self.gate.borrow().clone();
+        outbox.push(&self.seams, gate.as_ref(), |sent| {
+            sent.advance(snapshot, &mut self.encoded.borrow_mut())
+        });
     }
 
     fn snapshot(&self, workload: &str, ports: &[u16]) -> Option<Snapshot> {
         let registry = self.registry.borrow();
         let workload: &Workload = registry.workloads.get(workload)?;
-        let policy = self.policy.borrow().clone();
         let version = self.version.get();
-        let mut compiler = self.compiler.borrow_mut();
-        Some(compiler.compile(&policy, &registry, workload, ports, version))
+        let mut policies = self.policies.borrow_mut();
+        Some(policies.compile(&registry, workload, ports, version))
     }
 
     fn observe(&self, what: &str, version: u64, workload: &str, why: &str) {
@@ -251,7 +274,7 @@ impl ControlPlane {
         }
     }
 
-    fn authenticate(&self, request: &Request<Incoming>) -> Option<SpiffeId> {
+    fn authenticate(&self, request: &Request<Incoming>) -> Option<Caller> {
         let value = request
             .headers()
             .get(header::AUTHORIZATION)?
@@ -261,23 +284,20 @@ impl ControlPlane {
         self.tokens.borrow().get(token).cloned()
     }
 
-    async fn sign(&self, caller: &SpiffeId, body: Incoming) -> Response<PushBody> {
+    async fn sign(&self, caller: &Caller, body: Incoming) -> Response<PushBody> {
         let body = Limited::new(body, wire::REQUEST_BYTES_MAX);
         let Ok(request) = body.collect().await else {
             return status(StatusCode::BAD_REQUEST);
         };
         let csr = request.to_bytes();
         let now = self.seams.clock.unix_time();
-        let lifetime = self.policy.borrow().profile.svid_lifetime;
-        let signed = self
-            .authority
-            .borrow_mut()
-            .sign(&csr, caller, now, lifetime);
-        let identity = caller.to_string();
+        let lifetime = self.policies.borrow().policy().profile.svid_lifetime;
+        let signed = self.signer.sign(&csr, caller, now, lifetime).await;
+        let identity = caller.identity.as_str();
         let observe = |what: &str, not_after: u64, why: &str| {
             let event = IdentityEvent {
                 what,
-                identity: &identity,
+                identity,
                 not_after,
                 why,
             };
@@ -297,7 +317,10 @@ impl ControlPlane {
                 let why = error.to_string();
                 observe("refuse", 0, &why);
                 let mut response = Response::new(PushBody::Whole(why.into()));
-                *response.status_mut() = StatusCode::FORBIDDEN;
+                *response.status_mut() = match error {
+                    SigningError::Refused(_) => StatusCode::FORBIDDEN,
+                    SigningError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                };
                 response
             }
         }
@@ -305,7 +328,7 @@ impl ControlPlane {
 
     async fn subscribe(
         self: Rc<Self>,
-        caller: &SpiffeId,
+        caller: &Caller,
         mut body: Incoming,
         out: mpsc::UnboundedSender<Bytes>,
     ) {
@@ -327,19 +350,14 @@ impl ControlPlane {
                         workload: name,
                         ports,
                     })) => {
-                        if !self.may_subscribe(caller, &name) {
-                            why = format!("{caller} may not subscribe as {name}");
+                        if !self.may_subscribe(&caller.identity, &name) {
+                            why = format!("{} may not subscribe as {name}", caller.identity);
                             break 'stream;
                         }
                         workload = name.clone();
                         self.observe("connect", self.version.get(), &name, "");
-                        let subscriber = Subscriber {
-                            workload: name,
-                            ports,
-                            out: out.clone(),
-                            sent: Sent::default(),
-                        };
-                        self.subscribers.borrow_mut().insert(id, subscriber);
+                        let outbox = Outbox::new(name, ports, out.clone());
+                        self.subscribers.borrow_mut().insert(id, outbox);
                         self.push(id);
                     }
                     Ok(Some(ToControl::Ack(version))) => {
@@ -362,7 +380,8 @@ impl ControlPlane {
     /// A caller may subscribe only as a workload that runs under its identity.
     fn may_subscribe(&self, caller: &SpiffeId, workload: &str) -> bool {
         let registry = self.registry.borrow();
-        let domain = &self.policy.borrow().profile.trust_domain;
+        let policies = self.policies.borrow();
+        let domain = &policies.policy().profile.trust_domain;
         registry.workloads.get(workload).is_some_and(|workload| {
             SpiffeId::new(domain, &workload.namespace, &workload.service_account)
                 .is_ok_and(|id| id == *caller)

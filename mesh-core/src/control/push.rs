@@ -71,7 +71,7 @@ fn cached<T>(
 }
 
 /// What one sidecar was last sent.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sent {
     outbound: Option<OutboundListener>,
     inbound: Option<Vec<InboundListener>>,

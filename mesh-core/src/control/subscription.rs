@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use super::push::PushBody;
 use super::wire::{self, Delta, Frames, Removed, Resource, ToControl};
 use super::{Cluster, ClusterName, InboundListener, LoadAssignment, OutboundListener, RouteTable};
+use crate::identity::IdentityStore;
 use crate::seam::{Executor, HyperTimer, Rng, Seams, sleep};
 use crate::telemetry::{ConfigEvent, Event};
 
@@ -137,9 +138,17 @@ type Sender = SendRequest<PushBody>;
 pub struct Subscription {
     seams: Seams,
     address: ControlAddress,
-    trust: Arc<rustls::ClientConfig>,
+    trust: Trust,
     connection: RefCell<Option<Sender>>,
     rng: RefCell<Rng>,
+}
+
+/// Which servers are trusted.
+enum Trust {
+    /// Those, for ever.
+    Fixed(Arc<rustls::ClientConfig>),
+    /// Those that the roots in this store vouch for at the time.
+    Store(IdentityStore),
 }
 
 impl Subscription {
@@ -149,6 +158,15 @@ impl Subscription {
         address: ControlAddress,
         trust: Arc<rustls::ClientConfig>,
     ) -> Rc<Self> {
+        Self::trusting(seams, address, Trust::Fixed(trust))
+    }
+
+    /// A subscription that trusts what the roots in `identity` vouch for, whatever they are by then.
+    pub fn of(seams: Seams, address: ControlAddress, identity: IdentityStore) -> Rc<Self> {
+        Self::trusting(seams, address, Trust::Store(identity))
+    }
+
+    fn trusting(seams: Seams, address: ControlAddress, trust: Trust) -> Rc<Self> {
         let rng = RefCell::new(seams.random.stream("control/backoff"));
         Rc::new(Self {
             seams,
@@ -251,10 +269,11 @@ impl Subscription {
             frames.push(data);
             while let Some(delta) = frames.next::<Delta>()? {
                 let version = delta.version;
-                let mut next = fresh.take().unwrap_or_else(|| resources.clone());
+                let mut next = fresh.as_ref().unwrap_or(resources).clone();
                 match next.apply(delta, cache).and_then(|()| apply(&next)) {
                     Ok(()) => {
                         *resources = next;
+                        fresh = None;
                         self.observe("apply", version, workload, "");
                         send(&out, &ToControl::Ack(version))?;
                     }
@@ -292,11 +311,22 @@ impl Subscription {
         Ok(sender)
     }
 
+    fn trust(&self) -> Result<Arc<rustls::ClientConfig>, String> {
+        match &self.trust {
+            Trust::Fixed(config) => Ok(config.clone()),
+            Trust::Store(identity) => {
+                let names = std::slice::from_ref(&self.address.identity);
+                let config = identity.simple_client_config(names, false);
+                config.map_err(|e| e.to_string())
+            }
+        }
+    }
+
     async fn open(&self) -> Result<Sender, String> {
         let connecting = self.seams.network.connect(self.address.address);
         let connection = connecting.await.map_err(|e| e.kind().to_string())?;
         let name = rustls_pki_types::ServerName::from(self.address.address.ip());
-        let connector = tokio_rustls::TlsConnector::from(self.trust.clone());
+        let connector = tokio_rustls::TlsConnector::from(self.trust()?);
         let stream = connector.connect(name, connection.io).await;
         let io = TokioIo::new(stream.map_err(|e| format!("TLS error: {e}"))?);
         /// Istio pings every 30 s; ten minutes finds a silent control plane too, and lets days pass cheaply.

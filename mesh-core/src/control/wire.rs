@@ -77,6 +77,41 @@ pub(crate) struct Delta {
     pub(crate) removed: Vec<Removed>,
 }
 
+impl Delta {
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
+
+    /// In two parts, in the wrong order: first routes, listeners and what makes routes refer to nothing; then the rest.
+    pub(crate) fn routes_first(self) -> (Self, Self) {
+        let refers = |blob: &Blob| {
+            let resource = postcard::from_bytes::<Resource>(&blob.0);
+            !matches!(resource, Ok(Resource::Cluster(_) | Resource::Endpoints(_)))
+        };
+        let (first, rest): (Vec<_>, Vec<_>) = self.changed.into_iter().partition(refers);
+        let breaks = |removed: &Removed| !matches!(removed, Removed::Routes(_));
+        let (breaking, kept): (Vec<_>, Vec<_>) = self.removed.into_iter().partition(breaks);
+        let part = |changed, removed| Self {
+            version: self.version,
+            changed,
+            removed,
+        };
+        (part(first, breaking), part(rest, kept))
+    }
+
+    /// With a resource that cannot be read in place of the first.
+    pub(crate) fn garbled(mut self) -> Self {
+        // No resource has so many kinds.
+        let noise = Blob(Bytes::from_static(&[0xff; 8]));
+        match self.changed.first_mut() {
+            Some(first) => *first = noise,
+            None => self.changed.push(noise),
+        }
+        self
+    }
+}
+
 /// An encoded resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -202,6 +237,59 @@ mod tests {
                 }
             }
             assert_eq!(out, messages);
+        }
+    }
+
+    fn blob(resource: &Resource) -> Blob {
+        Blob(postcard::to_stdvec(resource).unwrap().into())
+    }
+
+    #[test]
+    fn in_the_wrong_order_routes_come_first_and_nothing_is_lost() {
+        use super::super::{OutboundListener, RouteTable};
+        let listener = blob(&Resource::Outbound(OutboundListener { allow_any: true }));
+        let table = RouteTable {
+            port: 80,
+            hosts: Vec::new(),
+        };
+        let routes = blob(&Resource::Routes(Arc::new(table)));
+        let name = ClusterName::inbound(80);
+        let endpoints = blob(&Resource::Endpoints(Arc::new(LoadAssignment {
+            cluster: name.clone(),
+            endpoints: Vec::new(),
+            locality_weights: Default::default(),
+        })));
+        let delta = Delta {
+            version: 7,
+            changed: vec![endpoints.clone(), routes.clone(), listener.clone()],
+            removed: vec![
+                Removed::Routes(90),
+                Removed::Cluster(name.clone()),
+                Removed::Endpoints(name.clone()),
+            ],
+        };
+        let (first, rest) = delta.routes_first();
+        assert_eq!((first.version, rest.version), (7, 7));
+        assert_eq!(first.changed, [routes, listener]);
+        let gone = [Removed::Cluster(name.clone()), Removed::Endpoints(name)];
+        assert_eq!(first.removed, gone);
+        assert_eq!(rest.changed, [endpoints]);
+        assert_eq!(rest.removed, [Removed::Routes(90)]);
+    }
+
+    #[test]
+    fn a_garbled_delta_can_be_read_and_its_resource_cannot() {
+        for changed in [vec![], vec![blob(&Resource::Inbound(Vec::new()))]] {
+            let delta = Delta {
+                version: 7,
+                changed,
+                removed: Vec::new(),
+            };
+            let mut frames = Frames::default();
+            frames.push(&frame(&delta.garbled()).unwrap());
+            let read: Delta = frames.next().unwrap().unwrap();
+            assert_eq!((read.version, read.changed.len()), (7, 1));
+            assert!(postcard::from_bytes::<Resource>(&read.changed[0].0).is_err());
         }
     }
 

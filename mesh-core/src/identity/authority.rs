@@ -192,12 +192,37 @@ impl CertificateAuthority {
         }
         let not_before = whole_seconds(now.saturating_sub(CLOCK_SKEW_ALLOWANCE));
         let not_after = whole_seconds(now.saturating_add(lifetime)).min(self.not_after);
+        self.certify(&request.public_key, authenticated, not_before, not_after)
+    }
 
-        let mut params = svid_params(authenticated);
+    /// Certifies that `key` is `id`'s from `not_before` to `not_after` (since the Unix epoch, whole seconds), without a
+    /// request and whatever the trust domain: what anybody can do who has the CA's key, by `openssl x509 -CA`.
+    ///
+    /// # Errors
+    /// [`CaError::Time`] when that is beyond the year 9999.
+    pub fn issue(
+        &self,
+        key: &KeyPair,
+        id: &SpiffeId,
+        not_before: Duration,
+        not_after: Duration,
+    ) -> Result<SignedSvid, CaError> {
+        let (not_before, not_after) = (whole_seconds(not_before), whole_seconds(not_after));
+        self.certify(key.x509(), id, not_before, not_after)
+    }
+
+    fn certify(
+        &self,
+        key: &impl rcgen::PublicKeyData,
+        id: &SpiffeId,
+        not_before: Duration,
+        not_after: Duration,
+    ) -> Result<SignedSvid, CaError> {
+        let mut params = svid_params(id);
         set_validity(&mut params, not_before, not_after)?;
         params.serial_number = Some(self.serials.next());
         let certificate = params
-            .signed_by(&request.public_key, &self.issuer)
+            .signed_by(key, &self.issuer)
             .map_err(|error| CaError::Malformed(error.to_string()))?;
         Ok(SignedSvid {
             chain: vec![certificate.into()],

@@ -5,7 +5,7 @@
 //! stay as they are, as in Envoy: an expired certificate breaks nobody until
 //! somebody has to connect again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -78,6 +78,8 @@ pub struct IdentityStore(Rc<Inner>);
 struct Inner {
     time: Arc<TlsTime>,
     state: RefCell<State>,
+    /// Handshakes begun with the SVID.
+    handshakes: Cell<u64>,
 }
 
 #[derive(Default)]
@@ -116,6 +118,7 @@ impl IdentityStore {
         Self(Rc::new(Inner {
             time: Arc::new(TlsTime(clock)),
             state: RefCell::default(),
+            handshakes: Cell::new(0),
         }))
     }
 
@@ -151,6 +154,15 @@ impl IdentityStore {
         state.svid.is_some() && state.trust.is_some()
     }
 
+    /// How many handshakes in which the SVID is shown were begun, as a client and as a server.
+    pub fn handshakes(&self) -> u64 {
+        self.0.handshakes.get()
+    }
+
+    fn count_handshake(&self) {
+        self.0.handshakes.set(self.0.handshakes.get() + 1);
+    }
+
     /// Mutual TLS towards a server with one of `identities` (SPIFFE ids); any of
     /// the trust domain when empty, as Envoy does not check names it was not given.
     ///
@@ -160,6 +172,7 @@ impl IdentityStore {
         &self,
         identities: &[Arc<str>],
     ) -> Result<Arc<ClientConfig>, IdentityError> {
+        self.count_handshake();
         self.cached_client(ClientKind::Mutual, identities)
     }
 
@@ -240,6 +253,7 @@ impl IdentityStore {
         &self,
         clients: ClientCertificate,
     ) -> Result<Arc<ServerConfig>, IdentityError> {
+        self.count_handshake();
         let mut state = self.0.state.borrow_mut();
         if let Some(config) = state.servers.get(&clients) {
             return Ok(config.clone());

@@ -13,7 +13,7 @@ use super::secure;
 use crate::balance::{Balancer, EndpointId, EndpointSet, EndpointState, PickRequest};
 use crate::control::{Cluster, LoadAssignment};
 use crate::identity::IdentityStore;
-use crate::policy::RetryPolicy;
+use crate::policy::{LoadBalancer, RetryPolicy};
 use crate::resilience::{
     AttemptFailure, Breaker, EjectionChange, Observation, OutlierDetector, Permit, RetryLimiter,
 };
@@ -21,22 +21,27 @@ use crate::seam::{Instant, Rng, Seams};
 use crate::telemetry::Event;
 
 /// A cluster of this sidecar.
+#[repr(C)] // What every request asks for comes first, in as few cache lines as may be.
 pub(crate) struct ClusterRuntime {
-    seams: Seams,
-    identity: IdentityStore,
     name: Arc<str>,
-    config: RefCell<Arc<Cluster>>,
-    assignment: RefCell<Arc<LoadAssignment>>,
-    endpoints: Rc<EndpointSet>,
-    balancer: RefCell<Balancer>,
-    detector: RefCell<Option<OutlierDetector>>,
-    sweeping: Cell<bool>,
-    born: Instant,
     breaker: Rc<Breaker>,
     retries: Rc<RetryLimiter>,
-    hosts: RefCell<BTreeMap<EndpointId, Rc<HostPool>>>,
-    settings: RefCell<Rc<PoolSettings>>,
+    endpoints: Rc<EndpointSet>,
+    /// The answer to every pick under a generation of the endpoints, when there is but one.
+    sole: RefCell<Option<(u64, Rc<HostPool>)>>,
+    /// Whether requests are spread by a hash of theirs.
+    hashes: Cell<bool>,
     rng: RefCell<Rng>,
+    detector: RefCell<Option<OutlierDetector>>,
+    sweeping: Cell<bool>,
+    balancer: RefCell<Balancer>,
+    hosts: RefCell<BTreeMap<EndpointId, Rc<HostPool>>>,
+    seams: Seams,
+    identity: IdentityStore,
+    config: RefCell<Arc<Cluster>>,
+    assignment: RefCell<Arc<LoadAssignment>>,
+    born: Instant,
+    settings: RefCell<Rc<PoolSettings>>,
 }
 
 /// A picked endpoint.
@@ -71,6 +76,8 @@ impl ClusterRuntime {
             seams,
             identity,
             name,
+            sole: RefCell::default(),
+            hashes: Cell::new(hashes(&config)),
             assignment: RefCell::new(assignment),
             endpoints,
             balancer: RefCell::new(balancer),
@@ -86,6 +93,12 @@ impl ClusterRuntime {
         })
     }
 
+    /// Ends connections to all endpoints after what is in flight.
+    pub(crate) fn drain(&self) {
+        let hosts: Vec<_> = self.hosts.borrow().values().cloned().collect();
+        hosts.iter().for_each(|host| host.drain());
+    }
+
     /// Takes over a changed configuration or changed endpoints.
     pub(crate) fn configure(&self, config: &Arc<Cluster>, assignment: &Arc<LoadAssignment>) {
         let now = self.seams.now();
@@ -94,6 +107,7 @@ impl ClusterRuntime {
         }
         if *self.assignment.borrow() != *assignment {
             *self.assignment.borrow_mut() = assignment.clone();
+            *self.sole.borrow_mut() = None;
             for gone in self.endpoints.update(assignment, now) {
                 if let Some(host) = self.hosts.borrow_mut().remove(&gone.id()) {
                     host.drain();
@@ -123,6 +137,8 @@ impl ClusterRuntime {
         self.endpoints.configure(config, now);
         let balancer = Balancer::new(config, self.endpoints.clone(), &mut self.rng.borrow_mut());
         *self.balancer.borrow_mut() = balancer;
+        *self.sole.borrow_mut() = None;
+        self.hashes.set(hashes(config));
         self.breaker.configure(&config.pool.value);
         let pool = &config.pool.value;
         let budget = config.retry_budget.as_ref().map(|b| b.value);
@@ -147,6 +163,11 @@ impl ClusterRuntime {
 
     pub(crate) fn name(&self) -> Arc<str> {
         self.name.clone()
+    }
+
+    /// Whether requests are spread by a hash of theirs.
+    pub(crate) fn hashes(&self) -> bool {
+        self.hashes.get()
     }
 
     /// The configuration in force.
@@ -175,6 +196,18 @@ impl ClusterRuntime {
         retry: &RetryPolicy,
         tried: &[Rc<HostPool>],
     ) -> Option<Picked> {
+        let generation = self.endpoints.generation();
+        // Later attempts may avoid what was tried, and draw to do so.
+        if tried.is_empty()
+            && let Some((of, host)) = &*self.sole.borrow()
+            && *of == generation
+        {
+            return Some(Picked {
+                host: host.clone(),
+                panicked: false,
+                priority: 0,
+            });
+        }
         let (mut avoid, mut avoid_priorities) = (Vec::new(), Vec::new());
         if retry.avoid_previous_endpoints {
             avoid.extend(tried.iter().map(|host| host.endpoint.id()));
@@ -192,8 +225,12 @@ impl ClusterRuntime {
         let now = self.seams.now();
         let balancer = self.balancer.borrow();
         let pick = balancer.pick(now, &mut self.rng.borrow_mut(), &request)?;
+        let host = self.host(pick.endpoint);
+        if balancer.has_no_choice() {
+            *self.sole.borrow_mut() = Some((generation, host.clone()));
+        }
         Some(Picked {
-            host: self.host(pick.endpoint),
+            host,
             panicked: pick.panicked,
             priority: pick.priority,
         })
@@ -294,6 +331,10 @@ impl ClusterRuntime {
         let event = Event::Ejection(ejection.event(&self.name));
         self.seams.observer.observe(self.seams.now(), &event);
     }
+}
+
+fn hashes(config: &Cluster) -> bool {
+    matches!(config.load_balancer.value, LoadBalancer::Hash { .. })
 }
 
 fn retry_limiter(config: &Cluster, breaker: &Rc<Breaker>) -> Rc<RetryLimiter> {

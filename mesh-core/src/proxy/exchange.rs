@@ -8,13 +8,16 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Uri, request};
 
 use super::headers::Seen;
+use super::outbound::Known;
 use super::request_body::RequestBody;
+use super::response_body::Answering;
 use super::serve::Activity;
-use crate::policy::Route;
+use crate::route::RouteEntry;
 use crate::seam::{Instant, Seams};
 use crate::telemetry::{
     AccessNotes, AttemptEvent, Direction, Event, Mechanism, MechanismEvent, RequestEvent,
@@ -22,39 +25,48 @@ use crate::telemetry::{
 };
 
 /// What the requests of one downstream connection have in common.
+#[repr(C)] // What every request asks for comes first, in as few cache lines as may be.
 pub(crate) struct Downstream {
-    pub(crate) seams: Seams,
-    pub(crate) direction: Direction,
+    /// What the last request was addressed to: the next one mostly is as well.
+    pub(crate) addressed: RefCell<Rc<Addressed>>,
+    pub(crate) activity: Activity,
     /// The authenticated peer's SPIFFE id; empty when there is none.
     pub(crate) peer: Arc<str>,
+    /// `x-forwarded-client-cert` of the peer, inbound.
+    pub(crate) client_cert: Option<http::HeaderValue>,
+    pub(crate) direction: Direction,
+    pub(crate) tls: TlsState,
+    pub(crate) seams: Seams,
     pub(crate) peer_address: std::net::SocketAddr,
     pub(crate) local_address: std::net::SocketAddr,
     /// The server name (SNI) of its TLS handshake.
     pub(crate) server_name: Option<Arc<str>>,
-    pub(crate) tls: TlsState,
-    /// `x-forwarded-client-cert` of the peer, inbound.
-    pub(crate) client_cert: Option<http::HeaderValue>,
-    pub(crate) activity: Activity,
-    /// What the last request was addressed to: the next one mostly is as well.
-    pub(crate) addressed: RefCell<Rc<Addressed>>,
 }
 
-/// What a request is addressed to, as text and in the forms in which it is passed on.
+/// What a request is addressed to, in the forms in which it is passed on; all share one text.
 #[derive(Default)]
 pub(crate) struct Addressed {
-    text: Box<str>,
+    text: Bytes,
+    /// HTTP's default when it names none.
+    pub(crate) port: u16,
     /// `None` when it is not an authority.
     pub(crate) authority: Option<Authority>,
     /// As a `host` header.
     pub(crate) host: Option<HeaderValue>,
+    /// Where it led the last time.
+    pub(crate) known: RefCell<Known>,
 }
 
 impl Addressed {
     fn new(text: &str) -> Self {
+        let (_, port) = text.rsplit_once(':').unwrap_or_default();
+        let text = Bytes::copy_from_slice(text.as_bytes());
         Self {
-            text: text.into(),
-            authority: text.parse().ok(),
-            host: HeaderValue::from_str(text).ok(),
+            port: port.parse().unwrap_or(80),
+            authority: Authority::from_maybe_shared(text.clone()).ok(),
+            host: HeaderValue::from_maybe_shared(text.clone()).ok(),
+            text,
+            known: RefCell::default(),
         }
     }
 }
@@ -63,14 +75,17 @@ impl Deref for Addressed {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.text
+        match &self.authority {
+            Some(authority) => authority.as_str(),
+            None => std::str::from_utf8(&self.text).unwrap_or_default(),
+        }
     }
 }
 
 impl Downstream {
     fn addressed(&self, text: &str) -> Rc<Addressed> {
         let mut last = self.addressed.borrow_mut();
-        if *last.text != *text {
+        if last.text != text {
             *last = Rc::new(Addressed::new(text));
         }
         last.clone()
@@ -96,7 +111,7 @@ pub(crate) struct Exchange {
     pub(crate) method: Method,
     pub(crate) authority: Rc<Addressed>,
     pub(crate) path: PathAndQuery,
-    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) route: Option<Arc<RouteEntry>>,
     pub(crate) cluster: Option<Arc<str>>,
     pub(crate) upstream: Option<Arc<str>>,
     pub(crate) status: u16,
@@ -107,6 +122,7 @@ pub(crate) struct Exchange {
     pub(crate) response_bytes: u64,
     pub(crate) timing: RequestTiming,
     pub(crate) grpc: bool,
+    pub(super) answering: Option<Answering>,
     /// Only where somebody keeps an access log.
     notes: Option<Box<AccessNotes>>,
     end: Option<Instant>,
@@ -138,6 +154,7 @@ impl Exchange {
             response_bytes: 0,
             timing: RequestTiming::default(),
             grpc: seen.is_grpc(&head.headers),
+            answering: None,
             notes: downstream.notes(head),
             end: None,
             downstream,
@@ -156,10 +173,8 @@ impl Exchange {
     }
 
     /// The last byte of the answer has been handed over.
-    pub(crate) fn complete(&mut self) {
-        if self.end.is_none() {
-            self.end = Some(self.seams().now());
-        }
+    pub(crate) fn complete(&mut self, now: Instant) {
+        self.end.get_or_insert(now);
     }
 
     /// A mechanism acted on this request.
@@ -203,6 +218,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        // What is left of an attempt goes before the story of its request is told.
+        drop(self.answering.take());
         let now = self.seams().now();
         self.downstream.activity.end(now);
         let end = self.end.unwrap_or_else(|| {
@@ -224,7 +241,7 @@ impl Drop for Exchange {
             method: self.method.as_str(),
             authority: &self.authority,
             path: self.path.as_str(),
-            route: self.route.as_ref().map_or("", |route| &route.name),
+            route: self.route.as_ref().map_or("", |route| route.name()),
             cluster: self.cluster.as_deref().unwrap_or_default(),
             upstream: self.upstream.as_deref().unwrap_or_default(),
             status: self.status,

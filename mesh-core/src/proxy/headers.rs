@@ -63,8 +63,9 @@ impl Seen {
     fn of(headers: &HeaderMap) -> Self {
         let mut seen = Self::default();
         for name in headers.keys() {
-            seen.hop_by_hop |= HOP_BY_HOP.contains(name);
             match name.as_str() {
+                "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding"
+                | "upgrade" | "te" => seen.hop_by_hop = true,
                 "x-forwarded-client-cert" => seen.client_cert = true,
                 "x-forwarded-proto" => seen.forwarded_proto = true,
                 "content-type" => seen.content_type = true,
@@ -152,12 +153,6 @@ pub(crate) fn set_client_cert(headers: &mut HeaderMap, own: Option<&HeaderValue>
     let elements: Vec<&[u8]> = before.chain([own]).map(HeaderValue::as_bytes).collect();
     let joined = HeaderValue::from_bytes(&elements.join(&b','));
     headers.insert(CLIENT_CERT, joined.unwrap_or_else(|_| own.clone()));
-}
-
-/// The same value in memory of its own. What hyper reads is a slice of the buffer it was read into, 8 KiB
-/// that live as long as the last of their slices.
-pub(crate) fn own_copy(value: &HeaderValue) -> HeaderValue {
-    HeaderValue::from_bytes(value.as_bytes()).expect("it is a header's value already")
 }
 
 /// A number as a header's value. Counts of attempts and milliseconds in the mesh are mostly of one digit.

@@ -70,7 +70,13 @@ async fn deliver(
         );
     };
     let tls = lease.tls();
-    let sent = lease.send(copy(head, body, lease.is_http2())).await;
+    let sent = match lease.ready().await {
+        Ok(()) => {
+            let copy = copy(head, body, lease.is_http2());
+            lease.send(copy).await.map_err(|failure| failure.error)
+        }
+        Err(error) => Err(error),
+    };
     let (status, flags) = match sent {
         Ok(response) => {
             let status = response.status().as_u16();

@@ -19,6 +19,8 @@ mod pool;
 mod reply;
 mod request_body;
 mod response_body;
+mod retired;
+mod rotation;
 mod secure;
 mod serve;
 mod sidecar;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use http::{HeaderValue, Response, request};
 use hyper::body::Incoming;
 
 use super::cluster::ClusterRuntime;
-use super::exchange::{Downstream, Exchange};
+use super::exchange::{Addressed, Downstream, Exchange};
 use super::forward::{self, Terms};
 use super::headers::{self, Seen};
 use super::mirror;
@@ -23,7 +23,7 @@ use super::sidecar::{Core, with_target};
 use crate::control::RouteTable;
 use crate::policy::{AbortKind, FaultPolicy, LoadBalancer, LocalRateLimit, Route};
 use crate::resilience::{FaultDraw, TokenBucket};
-use crate::route::{Choice, Decision, RequestView, Router, hash_request};
+use crate::route::{Choice, Decision, Host, RequestView, Router, hash_request};
 use crate::seam::{Rng, sleep};
 use crate::telemetry::{Direction, Mechanism, ResponseFlag, TlsState};
 
@@ -34,6 +34,19 @@ pub(crate) struct Outbound {
     rng: RefCell<Rng>,
     /// Token buckets of routes that have one, by the route's address.
     buckets: RefCell<BTreeMap<usize, TokenBucket>>,
+}
+
+/// Where requests with one authority lead under one configuration. A connection keeps it for the
+/// next request: looked up, each of these is a walk through memory that only this sidecar uses, and rarely.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// The configuration. While a weak reference is held, no other one has its address.
+    under: Weak<Outbound>,
+    host: Option<Arc<Host>>,
+    /// What the host decides about every request.
+    sole: Option<Choice>,
+    /// The destination drawn last and its cluster, which exists for as long as the configuration names it.
+    cluster: Option<(Choice, Weak<ClusterRuntime>)>,
 }
 
 /// A connection of the app.
@@ -73,8 +86,8 @@ impl Outbound {
     }
 
     pub(crate) async fn handle(
-        &self,
-        core: &Rc<Core>,
+        self: Rc<Self>,
+        core: Rc<Core>,
         downstream: Rc<Downstream>,
         mut head: Box<request::Parts>,
         body: Incoming,
@@ -86,7 +99,7 @@ impl Outbound {
         let mut exchange = Box::new(Exchange::new(downstream, &head, seen, trace));
         core.spend_proxy_time().await;
         if let Some(refusal) = refusal {
-            return forward::local_response(exchange, refusal);
+            return forward::local_response(exchange, *refusal);
         }
         if exchange.authority.is_empty() {
             return forward::local_response(exchange, LocalReply::no_host_header());
@@ -98,30 +111,111 @@ impl Outbound {
             // The app has no certificate, whatever it says (Envoy's default: `SANITIZE`).
             headers::set_client_cert(&mut head.headers, None);
         }
-        let decision = {
-            let view = RequestView::of(&head, port_of(&exchange.authority), peer);
-            self.router.route(&view, &mut self.rng.borrow_mut())
+        let choice = match self.decide(&exchange.authority, &head, peer) {
+            Decision::Forward(choice) => choice,
+            other => return Box::pin(self.stay(exchange, other)).await,
         };
-        let route = match &decision {
-            Decision::Forward(choice) => Some(choice.route()),
-            Decision::Answer(entry, _) | Decision::NoDestination(entry) => Some(entry.route()),
-            Decision::NoRoute(_) | Decision::NoHost => None,
-        };
-        exchange.route = route.cloned();
-        if let Some(route) = route.cloned()
-            && let Some(rejection) = self.filters(&mut exchange, &route).await
+        exchange.route = Some(choice.entry().clone());
+        if choice.entry().is_filtered()
+            && let Some(rejection) = Box::pin(self.filters(&mut exchange, choice.route())).await
         {
             return forward::local_response(exchange, rejection);
         }
+        let Some(cluster) = self.cluster(&core, &exchange.authority, &choice) else {
+            exchange.cluster = Some(choice.cluster().shared());
+            return forward::local_response(exchange, LocalReply::no_cluster());
+        };
+        let hashed = self.hash(&cluster, &exchange, &head, peer);
+        if let Err(reply) = self.prepare(&mut exchange, &choice, &mut head, peer) {
+            return forward::local_response(exchange, *reply);
+        }
+        let body = RequestBody::new(body);
+        if choice.entry().is_mirrored() {
+            self.mirror(&core, &exchange, &choice, &head, &body);
+        }
+        let (hash, set_cookie) = match hashed {
+            Some(hashed) => (Some(hashed.hash), hashed.set_cookie),
+            None => (None, None),
+        };
+        let terms = Terms {
+            retry: &choice.route().retry.value,
+            timeout: choice.entry().timeout(),
+            hash,
+            choice: Some(&choice),
+            set_cookie,
+        };
+        forward::forward(exchange, &cluster, &terms, head, body).await
+    }
+
+    /// Answers a request that goes nowhere.
+    #[cold]
+    async fn stay(
+        &self,
+        mut exchange: Box<Exchange>,
+        decision: Decision,
+    ) -> Response<ResponseBody> {
+        if let Decision::Answer(entry, _) | Decision::NoDestination(entry) = &decision {
+            exchange.route = Some(entry.clone());
+            if let Some(rejection) = self.filters(&mut exchange, entry.route()).await {
+                return forward::local_response(exchange, rejection);
+            }
+        }
         match decision {
-            Decision::Forward(choice) => self.send(core, exchange, choice, head, body, peer).await,
             Decision::Answer(_, response) => answer(exchange, response),
-            Decision::NoDestination(_) => {
+            Decision::NoHost => self.pass_through(exchange),
+            Decision::NoRoute(_) => forward::local_response(exchange, LocalReply::no_route()),
+            Decision::NoDestination(_) | Decision::Forward(_) => {
                 forward::local_response(exchange, LocalReply::no_cluster())
             }
-            Decision::NoRoute(_) => forward::local_response(exchange, LocalReply::no_route()),
-            Decision::NoHost => self.pass_through(exchange),
         }
+    }
+
+    /// What happens to a request to `authority`.
+    fn decide(
+        self: &Rc<Self>,
+        authority: &Addressed,
+        head: &request::Parts,
+        peer: Option<SocketAddr>,
+    ) -> Decision {
+        let mut known = authority.known.borrow_mut();
+        if !std::ptr::eq(known.under.as_ptr(), &raw const **self) {
+            let host = self.router.find(authority.port, authority);
+            let host = host.map(|(host, _)| host.clone());
+            *known = Known {
+                under: Rc::downgrade(self),
+                sole: host.as_ref().and_then(|host| host.sole()),
+                host,
+                cluster: None,
+            };
+        }
+        if let Some(choice) = &known.sole {
+            return Decision::Forward(choice.clone());
+        }
+        let Some(host) = &known.host else {
+            return Decision::NoHost;
+        };
+        let view = RequestView::to(authority, head, authority.port, peer);
+        host.route(&view, &mut self.rng.borrow_mut())
+    }
+
+    /// The cluster of a destination.
+    fn cluster(
+        &self,
+        core: &Core,
+        authority: &Addressed,
+        choice: &Choice,
+    ) -> Option<Rc<ClusterRuntime>> {
+        let mut known = authority.known.borrow_mut();
+        if let Some((last, cluster)) = &known.cluster
+            && last.is(choice)
+            && std::ptr::eq(known.under.as_ptr(), self)
+            && let Some(cluster) = cluster.upgrade()
+        {
+            return Some(cluster);
+        }
+        let cluster = core.clusters.borrow().get(choice.cluster()).cloned()?;
+        known.cluster = Some((choice.clone(), Rc::downgrade(&cluster)));
+        Some(cluster)
     }
 
     /// The filters in front of the router; an answer if one of them gives it.
@@ -165,51 +259,30 @@ impl Outbound {
         bucket.take(now)
     }
 
-    async fn send(
+    /// Makes the request into the one that the route sends.
+    fn prepare(
         &self,
-        core: &Rc<Core>,
-        mut exchange: Box<Exchange>,
-        choice: Choice,
-        mut head: Box<request::Parts>,
-        body: Incoming,
+        exchange: &mut Exchange,
+        choice: &Choice,
+        head: &mut request::Parts,
         peer: Option<SocketAddr>,
-    ) -> Response<ResponseBody> {
-        let cluster = core.clusters.borrow().get(choice.cluster()).cloned();
-        let Some(cluster) = cluster else {
-            exchange.cluster = Some(choice.cluster().shared());
-            return forward::local_response(exchange, LocalReply::no_cluster());
-        };
-        let hashed = self.hash(&cluster, &exchange, &head, peer);
-        if !with_target(&mut head, &exchange.authority, &exchange.path) {
-            return forward::local_response(exchange, LocalReply::no_host_header());
+    ) -> Result<(), Box<LocalReply>> {
+        if !with_target(head, &exchange.authority, &exchange.path) {
+            return Err(Box::new(LocalReply::no_host_header()));
         }
-        choice.apply_to_request(&mut head, peer);
+        choice.apply_to_request(head, peer);
         if head.uri.path_and_query() != Some(&exchange.path)
             && let Ok(original) = HeaderValue::from_str(exchange.path.as_str())
         {
             head.headers.insert(headers::ORIGINAL_PATH, original);
             exchange.note(|notes| notes.original_path = None);
         }
-        let route = choice.route().clone();
-        if let Some(timeout) = route.timeout.value {
+        if let Some(timeout) = choice.entry().timeout() {
             let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             head.headers
                 .insert(headers::EXPECTED_TIMEOUT, HeaderValue::from(millis));
         }
-        let body = RequestBody::new(body);
-        self.mirror(core, &exchange, &choice, &head, &body);
-        let (hash, set_cookie) = match hashed {
-            Some(hashed) => (Some(hashed.hash), hashed.set_cookie),
-            None => (None, None),
-        };
-        let terms = Terms {
-            retry: &route.retry.value,
-            timeout: route.timeout.value,
-            hash,
-            choice: Some(&choice),
-            set_cookie,
-        };
-        forward::forward(exchange, &cluster, terms, head, body).await
+        Ok(())
     }
 
     fn hash(
@@ -219,11 +292,14 @@ impl Outbound {
         head: &request::Parts,
         peer: Option<SocketAddr>,
     ) -> Option<crate::route::RequestHash> {
+        if !cluster.hashes() {
+            return None;
+        }
         let config = cluster.config();
         let LoadBalancer::Hash { key, .. } = &config.load_balancer.value else {
             return None;
         };
-        let view = RequestView::of(head, port_of(&exchange.authority), peer);
+        let view = RequestView::of(head, exchange.authority.port, peer);
         let connection = peer.map_or(0, |peer| u64::from(peer.port()));
         hash_request(key, &view, connection)
     }
@@ -257,12 +333,6 @@ impl Outbound {
         };
         forward::local_response(exchange, reply)
     }
-}
-
-/// The port of an authority; HTTP's default when it has none.
-fn port_of(authority: &str) -> u16 {
-    let (_, port) = authority.rsplit_once(':').unwrap_or(("", ""));
-    port.parse().unwrap_or(80)
 }
 
 /// An answer made by the route: a redirect or a direct response.

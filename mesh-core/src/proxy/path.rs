@@ -37,7 +37,12 @@ pub(crate) fn normalize(uri: &Uri) -> Result<Option<Uri>, BadPath> {
 
 /// Whether nothing in `path` could be spelled otherwise.
 fn is_plain(path: &str) -> bool {
-    !path.contains(['%', '\\']) && !path.contains("/.")
+    let mut before = 0;
+    path.bytes().all(|byte| {
+        let dots = before == b'/' && byte == b'.';
+        before = byte;
+        !dots && byte != b'%' && byte != b'\\'
+    })
 }
 
 /// Decodes unreserved characters (RFC 3986, section 2.3) and turns backslashes round.

@@ -28,7 +28,7 @@ struct State {
     kept_bytes: usize,
     /// Whether the beginning was thrown away.
     overflowed: bool,
-    trailers: Option<http::HeaderMap>,
+    trailers: Option<Box<http::HeaderMap>>,
     total: u64,
     ended: bool,
     failed: bool,
@@ -224,7 +224,7 @@ impl Replay {
                 && let Some(trailers) = state.trailers.clone()
             {
                 self.trailers_sent = true;
-                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
             }
             return Poll::Ready(None);
         };
@@ -248,7 +248,7 @@ impl Replay {
                 Frame::data(data)
             }
             Err(frame) => {
-                state.trailers = frame.trailers_ref().cloned();
+                state.trailers = frame.trailers_ref().cloned().map(Box::new);
                 self.trailers_sent = true;
                 frame
             }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::exchange::Exchange;
 use super::forward::ActiveAttempt;
+use crate::resilience::Permit;
 use crate::seam::{BoxSleep, Instant};
 use crate::telemetry::{Mechanism, ResponseFlag};
 
@@ -22,14 +23,30 @@ pub(crate) struct ResponseBody {
 enum Kind {
     Done,
     Local(Bytes),
-    Upstream(Box<Upstream>),
+    Upstream(Incoming),
 }
 
-struct Upstream {
-    body: Incoming,
-    attempt: Option<ActiveAttempt>,
+/// What is kept while an upstream's answer is passed on, beside the exchange: a body is moved about.
+pub(super) struct Answering {
+    attempt: ActiveAttempt,
     since: Instant,
     deadline: Option<BoxSleep>,
+}
+
+impl Answering {
+    /// An attempt whose answer began at `since`.
+    pub(super) fn new(attempt: ActiveAttempt, since: Instant) -> Self {
+        Self {
+            attempt,
+            since,
+            deadline: None,
+        }
+    }
+
+    /// Nobody will read the answer; the request keeps its place.
+    pub(super) fn abandon(self) -> Option<Permit> {
+        self.attempt.abandon()
+    }
 }
 
 /// The answer broke off in the middle.
@@ -48,7 +65,7 @@ impl ResponseBody {
     pub(crate) fn local(bytes: Bytes, mut exchange: Box<Exchange>) -> Self {
         exchange.response_bytes = bytes.len() as u64;
         let kind = if bytes.is_empty() || exchange.method == http::Method::HEAD {
-            exchange.complete();
+            exchange.complete(exchange.seams().now());
             Kind::Done
         } else {
             Kind::Local(bytes)
@@ -56,48 +73,44 @@ impl ResponseBody {
         Self { kind, exchange }
     }
 
+    /// The answer that the exchange's attempt got.
     pub(crate) fn upstream(
         body: Incoming,
-        attempt: ActiveAttempt,
         deadline: Option<BoxSleep>,
-        mut exchange: Box<Exchange>,
+        exchange: Box<Exchange>,
     ) -> Self {
-        if body.is_end_stream() {
-            attempt.finish();
-            exchange.complete();
-            let kind = Kind::Done;
-            return Self { kind, exchange };
+        let whole = body.is_end_stream();
+        let kind = Kind::Upstream(body);
+        let mut answer = Self { kind, exchange };
+        if whole {
+            answer.end();
+        } else if let Some(answering) = &mut answer.exchange.answering {
+            answering.deadline = deadline;
         }
-        let since = exchange.seams().now();
-        let kind = Kind::Upstream(Box::new(Upstream {
-            body,
-            attempt: Some(attempt),
-            since,
-            deadline,
-        }));
-        Self { kind, exchange }
+        answer
     }
 
     fn end(&mut self) {
-        if let Kind::Upstream(upstream) = std::mem::replace(&mut self.kind, Kind::Done) {
-            let now = self.exchange.seams().now();
-            self.exchange.timing.upstream += now.since(upstream.since);
-            if let Some(attempt) = upstream.attempt {
-                attempt.finish();
-            }
+        let kind = std::mem::replace(&mut self.kind, Kind::Done);
+        let now = self.exchange.seams().now();
+        if let Some(answering) = self.exchange.answering.take() {
+            self.exchange.timing.upstream += now.since(answering.since);
+            answering.attempt.finish();
         }
-        self.exchange.complete();
+        drop(kind);
+        self.exchange.complete(now);
     }
 
     #[cold]
     fn abort(&mut self, flag: ResponseFlag, why: Cow<'static, str>) -> ResponseAborted {
-        if let Kind::Upstream(upstream) = std::mem::replace(&mut self.kind, Kind::Done) {
-            let now = self.exchange.seams().now();
-            self.exchange.timing.upstream += now.since(upstream.since);
+        self.kind = Kind::Done;
+        let now = self.exchange.seams().now();
+        if let Some(answering) = self.exchange.answering.take() {
+            self.exchange.timing.upstream += now.since(answering.since);
         }
         self.exchange.flags.insert(flag);
         self.exchange.details = why.clone();
-        self.exchange.complete();
+        self.exchange.complete(now);
         ResponseAborted(why)
     }
 }
@@ -118,10 +131,11 @@ impl Body for ResponseBody {
                 this.end();
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Upstream(upstream) => {
-                let polled = Pin::new(&mut upstream.body).poll_frame(cx);
+            Kind::Upstream(body) => {
+                let polled = Pin::new(&mut *body).poll_frame(cx);
                 if polled.is_pending()
-                    && let Some(sleep) = &mut upstream.deadline
+                    && let Some(answering) = &mut this.exchange.answering
+                    && let Some(sleep) = &mut answering.deadline
                     && sleep.as_mut().poll(cx).is_ready()
                 {
                     this.exchange.mechanism(Mechanism::Timeout, "");
@@ -138,7 +152,7 @@ impl Body for ResponseBody {
                         if let Some(data) = frame.data_ref() {
                             this.exchange.response_bytes += data.len() as u64;
                         }
-                        if upstream.body.is_end_stream() {
+                        if body.is_end_stream() {
                             this.end();
                         }
                         Poll::Ready(Some(Ok(frame)))
@@ -162,7 +176,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Done => SizeHint::with_exact(0),
             Kind::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Upstream(upstream) => upstream.body.size_hint(),
+            Kind::Upstream(body) => body.size_hint(),
         }
     }
 }

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{Request, Response, request};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -45,7 +46,7 @@ pub(crate) async fn serve_http<F, S>(
     retired: impl Future<Output = ()>,
 ) where
     S: Fn(Box<request::Parts>, Incoming) -> F + 'static,
-    F: Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static,
+    F: Future<Output = Response<ResponseBody>> + 'static,
 {
     let seams = &downstream.seams;
     let builder = http_builder(Executor(seams.spawn.clone()), timer);
@@ -53,7 +54,7 @@ pub(crate) async fn serve_http<F, S>(
     // hyper keeps it inside its connection, where it would touch a connection's worth of cold memory.
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (head, body) = request.into_parts();
-        Box::pin(service(Box::new(head), body))
+        Box::pin(service(Box::new(head), body).map(Ok::<_, Infallible>))
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
     let mut retired = pin!(retired);

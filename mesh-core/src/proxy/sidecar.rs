@@ -2,13 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{PathAndQuery, Scheme};
+use http::header::Entry;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Uri, request};
 use indexmap::IndexMap;
 
@@ -19,6 +19,7 @@ use super::inbound::InboundPort;
 use super::outbound::Outbound;
 use super::path;
 use super::reply::LocalReply;
+use super::rotation::Rotation;
 use super::serve::serve_http;
 use super::transport::Transport;
 use crate::control::{
@@ -59,21 +60,24 @@ pub struct Sidecar {
 }
 
 /// What all parts of a sidecar share.
+#[repr(C)] // What every request asks for comes first, in as few cache lines as may be.
 pub(crate) struct Core {
+    outbound: RefCell<Rc<Outbound>>,
+    profile: Rc<Profile>,
+    rng: RefCell<Rng>,
     pub(crate) seams: Seams,
     pub(crate) workload: Arc<str>,
     pub(crate) identity: IdentityStore,
-    /// Hashed, not sorted: a sidecar knows every cluster of the mesh, and each request asks for one.
+    /// Hashed, not sorted: a sidecar knows every cluster of the mesh, and most connections ask for one.
     pub(crate) clusters: RefCell<IndexMap<ClusterName, Rc<ClusterRuntime>>>,
     config: SidecarConfig,
-    outbound: RefCell<Rc<Outbound>>,
     /// Owned by the tasks that accept on them, which hold this core in turn.
     inbound: RefCell<BTreeMap<u16, Weak<InboundPort>>>,
-    rng: RefCell<Rng>,
     /// Private keys come from here and nothing else does: what `rng` gives becomes public
     /// (request ids), and from enough of it a generator can be run backwards.
     keys: RefCell<Rng>,
     timer: HyperTimer,
+    rotation: Rotation,
     ready: Cell<bool>,
 }
 
@@ -94,7 +98,9 @@ impl Sidecar {
             rng: RefCell::new(seams.random.stream("proxy")),
             keys: RefCell::new(seams.random.stream("proxy/keys")),
             timer: HyperTimer::new(seams.clock.clone()),
+            rotation: Rotation::default(),
             ready: Cell::new(false),
+            profile: config.profile.clone(),
             config,
             seams,
         });
@@ -141,16 +147,46 @@ impl SidecarHandle {
     pub fn identity(&self) -> Option<IdentityStore> {
         Some(self.0.upgrade()?.identity.clone())
     }
+
+    /// Its agent gets no new certificate from now on, whatever becomes of the one it has.
+    pub fn pause_rotation(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.rotation.pause();
+        }
+    }
+
+    /// Its agent renews certificates again, and at once what came due meanwhile.
+    pub fn resume_rotation(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.rotation.resume();
+        }
+    }
+
+    /// Its agent asks for a new certificate now (`istioctl proxy-config secret` shows it; a restart of the agent does
+    /// it), or as soon as rotation goes on.
+    pub fn renew_certificate(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.rotation.renew();
+        }
+    }
+
+    /// Renewals that came due while rotation was paused.
+    pub fn rotations_missed(&self) -> u64 {
+        self.0.upgrade().map_or(0, |core| core.rotation.missed())
+    }
+
+    /// Ends its connections to upstreams after what is in flight: the next requests shake hands anew.
+    pub fn reconnect_upstreams(&self) {
+        let Some(core) = self.0.upgrade() else { return };
+        let clusters: Vec<_> = core.clusters.borrow().values().cloned().collect();
+        clusters.iter().for_each(|cluster| cluster.drain());
+    }
 }
 
 impl Core {
     async fn run(self: Rc<Self>, cache: Rc<ResourceCache>) {
-        let names = [self.config.control.identity.clone()];
-        let Ok(trust) = self.identity.simple_client_config(&names, false) else {
-            return;
-        };
-        let subscription =
-            Subscription::new(self.seams.clone(), self.config.control.clone(), trust);
+        let control = self.config.control.clone();
+        let subscription = Subscription::of(self.seams.clone(), control, self.identity.clone());
         self.obtain_svid(&subscription).await;
         let core = self.clone();
         let rotating = subscription.clone();
@@ -170,9 +206,14 @@ impl Core {
     async fn obtain_svid(&self, subscription: &Subscription) {
         let mut wait = Duration::from_millis(500);
         loop {
+            let rotated = self.identity.svid().is_some();
             match self.request_svid(subscription).await {
+                // Paused while the request was on its way: it is as if it had never left.
+                Ok(_) if rotated && self.rotation.is_paused() => {
+                    self.rotation.allowed().await;
+                    continue;
+                }
                 Ok(svid) => {
-                    let rotated = self.identity.svid().is_some();
                     let not_after = svid.not_after().as_secs();
                     self.observe_identity(if rotated { "rotate" } else { "obtain" }, not_after, "");
                     self.identity.set_svid(svid);
@@ -185,6 +226,9 @@ impl Core {
                 self.rng.borrow_mut().below(wait.as_millis() as u64 / 2) + wait.as_millis() as u64,
             );
             sleep(&*self.seams.clock, jittered).await;
+            if rotated {
+                self.rotation.allowed().await;
+            }
             wait = (wait * 2).min(Duration::from_secs(10));
         }
     }
@@ -199,9 +243,10 @@ impl Core {
 
     async fn rotate(&self, subscription: &Subscription) {
         while let Some(svid) = self.identity.svid() {
-            let due = svid.rotation_at(&self.config.profile, &mut self.rng.borrow_mut());
+            let due = svid.rotation_at(&self.profile, &mut self.rng.borrow_mut());
             let wait = due.saturating_sub(self.seams.clock.unix_time());
-            sleep(&*self.seams.clock, wait).await;
+            let due = sleep(&*self.seams.clock, wait);
+            self.rotation.wait(due).await;
             self.obtain_svid(subscription).await;
         }
     }
@@ -238,8 +283,7 @@ impl Core {
         let own = downstream.clone();
         let service = move |head, body| {
             let outbound = core.outbound.borrow().clone();
-            let (core, downstream) = (core.clone(), own.clone());
-            async move { Ok::<_, Infallible>(outbound.handle(&core, downstream, head, body).await) }
+            outbound.handle(core.clone(), own.clone(), head, body)
         };
         let transport = Transport::Plain(connection.io);
         let retired = std::future::pending();
@@ -253,17 +297,17 @@ impl Core {
 
     /// Brings a request's path into the one spelling that everything after it relies on. The answer,
     /// when it has none, or its method.
-    pub(crate) fn sanitize(&self, head: &mut request::Parts) -> Option<LocalReply> {
+    pub(crate) fn sanitize(&self, head: &mut request::Parts) -> Option<Box<LocalReply>> {
         if head.method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
-            return Some(LocalReply::bad_method());
+            return Some(Box::new(LocalReply::bad_method()));
         }
-        if !self.config.profile.normalizes_paths {
+        if !self.profile.normalizes_paths {
             return None;
         }
         match path::normalize(&head.uri) {
             Ok(Some(uri)) => head.uri = uri,
             Ok(None) => {}
-            Err(path::BadPath) => return Some(LocalReply::bad_path()),
+            Err(path::BadPath) => return Some(Box::new(LocalReply::bad_path())),
         }
         None
     }
@@ -334,7 +378,7 @@ impl Core {
     /// The cluster of the app behind an inbound port: one endpoint, plain text.
     fn app_cluster(&self, port: u16) -> Rc<ClusterRuntime> {
         let name = ClusterName::inbound(port);
-        let profile = &self.config.profile;
+        let profile = &self.profile;
         let cluster = Cluster {
             name: name.clone(),
             load_balancer: Sourced::default_of(LoadBalancer::RoundRobin, "one app per pod"),
@@ -370,11 +414,11 @@ impl Core {
     pub(crate) fn continue_trace(&self, map: &mut HeaderMap, seen: Seen) -> TraceContext {
         let rng = &mut *self.rng.borrow_mut();
         let context = TraceContext::pass(map, seen.b3, rng);
-        match map.get_mut(headers::REQUEST_ID) {
-            Some(id) => *id = unindexed(headers::own_copy(id)),
-            None => {
+        match map.entry(headers::REQUEST_ID) {
+            Entry::Occupied(mut held) => held.get_mut().set_sensitive(true),
+            Entry::Vacant(free) => {
                 let bits = u128::from(rng.bits()) << 64 | u128::from(rng.bits());
-                map.insert(headers::REQUEST_ID, unindexed(request_id(bits)));
+                free.insert(unindexed(request_id(bits)));
             }
         }
         context
@@ -382,7 +426,7 @@ impl Core {
 
     /// The virtual time that one pass through the proxy takes: log-normal, given by its median and p99.
     pub(crate) async fn spend_proxy_time(&self) {
-        let (p50, p99) = self.config.profile.proxy_latency.value;
+        let (p50, p99) = self.profile.proxy_latency.value;
         if p50.is_zero() {
             return;
         }
@@ -403,6 +447,11 @@ fn standard_normal(rng: &mut Rng) -> f64 {
     radius * libm::cos(2.0 * std::f64::consts::PI * rng.uniform())
 }
 
+/// Whether two authorities are equal. Most are the same text, too, and need not be compared letter by letter.
+pub(crate) fn same(one: &Authority, other: &Authority) -> bool {
+    one.as_str() == other.as_str() || one == other
+}
+
 /// Puts authority and path into the head's URI; false when the authority is not one.
 pub(crate) fn with_target(
     head: &mut request::Parts,
@@ -413,7 +462,8 @@ pub(crate) fn with_target(
         return false;
     };
     let uri = &head.uri;
-    if uri.authority() == Some(authority)
+    // As HTTP/2 brings it: what it is addressed to was read there.
+    if uri.authority().is_some_and(|own| same(own, authority))
         && uri.scheme() == Some(&Scheme::HTTP)
         && uri.path_and_query() == Some(path)
     {

@@ -80,6 +80,11 @@ impl Matcher {
         }
     }
 
+    /// Whether there is no condition.
+    pub(super) fn takes_all(&self) -> bool {
+        self.conditions == RequestMatch::default()
+    }
+
     /// The first condition that does not hold; `None` when the request matches.
     pub(super) fn first_mismatch(&self, request: &RequestView<'_>) -> Option<Mismatch> {
         let want = &self.conditions;

@@ -66,6 +66,14 @@ impl Mutations {
         }
     }
 
+    /// Whether it changes nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.remove.is_empty()
+            && self.set.is_empty()
+            && self.add.is_empty()
+            && self.authority.is_none()
+    }
+
     /// Changes a request received from `peer`. The authority is left to the caller.
     pub(super) fn apply_to_request(&self, parts: &mut Parts, peer: Option<SocketAddr>) {
         self.remove_from(&mut parts.headers);

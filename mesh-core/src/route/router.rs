@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -30,7 +31,7 @@ struct Table {
     /// What it was made from.
     source: Arc<RouteTable>,
     domains: DomainIndex,
-    hosts: Vec<Host>,
+    hosts: Vec<Arc<Host>>,
 }
 
 /// A virtual host, ready to route.
@@ -81,7 +82,7 @@ impl Router {
     }
 
     /// The virtual host of `authority` on `port`, and the domain that took it.
-    pub fn find(&self, port: u16, authority: &str) -> Option<(&Host, DomainMatch<'_>)> {
+    pub fn find(&self, port: u16, authority: &str) -> Option<(&Arc<Host>, DomainMatch<'_>)> {
         let table = &self.tables[self.position(port).ok()?];
         let (host, domain) = table.domains.find(authority)?;
         Some((&table.hosts[host], domain))
@@ -89,13 +90,9 @@ impl Router {
 
     /// Decides about `request`. `rng` is drawn from only when more than one destination has a weight.
     pub fn route(&self, request: &RequestView<'_>, rng: &mut Rng) -> Decision {
-        let Some((host, _)) = self.find(request.port, request.authority) else {
-            return Decision::NoHost;
-        };
-        let matching = |entry: &&Arc<RouteEntry>| entry.mismatch(request).is_none();
-        match host.entries.iter().find(matching) {
-            Some(entry) => RouteEntry::decide(entry, request, rng),
-            None => Decision::NoRoute(host.name.clone()),
+        match self.find(request.port, request.authority) {
+            Some((host, _)) => host.route(request, rng),
+            None => Decision::NoHost,
         }
     }
 
@@ -116,7 +113,7 @@ impl Table {
         }
         let host = |host: &VirtualHost| Host::new(host, source.port);
         Self {
-            hosts: source.hosts.iter().map(host).collect(),
+            hosts: source.hosts.iter().map(host).map(Arc::new).collect(),
             source: source.clone(),
             domains,
         }
@@ -138,6 +135,31 @@ impl Host {
         &self.name
     }
 
+    /// Decides about a request to it, as [`Router::route`] does.
+    pub fn route(&self, request: &RequestView<'_>, rng: &mut Rng) -> Decision {
+        let matching = |entry: &&Arc<RouteEntry>| entry.mismatch(request).is_none();
+        match self.entries.iter().find(matching) {
+            Some(entry) => RouteEntry::decide(entry, request, rng),
+            None => Decision::NoRoute(self.name.clone()),
+        }
+    }
+
+    /// What is decided about every request to it, if that depends on nothing but the host: its first route
+    /// has no conditions and one destination, as that of a service without rules.
+    pub fn sole(&self) -> Option<Choice> {
+        let entry = self.entries.first()?;
+        let Action::Forward(forwarding) = &entry.action else {
+            return None;
+        };
+        match &*forwarding.shares {
+            [(_, destination)] if entry.matcher.takes_all() => Some(Choice {
+                entry: entry.clone(),
+                destination: *destination,
+            }),
+            _ => None,
+        }
+    }
+
     /// Its routes, in order.
     pub fn entries(&self) -> &[Arc<RouteEntry>] {
         &self.entries
@@ -146,8 +168,17 @@ impl Host {
 
 /// A route, ready to be matched and applied.
 #[derive(Debug)]
+#[repr(C)] // What every request asks for is side by side.
 pub struct RouteEntry {
     route: Arc<Route>,
+    name: Box<str>,
+    timeout: Option<Duration>,
+    /// Whether there are faults or a limit.
+    filtered: bool,
+    /// Whether requests and answers are passed on as they are.
+    plain: bool,
+    /// Whether copies are sent.
+    mirrored: bool,
     matcher: Matcher,
     action: Action,
     mirrors: Box<[ClusterName]>,
@@ -209,10 +240,16 @@ impl RouteEntry {
             RouteAction::Delegate(_) => return None,
         };
         let mirror = |mirror: &Mirror| cluster(&mirror.destination, port);
+        let response_headers = Mutations::new(&route.response_headers);
         Some(Self {
+            name: route.name.as_str().into(),
+            timeout: route.timeout.value,
+            filtered: route.fault.is_some() || route.rate_limit.is_some(),
+            plain: action.is_plain() && request_headers.is_empty() && response_headers.is_empty(),
+            mirrored: !route.mirrors.is_empty(),
             matcher: Matcher::new(&route.matcher),
             mirrors: route.mirrors.iter().map(mirror).collect(),
-            response_headers: Mutations::new(&route.response_headers),
+            response_headers,
             request_headers,
             action,
             route: route.clone(),
@@ -247,6 +284,26 @@ impl RouteEntry {
         (0..entry.clusters().count()).map(choice)
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bound on the whole request.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether faults are injected or requests limited.
+    pub fn is_filtered(&self) -> bool {
+        self.filtered
+    }
+
+    /// Whether copies of a request go anywhere.
+    pub fn is_mirrored(&self) -> bool {
+        self.mirrored
+    }
+
     /// Where copies of a request go.
     pub fn mirrors(&self) -> impl Iterator<Item = (&Mirror, &ClusterName)> {
         self.route.mirrors.iter().zip(&self.mirrors)
@@ -270,6 +327,20 @@ impl RouteEntry {
         let mutations = &entry.response_headers;
         mutations.apply_to_response(response.headers_mut(), Some(request));
         Decision::Answer(entry.clone(), response)
+    }
+}
+
+impl Action {
+    /// Whether a request is forwarded as it is.
+    fn is_plain(&self) -> bool {
+        let Self::Forward(forwarding) = self else {
+            return false;
+        };
+        let untouched =
+            |place: &Place| place.request_headers.is_empty() && place.response_headers.is_empty();
+        forwarding.path.is_none()
+            && forwarding.authority.is_none()
+            && forwarding.destinations.iter().all(untouched)
     }
 }
 
@@ -343,6 +414,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether it is the same destination of the same route.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entry, &other.entry) && self.destination == other.destination
+    }
+
     /// The route.
     pub fn route(&self) -> &Arc<Route> {
         &self.entry.route
@@ -367,6 +443,9 @@ impl Choice {
     /// Mutations of the destination come before the route's, whose authority wins
     /// (Envoy `WeightedClusterEntry::finalizeRequestHeaders`).
     pub fn apply_to_request(&self, request: &mut Parts, peer: Option<SocketAddr>) {
+        if self.entry.plain {
+            return;
+        }
         let (forwarding, place) = self.parts();
         place.request_headers.apply_to_request(request, peer);
         self.entry.request_headers.apply_to_request(request, peer);
@@ -385,6 +464,9 @@ impl Choice {
 
     /// Changes the response to `request`, when that is still known.
     pub fn apply_to_response(&self, headers: &mut HeaderMap, request: Option<&RequestView<'_>>) {
+        if self.entry.plain {
+            return;
+        }
         let (_, place) = self.parts();
         place.response_headers.apply_to_response(headers, request);
         self.entry

@@ -30,18 +30,25 @@ pub struct RequestView<'a> {
 impl<'a> RequestView<'a> {
     /// A request to `port`, received from `peer`. A URI without a scheme came over plain HTTP.
     pub fn of(parts: &'a Parts, port: u16, peer: Option<SocketAddr>) -> Self {
-        let uri = &parts.uri;
         let host = || parts.headers.get(HOST).and_then(|v| v.to_str().ok());
+        let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+        Self::to(
+            authority.or_else(host).unwrap_or_default(),
+            parts,
+            port,
+            peer,
+        )
+    }
+
+    /// The same of a request whose authority is known to be `authority`.
+    pub fn to(authority: &'a str, parts: &'a Parts, port: u16, peer: Option<SocketAddr>) -> Self {
+        let uri = &parts.uri;
         Self {
             port,
             version: parts.version,
             method: parts.method.as_str(),
             scheme: uri.scheme_str().unwrap_or("http"),
-            authority: uri
-                .authority()
-                .map(http::uri::Authority::as_str)
-                .or_else(host)
-                .unwrap_or_default(),
+            authority,
             path: uri.path_and_query().map_or("/", |path| path.as_str()),
             headers: &parts.headers,
             peer,

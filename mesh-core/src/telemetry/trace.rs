@@ -6,6 +6,7 @@
 //! specification of OpenZipkin).
 
 use bytes::Bytes;
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::seam::Rng;
@@ -35,12 +36,20 @@ impl TraceContext {
     }
 
     fn extract_w3c(headers: &HeaderMap) -> Option<Self> {
-        parse_traceparent(text(headers, &TRACEPARENT)?)
+        parse_traceparent(headers.get(TRACEPARENT)?)
+    }
+
+    /// The trace of `parent`, continued, or a new one.
+    fn after(parent: Option<Self>, rng: &mut Rng) -> Self {
+        match parent {
+            Some(parent) => parent.child(rng),
+            None => Self::start(rng),
+        }
     }
 
     fn extract_b3(headers: &HeaderMap) -> Option<Self> {
         if let (Some(trace), Some(span)) = (text(headers, &B3_TRACE), text(headers, &B3_SPAN)) {
-            let (trace, span) = (trace_id(trace)?, number(span)?);
+            let (trace, span) = (trace_id(trace.as_bytes())?, number(span.as_bytes())?);
             let sampled = true;
             return Some(Self {
                 trace,
@@ -49,7 +58,8 @@ impl TraceContext {
             });
         }
         let mut parts = text(headers, &B3)?.split('-');
-        let (trace, span) = (trace_id(parts.next()?)?, number(parts.next()?)?);
+        let trace = trace_id(parts.next()?.as_bytes())?;
+        let span = number(parts.next()?.as_bytes())?;
         let sampled = parts.next().is_none_or(|s| s != "0");
         Some(Self {
             trace,
@@ -78,19 +88,24 @@ impl TraceContext {
     /// What a proxy does: continues the trace of `headers` with a span of its own, or starts one,
     /// and writes it back. Without `b3` none of B3's headers is there, and none is looked for.
     pub(crate) fn pass(headers: &mut HeaderMap, b3: bool, rng: &mut Rng) -> Self {
-        let parent = match b3 {
-            true => Self::extract(headers),
-            false => Self::extract_w3c(headers),
-        };
-        let context = match parent {
-            Some(parent) => parent.child(rng),
-            None => Self::start(rng),
-        };
-        match b3 {
-            true => context.inject(headers),
-            false => context.inject_w3c(headers),
+        if b3 {
+            let context = Self::after(Self::extract(headers), rng);
+            context.inject(headers);
+            return context;
         }
-        context
+        match headers.entry(TRACEPARENT) {
+            Entry::Occupied(mut held) => {
+                let parent = parse_traceparent(held.get());
+                let context = Self::after(parent, rng);
+                held.insert(unindexed(context.traceparent()));
+                context
+            }
+            Entry::Vacant(free) => {
+                let context = Self::start(rng);
+                free.insert(unindexed(context.traceparent()));
+                context
+            }
+        }
     }
 
     /// Writes the context into `headers`: always as `traceparent`, and as B3 where B3 was used.
@@ -159,48 +174,78 @@ fn ascii<const N: usize>(text: [u8; N]) -> HeaderValue {
         .expect("hexadecimal digits and dashes are legal in a header")
 }
 
-/// The low `4 N` bits of `value`.
+/// The low `4 N` bits of `value`; `N` is a multiple of 8.
 fn hex<const N: usize>(value: u128) -> [u8; N] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; N];
-    for (pair, byte) in text.rchunks_exact_mut(2).zip(value.to_le_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+    for (index, digits) in text.rchunks_exact_mut(8).enumerate() {
+        digits.copy_from_slice(&digits_of((value >> (32 * index)) as u32));
     }
     text
 }
 
+/// The lowest bit of each of eight bytes.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// Eight hexadecimal digits at once, a byte each of one word: every hop reads and writes ids.
+fn digits_of(value: u32) -> [u8; 8] {
+    let mut digits = u64::from(value);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & (ONES * 0x0f);
+    let letters = ((digits + ONES * 6) >> 4) & ONES;
+    let to_letters = u64::from(b'a' - 10 - b'0');
+    (digits + ONES * u64::from(b'0') + letters * to_letters).to_be_bytes()
+}
+
+/// The inverse of [`digits_of`], for capital letters too.
+fn value_of(digits: [u8; 8]) -> Option<u32> {
+    // Capital letters become small ones; digits have this bit already, and nothing else becomes either.
+    let text = u64::from_be_bytes(digits);
+    let letters = (text >> 6) & ONES;
+    let mut value = (text & (ONES * 0x0f)) + letters * 9;
+    value = (value | value >> 4) & 0x00ff_00ff_00ff_00ff;
+    value = (value | value >> 8) & 0x0000_ffff_0000_ffff;
+    let value = (value | value >> 16) as u32;
+    let small = text | (letters << 5);
+    (digits_of(value) == small.to_be_bytes()).then_some(value)
+}
+
 /// `version-trace-span-flags`, and more after another dash in versions to come.
-fn parse_traceparent(text: &str) -> Option<TraceContext> {
-    let dash = |at| text.as_bytes().get(at).is_none_or(|byte| *byte == b'-');
-    if ![2, 35, 52, 55].into_iter().all(dash) || number(text.get(..2)?)? == 0xff {
+fn parse_traceparent(value: &HeaderValue) -> Option<TraceContext> {
+    let (text, more) = value.as_bytes().split_first_chunk::<55>()?;
+    if ![2, 35, 52].into_iter().all(|at| text[at] == b'-') || number(&text[..2])? == 0xff {
+        return None;
+    }
+    if !more.is_empty() && (more[0] != b'-' || value.to_str().is_err()) {
         return None;
     }
     Some(TraceContext {
-        trace: trace_id(text.get(3..35)?)?,
-        span: number(text.get(36..52)?).filter(|s| *s != 0)?,
-        sampled: number(text.get(53..55)?)? & 1 == 1,
+        trace: trace_id(&text[3..35])?,
+        span: number(&text[36..52]).filter(|s| *s != 0)?,
+        sampled: number(&text[53..55])? & 1 == 1,
     })
 }
 
 /// A trace id of 64 or 128 bits; 0 is none.
-fn trace_id(text: &str) -> Option<u128> {
-    let low_from = text.len().saturating_sub(16);
-    let (high, low) = text.split_at_checked(low_from)?;
+fn trace_id(text: &[u8]) -> Option<u128> {
+    let (high, low) = text.split_at(text.len().saturating_sub(16));
     let high = match high {
-        "" => 0,
+        [] => 0,
         digits => number(digits)?,
     };
     let id = u128::from(high) << 64 | u128::from(number(low)?);
     (id != 0).then_some(id)
 }
 
-/// Up to 16 hexadecimal digits. Every hop reads ids, and `from_str_radix` takes ten times as long for 128 bits.
-fn number(text: &str) -> Option<u64> {
+/// Up to 16 hexadecimal digits.
+fn number(text: &[u8]) -> Option<u64> {
+    if let ([high, low], []) = text.as_chunks() {
+        return Some(u64::from(value_of(*high)?) << 32 | u64::from(value_of(*low)?));
+    }
     if text.is_empty() || text.len() > 16 {
         return None;
     }
-    text.bytes().try_fold(0, |value: u64, byte| {
+    text.iter().try_fold(0, |value: u64, byte| {
         let digit = match byte {
             b'0'..=b'9' => byte - b'0',
             b'a'..=b'f' => byte - b'a' + 10,
@@ -213,6 +258,8 @@ fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert_eq, proptest};
+
     use super::*;
 
     const EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -287,6 +334,15 @@ mod tests {
                 None,
                 "{text}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_those_of_std(value: u128, text in "[0-9a-fA-F/:@`gGqP \\x7f]{16}") {
+            prop_assert_eq!(hex::<32>(value).to_vec(), format!("{value:032x}").into_bytes());
+            prop_assert_eq!(number(format!("{:016X}", value as u64).as_bytes()), Some(value as u64));
+            prop_assert_eq!(number(text.as_bytes()), u64::from_str_radix(&text, 16).ok());
         }
     }
 

@@ -57,6 +57,9 @@ pub struct BaselineReport {
     pub tolerance: Tolerance,
     /// The version of Meshquake that made it, when it was another.
     pub made_by: Option<String>,
+    /// The options that its runs were made with, when they were others.
+    #[serde(default)]
+    pub made_with: Option<String>,
     /// Whether the baseline has been replaced by what is measured now, and what became worse is accepted.
     #[serde(default)]
     pub updated: bool,
@@ -130,13 +133,14 @@ impl BaselineReport {
 }
 
 /// Compares `scenarios`, each under the name that the baseline knows it by, with `baseline`, read from `file`.
-/// What only the baseline has is missing when `whole`; a part of a suite leaves much out.
+/// They were made by a version of Meshquake, with options of the command line. What only the baseline has is missing
+/// when `whole`; a part of a suite leaves much out.
 pub fn compare(
     baseline: &Baseline,
     file: &str,
     scenarios: &[(String, &ScenarioReport)],
     tolerance: Tolerance,
-    version: &str,
+    (version, options): (&str, &str),
     whole: bool,
 ) -> BaselineReport {
     let mut report = BaselineReport {
@@ -144,6 +148,7 @@ pub fn compare(
         tolerance,
         made_by: (baseline.meshquake_version != version)
             .then(|| baseline.meshquake_version.clone()),
+        made_with: (baseline.options != options).then(|| baseline.options.clone()),
         updated: false,
         scenarios: 0,
         measures: 0,
@@ -290,7 +295,7 @@ mod tests {
 
     fn kind(unit: MeasureUnit, better: Better, values: &[(f64, f64)]) -> Option<ChangeKind> {
         let empty = Baseline::new("v", "");
-        let mut report = compare(&empty, "b", &[], Tolerance::default(), "v", false);
+        let mut report = compare(&empty, "b", &[], Tolerance::default(), ("v", ""), false);
         let values: Vec<(u64, f64, f64)> = values
             .iter()
             .zip(1..)

@@ -51,6 +51,11 @@ impl BaselineReport {
         if let Some(version) = &self.made_by {
             remarks.push(format!("the baseline was made by meshquake {version}"));
         }
+        match self.made_with.as_deref() {
+            None => {}
+            Some("") => remarks.push("the baseline was made without options".into()),
+            Some(options) => remarks.push(format!("the baseline was made with {options}")),
+        }
         let lists = [
             (&self.edited, "changed since the baseline was made"),
             (&self.new, "not in the baseline"),

@@ -2,13 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A window of the run: `[from_s, to_s)`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// A window of the run: `[from_s, to_s)`, as its faults had it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WindowReport {
-    /// Beginning.
+    /// Beginning. A window that never came, because its fault did not, begins and ends at 0.
     pub from_s: f64,
     /// End.
     pub to_s: f64,
+    /// As it was written, such as `during fault cut`; empty when it speaks of no fault.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// The stretches it consists of, where there are several; a hundred at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<[f64; 2]>,
 }
 
 /// The unit of a measured number.
@@ -19,6 +25,16 @@ pub enum Unit {
     Ratio,
     /// Milliseconds.
     Ms,
+    /// Seconds.
+    S,
+    /// Per second.
+    PerSecond,
+    /// How many.
+    Count,
+    /// A number of no unit, such as attempts per request.
+    Number,
+    /// Bytes.
+    Bytes,
 }
 
 /// A demand on a number.
@@ -33,11 +49,14 @@ pub struct DemandReport {
 /// One expectation and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpectationReport {
-    /// The traffic source.
+    /// The traffic source; empty when it speaks of something else.
     pub traffic: String,
+    /// Of whom it speaks: a traffic source, `a → b`, `service a`, `the mesh`, or a fault.
+    #[serde(default)]
+    pub subject: String,
     /// Requests with an intended send time in this window count.
     pub window: WindowReport,
-    /// `success`, `mean`, `max` or a percentile such as `p99.9`.
+    /// What was measured, by its key in the scenario: `success`, `p99.9`, `attempts`, `flags.UO`…
     pub measure: String,
     /// Unit of `demanded` and `measured`.
     pub unit: Unit,
@@ -47,7 +66,7 @@ pub struct ExpectationReport {
     pub measured: Option<f64>,
     /// Whether the demand was met.
     pub held: bool,
-    /// How many requests were measured.
+    /// How many requests (attempts, works) were measured.
     pub requests: u64,
     /// Why it was not met, in a sentence; empty when it was.
     pub message: String,

@@ -15,6 +15,7 @@ mod expectation;
 mod happening;
 mod json;
 mod latency;
+mod recovery;
 mod request;
 mod run;
 mod traffic;
@@ -27,6 +28,7 @@ pub use happening::{
     ControlPlaneReport, FaultReport, Happening, NetworkReport, NoteReport, TimelineEntry,
 };
 pub use latency::{LatencyHistogram, LatencyMs, Series, roundest};
+pub use recovery::{LayerReport, LoopReport, Phases, Recovered, RecoveryReport};
 pub use request::{RequestAttempt, RequestLine, RequestOutcome, Split};
 pub use run::{Declared, Failure, FailureKind, RunReport, SCHEMA, Verdict};
 pub use traffic::{ScriptedReport, TrafficReport};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ControlPlaneReport, EdgeReport, ExpectationReport, FaultReport, NetworkReport, NoteReport,
-    ServiceReport, TimelineEntry, TrafficReport,
+    RecoveryReport, ServiceReport, TimelineEntry, TrafficReport,
 };
 
 /// The version of the JSON contract.
@@ -62,6 +62,8 @@ pub enum FailureKind {
     Scripted,
     /// A fault touched no packet and no pod, so the run tested nothing.
     InertFault,
+    /// The mesh stayed broken after its faults had healed, and keeps itself so.
+    Metastable,
     /// Something that must hold in any run did not: a defect of Meshquake itself.
     Invariant,
 }
@@ -117,6 +119,9 @@ pub struct RunReport {
     pub expectations: Vec<ExpectationReport>,
     /// What was done to the mesh.
     pub faults: Vec<FaultReport>,
+    /// What became of each traffic source when the faults had healed; empty when none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery: Vec<RecoveryReport>,
     /// How often each resilience mechanism acted, by its name (`retry`, `ejection`…).
     pub mechanisms: BTreeMap<String, u64>,
     /// Configuration and certificates.

@@ -3,9 +3,7 @@
 use super::paint::{Tone, clean};
 use super::table::{Kind, NOTHING, Table};
 use super::{unit, wrapped};
-use crate::record::{
-    ExpectationReport, FailureKind, RunReport, ScriptedReport, Unit, Verdict, WindowReport,
-};
+use crate::record::{ExpectationReport, FailureKind, RunReport, ScriptedReport, Verdict};
 
 /// Notes shown one by one.
 const NOTES_MAX: usize = 5;
@@ -48,7 +46,7 @@ pub(super) fn verdict(report: &RunReport, width: usize) -> Vec<String> {
     if !report.about.is_empty() {
         lines.extend(wrapped("  ", &clean(&report.about), width));
     }
-    let other = |kind| matches!(kind, FailureKind::InertFault | FailureKind::Invariant);
+    let other = |kind| !matches!(kind, FailureKind::Expectation | FailureKind::Scripted);
     for failure in report.failures.iter().filter(|f| other(f.kind)) {
         let text = format!("{} {}", clean(&failure.message), place(&failure.place));
         let lead = format!("  {} ", mark(false));
@@ -92,6 +90,7 @@ fn missed(report: &RunReport) -> String {
         count(FailureKind::InertFault),
         count(FailureKind::Invariant),
     );
+    let metastable = count(FailureKind::Metastable);
     let parts = [
         of(
             expectations,
@@ -112,6 +111,13 @@ fn missed(report: &RunReport) -> String {
             format!("{} touched nothing", unit::counted(inert, "fault")),
         ),
         of(
+            metastable,
+            format!(
+                "{} still broken after the faults had healed",
+                unit::counted(metastable, "traffic source")
+            ),
+        ),
+        of(
             broken,
             format!("{} broken", unit::counted(broken, "invariant")),
         ),
@@ -126,9 +132,10 @@ pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
     }
     let mut table = Table::default()
         .column("", Kind::Text)
-        .column("traffic", Kind::Name)
+        .column("of", Kind::Name)
         .column("from", Kind::Number)
         .column("to", Kind::Number)
+        .spare("window", Kind::Name, 3)
         .column("demanded", Kind::Text)
         .column("measured", Kind::Number)
         .spare("requests", Kind::Number, 1)
@@ -156,23 +163,31 @@ pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
 }
 
 fn expectation_row(expectation: &ExpectationReport) -> Vec<String> {
-    let WindowReport { from_s, to_s } = expectation.window;
+    let window = &expectation.window;
+    let subject = match expectation.subject.as_str() {
+        "" => &expectation.traffic,
+        subject => subject,
+    };
     let demanded = format!(
         "{} {} {}",
         expectation.measure,
         comparison(&expectation.demanded.comparison),
-        quantity(expectation.demanded.value, expectation.unit)
+        unit::demanded(expectation.demanded.value, expectation.unit)
     );
     let measured = match expectation.measured {
-        Some(value) if expectation.held => quantity_measured(value, expectation.unit),
-        Some(value) => Tone::Bad.paint(&quantity_measured(value, expectation.unit)),
+        Some(value) if expectation.held => unit::measured(value, expectation.unit),
+        Some(value) => Tone::Bad.paint(&unit::measured(value, expectation.unit)),
         None => Tone::Bad.paint("nothing"),
     };
     vec![
         mark(expectation.held),
-        clean(&expectation.traffic),
-        unit::span(from_s),
-        unit::span(to_s),
+        clean(subject),
+        unit::span(window.from_s),
+        unit::span(window.to_s),
+        match window.text.as_str() {
+            "" => NOTHING.into(),
+            text => clean(text),
+        },
         clean(&demanded),
         measured,
         unit::count(expectation.requests),
@@ -186,23 +201,6 @@ fn comparison(written: &str) -> &str {
         ">=" => "≥",
         "==" => "=",
         other => other,
-    }
-}
-
-/// A demand, as a person wrote it.
-fn quantity(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Ratio => format!("{}%", unit::trimmed(value * 100.0, 6)),
-        Unit::Ms if value < 1.0 => format!("{} µs", unit::trimmed(value * 1e3, 3)),
-        Unit::Ms if value < 1e3 => format!("{} ms", unit::trimmed(value, 3)),
-        Unit::Ms => format!("{} s", unit::trimmed(value / 1e3, 3)),
-    }
-}
-
-fn quantity_measured(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Ratio => unit::share(value),
-        Unit::Ms => unit::millis(value),
     }
 }
 

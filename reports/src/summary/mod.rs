@@ -8,6 +8,7 @@ mod evidence;
 mod happened;
 mod judged;
 pub(crate) mod paint;
+mod recovered;
 pub(crate) mod table;
 pub mod unit;
 
@@ -34,6 +35,7 @@ pub fn summary(report: &RunReport, style: Style) -> String {
         section("Edges", evidence::edges(report, width)),
         section("Apps", evidence::apps(report, width)),
         section("What happened", happened::lines(report, width)),
+        section("Recovery", recovered::lines(report, width)),
         section("Expectations", judged::expectations(report, width)),
         section("Script", judged::script(report, width)),
         section(&noted, judged::notes(report, width)),

@@ -1,5 +1,48 @@
 //! Numbers as a person says them: three significant digits, a unit, a thin hand with zeros.
 
+use crate::record::Unit;
+
+/// A demanded number, as a person wrote it: `99.9%`, `250 ms`, `270/s`.
+pub fn demanded(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ratio => format!("{}%", trimmed(value * 100.0, 6)),
+        Unit::Ms if value > 0.0 && value < 1.0 => format!("{} µs", trimmed(value * 1e3, 3)),
+        Unit::Ms if value < 1e3 => format!("{} ms", trimmed(value, 3)),
+        Unit::Ms => format!("{} s", trimmed(value / 1e3, 3)),
+        Unit::S => span(value),
+        Unit::PerSecond => format!("{}/s", trimmed(value, 6)),
+        Unit::Count => count(value.round() as u64),
+        Unit::Number => trimmed(value, 6),
+        Unit::Bytes => bytes(value),
+    }
+}
+
+/// A measured number: `99.95%`, `41.0 ms`, `280/s`.
+pub fn measured(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ratio => share(value),
+        Unit::Ms => millis(value),
+        Unit::S => span(value),
+        Unit::PerSecond => format!("{}/s", rate(value)),
+        Unit::Count => count(value.round() as u64),
+        Unit::Number => three_digits(value),
+        Unit::Bytes => bytes(value),
+    }
+}
+
+/// A number of bytes with three significant digits: `512 B`, `1.50 MiB`.
+pub fn bytes(value: f64) -> String {
+    let units = [
+        (1_073_741_824.0, "GiB"),
+        (1_048_576.0, "MiB"),
+        (1_024.0, "KiB"),
+    ];
+    match units.into_iter().find(|(size, _)| value >= *size) {
+        Some((size, unit)) => format!("{} {unit}", three_digits(value / size)),
+        None => format!("{} B", count(value.round() as u64)),
+    }
+}
+
 /// A duration in milliseconds with three significant digits: `250 µs`, `1.24 ms`, `7.01 s`, `12.5 min`.
 pub fn millis(ms: f64) -> String {
     // The bounds lie where the smaller unit would round up to four digits.
@@ -161,6 +204,19 @@ mod tests {
         for (value, text) in told {
             assert_eq!(share(value), text);
         }
+    }
+
+    #[test]
+    fn every_unit_is_told() {
+        assert_eq!(demanded(0.999_000_000_000_1, Unit::Ratio), "99.9%");
+        assert_eq!(demanded(270.0, Unit::PerSecond), "270/s");
+        assert_eq!(demanded(1.2, Unit::Number), "1.2");
+        assert_eq!(demanded(1_572_864.0, Unit::Bytes), "1.50 MiB");
+        assert_eq!(measured(279.96, Unit::PerSecond), "280/s");
+        assert_eq!(measured(2.004, Unit::Number), "2.00");
+        assert_eq!(measured(4.2, Unit::S), "4.2 s");
+        assert_eq!(measured(1_234.0, Unit::Count), "1,234");
+        assert_eq!(measured(1_000.0, Unit::Bytes), "1,000 B");
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn the_json_contract() {
 
 #[test]
 fn the_json_reads_back() {
-    for report in [sample::held(), sample::failed()] {
+    for report in [sample::held(), sample::failed(), sample::metastable()] {
         let text = report.to_json().unwrap();
         assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report);
     }
@@ -33,6 +33,11 @@ fn a_run_that_failed() {
 }
 
 #[test]
+fn a_run_that_is_metastable() {
+    insta::assert_snapshot!(summary(&sample::metastable(), PLAIN));
+}
+
+#[test]
 fn a_narrow_terminal() {
     let style = Style {
         color: false,
@@ -44,7 +49,7 @@ fn a_narrow_terminal() {
 #[test]
 fn lines_fit_the_terminal() {
     for width in [80, 100, 120] {
-        for report in [sample::held(), sample::failed()] {
+        for report in [sample::held(), sample::failed(), sample::metastable()] {
             let style = Style {
                 color: false,
                 width,
@@ -117,6 +122,7 @@ fn an_empty_run_has_a_summary_too() {
     report.services.clear();
     report.expectations.clear();
     report.faults.clear();
+    report.recovery.clear();
     report.timeline.clear();
     report.notes.clear();
     report.mechanisms.clear();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use meshquake_reports::{
     Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,
-    Failure, FailureKind, FaultReport, Happening, InboundReport, LatencyMs, NetworkReport,
-    NoteReport, RunReport, SCHEMA, ScriptedReport, Series, ServiceReport, TimelineEntry,
-    TrafficReport, Unit, Verdict, WindowReport,
+    Failure, FailureKind, FaultReport, Happening, InboundReport, LatencyMs, LayerReport,
+    LoopReport, NetworkReport, NoteReport, Phases, Recovered, RecoveryReport, RunReport, SCHEMA,
+    ScriptedReport, Series, ServiceReport, TimelineEntry, TrafficReport, Unit, Verdict,
+    WindowReport,
 };
 
 pub(crate) fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -113,9 +114,11 @@ fn services() -> Vec<ServiceReport> {
 fn expectation(measure: &str, demanded: (&str, f64), measured: Option<f64>) -> ExpectationReport {
     ExpectationReport {
         traffic: "shoppers".into(),
+        subject: "shoppers".into(),
         window: WindowReport {
             from_s: 35.0,
             to_s: 50.0,
+            ..WindowReport::default()
         },
         measure: measure.into(),
         unit: if measure == "success" {
@@ -196,6 +199,7 @@ pub(crate) fn held() -> RunReport {
             inert: false,
             place: "scenarios/zone-outage.yaml:24".into(),
         }],
+        recovery: vec![recovery()],
         mechanisms: counts(&[("retry", 41), ("ejection", 6), ("retry_exhausted", 3)]),
         control_plane: ControlPlaneReport {
             pushes: 18,
@@ -230,6 +234,98 @@ pub(crate) fn held() -> RunReport {
             message: "CORS policies are read but not acted on.".into(),
         }],
     }
+}
+
+fn recovery() -> RecoveryReport {
+    RecoveryReport {
+        traffic: "shoppers".into(),
+        healed_s: 50.0,
+        before_per_s: 50.1,
+        last_per_s: 50.0,
+        threshold: 0.95,
+        ratio: 0.999_5,
+        after_s: Some(2.0),
+        recovered: Recovered::Yes,
+        sustained_by: None,
+    }
+}
+
+fn phases(before: f64, after: f64) -> Phases {
+    Phases {
+        before: Some(before),
+        during: Some((before + after) / 2.0),
+        after: Some(after),
+    }
+}
+
+/// A blip of ten seconds that a retry keeps alive, with expectations of every unit.
+pub(crate) fn metastable() -> RunReport {
+    let mut report = held();
+    let sentence = "shoppers → api: 2.00 attempts per request (1.00 before) make 560/s on a capacity of about 300/s; 100% of the work is for callers that have gone";
+    report.scenario = "retry-storm".into();
+    report.verdict = Verdict::Metastable;
+    report.failures = vec![Failure {
+        kind: FailureKind::Metastable,
+        message: format!(
+            "shoppers stayed broken after the last fault healed at 50 s: 0/s succeed, 50.1/s did before; {sentence}"
+        ),
+        place: String::new(),
+    }];
+    report.recovery = vec![RecoveryReport {
+        last_per_s: 0.0,
+        ratio: 0.0,
+        after_s: None,
+        recovered: Recovered::Metastable,
+        sustained_by: Some(LoopReport {
+            sentence: sentence.into(),
+            layers: vec![LayerReport {
+                from: "shoppers".into(),
+                to: "api".into(),
+                requests_per_s: phases(280.0, 280.0),
+                attempts: phases(1.0, 2.0),
+                arrivals_per_s: phases(280.0, 560.0),
+                capacity_per_s: Some(300.0),
+                utilisation: phases(0.93, 1.0),
+                wait_ms: phases(46.0, 71_200.0),
+                timeout_ms: Some(1_000.0),
+                wasted: phases(0.0, 1.0),
+            }],
+        }),
+        ..recovery()
+    }];
+    let demand = |subject: &str, measure: &str, unit, demanded, measured| ExpectationReport {
+        traffic: String::new(),
+        subject: subject.into(),
+        unit,
+        ..expectation(measure, demanded, Some(measured))
+    };
+    let mut repeated = demand(
+        "shoppers → api",
+        "attempts",
+        Unit::Number,
+        ("<=", 1.2),
+        1.004,
+    );
+    repeated.window = WindowReport {
+        from_s: 30.0,
+        to_s: 95.0,
+        text: "during blip".into(),
+        spans: vec![[30.0, 35.0], [90.0, 95.0]],
+    };
+    report.expectations = vec![
+        repeated,
+        demand("service api", "queue", Unit::Count, ("<=", 200.0), 12.0),
+        demand("the mesh", "goodput", Unit::PerSecond, (">=", 270.0), 279.6),
+        demand(
+            "the mesh",
+            "cross-zone-bytes",
+            Unit::Bytes,
+            ("<", 1_048_576.0),
+            2_048.0,
+        ),
+        demand("blip", "detects", Unit::S, ("<=", 5.0), 3.2),
+    ];
+    report
 }
 
 /// Failed in every way there is.

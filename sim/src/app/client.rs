@@ -10,6 +10,7 @@
 //! Dropping an exchange cancels it. HTTP/1.1 has no other way to cancel than
 //! to close the connection, and that is what happens.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
@@ -28,6 +29,7 @@ use hyper_util::rt::TokioIo;
 use mesh_core::seam::{Connection, Instant, LocalBoxFuture, Seams};
 
 use super::body::{FillBody, drain};
+use super::bypass::Bypass;
 
 /// An idle connection is not used again after this (Go's `DefaultTransport.IdleConnTimeout`).
 const IDLE_MAX: Duration = Duration::from_secs(90);
@@ -40,6 +42,29 @@ pub enum Egress {
     Sidecar(SocketAddr, Option<Rc<dyn Resolver>>),
     /// Straight to an address of the authority, chosen for each connection.
     Direct(Rc<dyn Resolver>),
+    /// To the sidecar, or, while the bypass is open, straight to an address of the authority.
+    Either {
+        /// The sidecar's outbound listener.
+        sidecar: SocketAddr,
+        /// Whom to ask for the name first, on the way to the sidecar.
+        asked: Option<Rc<dyn Resolver>>,
+        /// Whom to ask for an address, on the way past it.
+        direct: Rc<dyn Resolver>,
+        /// The way past it.
+        bypass: Rc<Bypass>,
+    },
+}
+
+impl Egress {
+    /// The connections that a request to `authority` may use, by name: those of one way serve no other.
+    fn lane<'a>(&self, authority: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Either { bypass, .. } if bypass.take() => {
+                Cow::Owned(format!("direct {authority}"))
+            }
+            _ => Cow::Borrowed(authority),
+        }
+    }
 }
 
 /// Names to addresses, without a mesh: cluster DNS and kube-proxy in one.
@@ -154,14 +179,18 @@ impl HttpClient {
         authority: &str,
         mut request: Request<FillBody>,
     ) -> Result<Answer, CallError> {
+        let lane = self.egress.lane(authority);
         // Ends: each turn but the last uses up an idle connection.
         loop {
-            let (mut sender, reused) = match self.take_idle(authority).await {
+            let (mut sender, reused) = match self.take_idle(&lane).await {
                 Some(sender) => (sender, true),
-                None => (self.open(authority).await?, false),
+                None => {
+                    let past = matches!(lane, Cow::Owned(_));
+                    (self.open(authority, past).await?, false)
+                }
             };
             let mut failed = match sender.try_send_request(request).await {
-                Ok(response) => return self.read(authority, sender, response).await,
+                Ok(response) => return self.read(&lane, sender, response).await,
                 Err(failed) => failed,
             };
             request = match failed.take_message() {
@@ -173,7 +202,7 @@ impl HttpClient {
 
     async fn read(
         &self,
-        authority: &str,
+        lane: &str,
         sender: SendRequest<FillBody>,
         response: Response<Incoming>,
     ) -> Result<Answer, CallError> {
@@ -181,7 +210,7 @@ impl HttpClient {
         let bytes = drain(body)
             .await
             .map_err(|_| CallError::Truncated(head.status.as_u16()))?;
-        self.keep(authority, sender);
+        self.keep(lane, sender);
         Ok(Answer {
             status: head.status,
             headers: head.headers,
@@ -189,10 +218,19 @@ impl HttpClient {
         })
     }
 
-    /// Opens a connection to `authority`.
-    pub(crate) async fn connect(&self, authority: &str) -> Result<Connection, CallError> {
+    /// Opens a connection to `authority`, `past` the sidecar if there is such a way.
+    async fn connect_by(&self, authority: &str, past: bool) -> Result<Connection, CallError> {
         let address = match &self.egress {
-            Egress::Sidecar(address, names) => {
+            Egress::Either { direct: names, .. } if past => {
+                let address = names.resolve(authority).await;
+                address.ok_or(CallError::Unresolved)?
+            }
+            Egress::Sidecar(address, names)
+            | Egress::Either {
+                sidecar: address,
+                asked: names,
+                ..
+            } => {
                 if let Some(names) = names {
                     names
                         .resolve(authority)
@@ -210,8 +248,15 @@ impl HttpClient {
         connection.map_err(|error| CallError::Connect(error.kind()))
     }
 
-    async fn open(&self, authority: &str) -> Result<SendRequest<FillBody>, CallError> {
-        let connection = self.connect(authority).await?;
+    /// Opens a connection to `authority`, as its next request would.
+    pub(crate) async fn connect(&self, authority: &str) -> Result<Connection, CallError> {
+        let past = matches!(self.egress.lane(authority), Cow::Owned(_));
+        self.connect_by(authority, past).await
+    }
+
+    /// A new connection, `past` the sidecar if there is such a way.
+    async fn open(&self, authority: &str, past: bool) -> Result<SendRequest<FillBody>, CallError> {
+        let connection = self.connect_by(authority, past).await?;
         let (sender, driver) = http1::Builder::new()
             .handshake(TokioIo::new(connection.io))
             .await

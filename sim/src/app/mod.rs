@@ -14,6 +14,7 @@
 
 mod answer;
 mod body;
+mod bypass;
 mod cache;
 mod client;
 mod idle;
@@ -38,6 +39,7 @@ mod trace;
 mod visit;
 
 pub(crate) use body::FillBody;
+pub use bypass::Bypass;
 pub(crate) use client::{Answer, HttpClient, request};
 pub use client::{CallError, Egress, Resolver};
 pub(crate) use keys::Draws;

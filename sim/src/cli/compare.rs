@@ -24,7 +24,7 @@ Examples:
   meshquake compare without-budget.yaml with-budget.yaml
   meshquake compare checkout.yaml --set-b services.db.workers=16
   meshquake compare checkout.yaml --seeds 10 \\
-    --set-b mesh:VirtualService/db.spec.http[0].retries.attempts=0
+    --set-b 'mesh:VirtualService/db.spec.http[0].retries.attempts=0'
   meshquake compare before/checkout.json after/checkout.json
 
 Both are run with the same seeds, and so with the same arrivals and service
@@ -194,6 +194,6 @@ fn seeds(args: &CompareArgs, a: &Side, b: &Side) -> Result<Vec<u64>, Exit> {
         (None, Side::Scenario(_, plan)) if args.seed_list.is_empty() => {
             Ok(Seeds::First(args.seeds).of(plan.seed))
         }
-        (None, _) => Ok(args.seed_list.clone()),
+        (None, _) => Ok(Seeds::list(&args.seed_list).of(0)),
     }
 }

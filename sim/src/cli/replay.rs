@@ -34,7 +34,9 @@ Examples:
   meshquake replay junit.xml --all  each run of a suite
 
 What a file tells of is run again with the options it was run with, and its
-digest compared: exit code 3 when it is another.")]
+digest compared.
+
+Exit codes: those of `run`; 3 when a digest is another than was recorded.")]
 pub(crate) struct ReplayArgs {
     /// A run as `meshquake test` prints it (SCENARIO@SEED), or a result file:
     /// JSON of `run` or `test`, or JUnit XML.

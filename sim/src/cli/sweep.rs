@@ -29,7 +29,7 @@ Examples:
   meshquake sweep checkout.yaml --set services.db.workers=2,4,8 --seeds 10
   meshquake sweep checkout.yaml --csv rows.csv \\
     --set services.db.service-time='exponential(5ms..50ms/10)' \\
-    --set mesh:VirtualService/db.spec.http[0].timeout=100ms..10s/5log
+    --set 'mesh:VirtualService/db.spec.http[0].timeout=100ms..10s/5log'
 
 Values:
   A..B/N       N values from A to B, evenly spaced; both ends have the unit
@@ -165,7 +165,7 @@ fn run(args: &SweepArgs) -> Result<Exit, SweepError> {
 fn seeds(args: &SweepArgs) -> Seeds {
     match args.seed_list.is_empty() {
         true => Seeds::First(args.seeds),
-        false => Seeds::List(args.seed_list.clone()),
+        false => Seeds::list(&args.seed_list),
     }
 }
 
@@ -184,6 +184,9 @@ impl<'a> Target<'a> {
             return Err("this meshquake is built without Parquet: build it with \
                 `cargo install --path sim --features parquet`, or write --csv"
                 .into());
+        }
+        if args.parquet.as_deref() == Some(Path::new("-")) {
+            return Err("--parquet takes the name of a file".into());
         }
         Ok(match (&args.csv, &args.json, &args.parquet) {
             (Some(path), _, _) => Self::Csv(path),

@@ -237,13 +237,7 @@ fn seeds(args: &TestArgs) -> Seeds {
     if args.seed_list.is_empty() {
         return Seeds::First(args.seeds);
     }
-    let mut list: Vec<u64> = Vec::new();
-    for seed in &args.seed_list {
-        if !list.contains(seed) {
-            list.push(*seed);
-        }
-    }
-    Seeds::List(list)
+    Seeds::list(&args.seed_list)
 }
 
 /// Whoever lists seeds wants all of them.

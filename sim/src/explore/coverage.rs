@@ -48,17 +48,17 @@ pub fn coverage(
     scenarios: &[ScenarioReport],
     fail_under: Option<f64>,
 ) -> CoverageReport {
-    let mut all: BTreeMap<&str, MechanismCoverage> = BTreeMap::new();
+    let mut all: BTreeMap<String, MechanismCoverage> = BTreeMap::new();
     let mut of = |name: &str, update: &dyn Fn(&mut MechanismCoverage)| {
         let known = MECHANISMS.iter().find(|(known, _)| *known == name);
-        if let Some((name, armed_by)) = known {
-            let mechanism = all.entry(name).or_insert_with(|| MechanismCoverage {
-                name: (*name).into(),
-                armed_by: (*armed_by).into(),
+        let mechanism = all
+            .entry(name.to_owned())
+            .or_insert_with(|| MechanismCoverage {
+                name: name.to_owned(),
+                armed_by: known.map_or("", |(_, armed_by)| *armed_by).to_owned(),
                 ..MechanismCoverage::default()
             });
-            update(mechanism);
-        }
+        update(mechanism);
     };
     for scenario in scenarios
         .iter()
@@ -81,8 +81,10 @@ pub fn coverage(
             });
         }
     }
-    let in_order = MECHANISMS.iter().filter_map(|(name, _)| all.remove(name));
-    CoverageReport::new(in_order.collect(), fail_under)
+    let known = MECHANISMS.iter().filter_map(|(name, _)| all.remove(*name));
+    let mut mechanisms: Vec<MechanismCoverage> = known.collect();
+    mechanisms.extend(all.into_values());
+    CoverageReport::new(mechanisms, fail_under)
 }
 
 /// What the mesh of a case is given.

@@ -75,15 +75,19 @@ pub(super) fn attempts_per_request(report: &RunReport) -> Option<f64> {
 
 /// `expect users p99 30..45 s`: it says what is demanded of, and stays when a demand is written above it.
 pub(super) fn expectation_name(expectation: &ExpectationReport) -> String {
-    let (traffic, measure, window) = (
-        &expectation.traffic,
-        &expectation.measure,
-        expectation.window,
-    );
-    format!(
-        "expect {traffic} {measure} {}..{} s",
-        window.from_s, window.to_s
-    )
+    let (measure, window) = (&expectation.measure, &expectation.window);
+    let subject = match expectation.subject.as_str() {
+        "" => &expectation.traffic,
+        subject => subject,
+    };
+    match window.text.as_str() {
+        "" => format!(
+            "expect {subject} {measure} {}..{} s",
+            window.from_s, window.to_s
+        ),
+        // Its seconds may differ from run to run.
+        text => format!("expect {subject} {measure} {text}"),
+    }
 }
 
 fn expected(expectation: &ExpectationReport) -> Measured {
@@ -92,12 +96,11 @@ fn expected(expectation: &ExpectationReport) -> Measured {
         "<" | "<=" => Better::Lower,
         _ => Better::Same,
     };
-    let unit = if expectation.unit == Unit::Ratio {
-        MeasureUnit::Share
-    } else if expectation.unit == Unit::Ms {
-        MeasureUnit::Ms
-    } else {
-        MeasureUnit::Number
+    let unit = match expectation.unit {
+        Unit::Ratio => MeasureUnit::Share,
+        Unit::Ms => MeasureUnit::Ms,
+        Unit::PerSecond => MeasureUnit::PerSecond,
+        Unit::S | Unit::Count | Unit::Number | Unit::Bytes => MeasureUnit::Number,
     };
     Measured {
         value: expectation.measured,

@@ -18,6 +18,17 @@ pub enum Seeds {
 }
 
 impl Seeds {
+    /// These, each once: a seed that is counted twice is no second witness.
+    pub fn list(seeds: &[u64]) -> Self {
+        let mut each: Vec<u64> = Vec::new();
+        for seed in seeds {
+            if !each.contains(seed) {
+                each.push(*seed);
+            }
+        }
+        Self::List(each)
+    }
+
     /// The seeds of a scenario whose own is `own`.
     pub fn of(&self, own: u64) -> Vec<u64> {
         match self {
@@ -48,7 +59,7 @@ mod tests {
         assert_eq!(Seeds::First(4).of(7), [7, 1, 2, 3]);
         assert_eq!(Seeds::First(4).of(2), [2, 1, 3, 4]);
         assert_eq!(Seeds::First(1).of(0), [0]);
-        assert_eq!(Seeds::List(vec![9, 4]).of(7), [9, 4]);
+        assert_eq!(Seeds::list(&[9, 4, 9]).of(7), [9, 4]);
         let (long, short) = (Seeds::First(20).of(3), Seeds::First(5).of(3));
         assert!(long.starts_with(&short));
     }

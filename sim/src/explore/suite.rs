@@ -304,6 +304,7 @@ impl Track {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meshquake_reports::statistics::Interval;
     use proptest::prelude::*;
 
     fn track(seeds: usize, stops: bool) -> Track {
@@ -352,6 +353,53 @@ mod tests {
         assert_eq!(track.wanted(), 5, "seed 1 is not known yet");
         track.end(1, report(1, true));
         assert_eq!(track.wanted(), 20);
+    }
+
+    /// An interval is exact for a number of runs fixed beforehand, and here it is not. Counted out for every share
+    /// of agreeing seeds: it covers as well as that of twenty runs, which covers 95.3 % on average and 85 % at worst.
+    #[test]
+    fn stopping_early_does_not_spoil_the_interval() {
+        let steps = |probability: f64, from: Vec<f64>| -> Vec<f64> {
+            let mut to = vec![0.0; from.len() + 1];
+            for (agreed, weight) in from.iter().enumerate() {
+                to[agreed] += weight * (1.0 - probability);
+                to[agreed + 1] += weight * probability;
+            }
+            to
+        };
+        let covers = |agreed: usize, of: usize, share: f64| {
+            let interval = Interval::wilson(agreed as u64, of as u64);
+            interval.low <= share && share <= interval.high
+        };
+        let coverage = |share: f64| -> f64 {
+            let (mut weights, mut covered) = (vec![1.0], 0.0);
+            for runs in 1..=20 {
+                weights = steps(share, weights);
+                let stops: Vec<usize> = match runs {
+                    5 => vec![0, 5],
+                    20 => (0..=20).collect(),
+                    _ => Vec::new(),
+                };
+                for agreed in stops {
+                    covered += if covers(agreed, runs, share) {
+                        weights[agreed]
+                    } else {
+                        0.0
+                    };
+                    weights[agreed] = 0.0;
+                }
+            }
+            covered
+        };
+        let all: Vec<f64> = (1..1000)
+            .map(|share| coverage(f64::from(share) / 1000.0))
+            .collect();
+        let (mean, least) = (
+            all.iter().sum::<f64>() / 999.0,
+            all.iter().fold(1.0_f64, |a, b| a.min(*b)),
+        );
+        assert!((mean - 0.9555).abs() < 1e-3, "{mean}");
+        assert!((least - 0.8785).abs() < 1e-3, "{least}");
     }
 
     proptest! {

@@ -12,7 +12,9 @@
 
 mod capacity;
 mod clock;
+mod control;
 mod engine;
+mod identity;
 mod network;
 mod process;
 mod scope;
@@ -114,6 +116,8 @@ fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<d
         FaultKind::Capacity(fault) => capacity::begin(fault, scene, beginning),
         FaultKind::Traffic(fault) => traffic::begin(fault, scene, beginning),
         FaultKind::Clock(fault) => clock::begin(fault, scene, beginning),
+        FaultKind::Identity(fault) => identity::begin(fault, scene, beginning),
+        FaultKind::Control(fault) => control::begin(fault, scene, beginning),
     }
 }
 
@@ -144,6 +148,10 @@ fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_control;
+#[cfg(test)]
+mod tests_identity;
 
 #[cfg(test)]
 mod draws {

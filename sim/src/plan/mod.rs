@@ -20,9 +20,10 @@ pub use cache::{CacheHits, CacheKey, CachePlan};
 pub use client::{ClientPlan, Jitter, KeyDraw, KeyPlan, MixPart, RetryPlan};
 pub use distribution::Distribution;
 pub use fault::{
-    AppEffect, CapacityFault, ClockFault, DnsAnswer, Drain, EdgeSelector, FarEnd, FaultKind,
-    FaultPlan, LoadChange, NetworkFault, PodSelector, ProcessFault, Repeat, RequestScope, Schedule,
-    SourceEffect, Start, Take, TrafficFault, Trigger,
+    AppEffect, CapacityFault, ClockFault, ConfigChange, ControlFault, DnsAnswer, Drain,
+    EdgeSelector, FarEnd, FaultKind, FaultPlan, IdentityFault, LoadChange, NetworkFault, Objects,
+    Outage, PodSelector, ProcessFault, Repeat, RequestScope, Schedule, SourceEffect, Start, Take,
+    TrafficFault, Trigger,
 };
 pub use link::{LinkPlan, LinkQuality};
 pub use process::{MemoryPlan, ProcessPlan, WarmUp};
@@ -30,7 +31,10 @@ pub use traffic::{
     Arrivals, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan, ScriptedRequest,
     TrafficPlan,
 };
-pub use verdict::{Bound, Comparison, Expectation, LatencyMeasure, Measure, Window};
+pub use verdict::{
+    Amount, Bound, Claim, Comparison, Demand, Expectation, FaultSet, FaultWindow, LatencyMeasure,
+    Mark, Measure, Offset, StatusClass, Subject, SubjectKind, Turn, Window,
+};
 
 use std::sync::Arc;
 use std::time::Duration;

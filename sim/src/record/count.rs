@@ -3,7 +3,7 @@
 /// How often each key came, in the order they first did. Meant for a handful of keys (statuses, flags), where
 /// looking through all of them is cheaper than any map.
 #[derive(Clone, Debug)]
-pub(super) struct Counts<K>(Vec<(K, u64)>);
+pub(crate) struct Counts<K>(Vec<(K, u64)>);
 
 impl<K> Default for Counts<K> {
     fn default() -> Self {
@@ -12,14 +12,14 @@ impl<K> Default for Counts<K> {
 }
 
 impl<K: PartialEq + Copy> Counts<K> {
-    pub(super) fn add(&mut self, key: K) {
+    pub(crate) fn add(&mut self, key: K) {
         match self.0.iter_mut().find(|(seen, _)| *seen == key) {
             Some((_, count)) => *count += 1,
             None => self.0.push((key, 1)),
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (K, u64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, u64)> {
         self.0.iter().copied()
     }
 

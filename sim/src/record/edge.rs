@@ -84,13 +84,13 @@ impl Edges {
         self.names.insert_full(name.into()).0 as NameId
     }
 
-    /// The edge from `caller` to `cluster`, or to `authority` where there is no real cluster.
+    /// The number of the edge, and the edge, from `caller` to `cluster`, or to `authority` where there is no real cluster.
     pub(super) fn edge(
         &mut self,
         caller: &mut Caller,
         cluster: &str,
         authority: &str,
-    ) -> &mut Edge {
+    ) -> (usize, &mut Edge) {
         let key = if cluster.contains('|') {
             cluster
         } else {
@@ -100,7 +100,13 @@ impl Edges {
             Some(index) => *index,
             None => self.lead(caller, key, cluster, authority),
         };
-        &mut self.edges[index]
+        (index, &mut self.edges[index])
+    }
+
+    /// Caller and callee of the edge numbered `index`.
+    pub(super) fn ends(&self, index: usize) -> Option<(&str, &str)> {
+        let ((from, to), _) = self.edges.get_index(index)?;
+        Some((self.told(*from), self.told(*to)))
     }
 
     fn lead(&mut self, caller: &mut Caller, key: &str, cluster: &str, authority: &str) -> usize {
@@ -163,7 +169,7 @@ impl Edges {
 }
 
 /// Whether a response counts as failed on an edge: none, or a server error.
-pub(super) const fn failed(status: u16) -> bool {
+pub(crate) const fn failed(status: u16) -> bool {
     status == 0 || status >= 500
 }
 
@@ -267,7 +273,7 @@ impl Edge {
 }
 
 /// Whether an attempt got a connection to an endpoint: only then does its TLS state mean something.
-fn reached(event: &AttemptEvent<'_>) -> bool {
+pub(crate) fn reached(event: &AttemptEvent<'_>) -> bool {
     let without = [
         ResponseFlag::UpstreamConnectionFailure,
         ResponseFlag::UpstreamOverflow,
@@ -278,7 +284,7 @@ fn reached(event: &AttemptEvent<'_>) -> bool {
 }
 
 /// A duration in nanoseconds; half a millennium at most.
-pub(super) fn nanos(duration: std::time::Duration) -> u64 {
+pub(crate) fn nanos(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

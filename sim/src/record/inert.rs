@@ -38,8 +38,12 @@ pub(super) fn why(
             None => String::new(),
         },
         FaultKind::Process(_) | FaultKind::Clock(_) => "; none of its pods was up".into(),
-        FaultKind::Capacity(fault) => capacity(fault).into(),
+        FaultKind::Capacity(fault) => format!("{}{}", capacity(fault), called(edges)),
         FaultKind::Traffic(fault) => traffic(fault).into(),
+        FaultKind::Identity(_) => {
+            "; nobody asked for, or showed, such a certificate meanwhile".into()
+        }
+        FaultKind::Control(_) => "; there was nothing to push to its sidecars meanwhile".into(),
     };
     format!("the fault `{name}` touched nothing, so it tested nothing{hint}")
 }
@@ -108,6 +112,21 @@ fn packets(fault: &NetworkFault, on: &EdgeSelector, plan: &Plan, edges: &[EdgeRe
         "{hint}; the nearest calls of the run are {}",
         told.join(", ")
     )
+}
+
+/// Which services were called most in the whole run.
+fn called(edges: &[EdgeReport]) -> String {
+    let mut busy: Vec<&EdgeReport> = edges.iter().filter(|edge| edge.requests > 0).collect();
+    busy.sort_by_key(|edge| std::cmp::Reverse(edge.requests));
+    if busy.is_empty() {
+        return String::new();
+    }
+    let told: Vec<String> = busy
+        .iter()
+        .take(NEAREST_MAX)
+        .map(|edge| format!("{} ({})", edge.to, unit::counted(edge.requests, "request")))
+        .collect();
+    format!("; called in the whole run were {}", told.join(", "))
 }
 
 /// The services, or traffic sources, of pods.

@@ -61,6 +61,8 @@ pub(crate) mod sample;
 mod tests;
 
 pub use access_log::AccessLog;
+pub(crate) use count::Counts;
+pub(crate) use edge::{failed, nanos, reached};
 pub use event::{
     AppEvent, AppOutcome, Check, FabricEvent, FaultEvent, FaultPhase, PodChange, PodEvent,
     RequestEnded, RequestSent, TrafficEvent, TrafficOutcome,

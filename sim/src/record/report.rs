@@ -5,7 +5,7 @@ use mesh_core::policy::{Note, NoteKind};
 use meshquake_reports::record::seconds;
 use meshquake_reports::{
     EdgeReport, ExpectationReport, Failure, FailureKind, FaultReport, NetworkReport, NoteReport,
-    RunReport, SCHEMA, TrafficReport, Verdict,
+    RecoveryReport, RunReport, SCHEMA, TrafficReport, Verdict,
 };
 
 use super::RunEnd;
@@ -13,7 +13,7 @@ use super::event::FabricEvent;
 use super::inert;
 use super::state::State;
 use crate::plan::Plan;
-use crate::verdict::judge;
+use crate::verdict::{broken, judge};
 
 impl State {
     /// The report of a run of this length in nanoseconds.
@@ -23,11 +23,13 @@ impl State {
         let traffic = sources
             .map(|(name, source)| (name.to_owned(), source.report(length)))
             .collect();
-        let expectations = judge(plan, &self.ledger);
+        let recovery = self.witness.recovery(plan, length);
+        let expectations = judge(plan, &self.witness, &recovery, length);
         let faults = self.faults.report(plan, self.origin);
         let edges = self.edges.report(&self.ranks(), length);
         let known = (plan, edges.as_slice());
-        let failures = failures(&traffic, &expectations, &faults, &self.violations, known);
+        let mut failures = failures(&traffic, &expectations, &faults, &self.violations, known);
+        failures.extend(metastable(&recovery));
         let (timeline, timeline_omitted) = self.timeline.report();
         RunReport {
             schema: SCHEMA.into(),
@@ -37,11 +39,7 @@ impl State {
             seed: self.seed,
             fingerprint: plan.fingerprint.clone(),
             digest: self.digest(),
-            verdict: if failures.is_empty() {
-                Verdict::Held
-            } else {
-                Verdict::Failed
-            },
+            verdict: verdict(&failures),
             declared: plan.declared,
             failures,
             virtual_seconds: seconds(length),
@@ -51,6 +49,7 @@ impl State {
             services: self.services.report(),
             expectations,
             faults,
+            recovery,
             mechanisms: self.mechanisms.report(),
             control_plane: self.control.report(),
             network: network(&end.fabric),
@@ -67,6 +66,28 @@ impl State {
         let services = self.plan.pods.iter().map(|pod| pod.service.clone());
         traffic.chain(services).collect()
     }
+}
+
+/// A defect of Meshquake makes every other verdict worthless; a mesh that keeps itself broken has missed whatever else
+/// was demanded of it for that reason.
+fn verdict(failures: &[Failure]) -> Verdict {
+    let any = |kind| failures.iter().any(|failure| failure.kind == kind);
+    if failures.is_empty() {
+        Verdict::Held
+    } else if any(FailureKind::Metastable) && !any(FailureKind::Invariant) {
+        Verdict::Metastable
+    } else {
+        Verdict::Failed
+    }
+}
+
+/// The traffic that stayed broken.
+fn metastable(recovery: &[RecoveryReport]) -> impl Iterator<Item = Failure> {
+    recovery.iter().filter_map(broken).map(|message| Failure {
+        kind: FailureKind::Metastable,
+        message,
+        place: String::new(),
+    })
 }
 
 /// Everything that was demanded and did not come true.

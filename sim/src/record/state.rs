@@ -21,7 +21,7 @@ use super::timeline::Timeline;
 use super::traffic::{Judged, Sources};
 use super::{RecordOptions, RunEnd};
 use crate::plan::Plan;
-use crate::verdict::Ledger;
+use crate::verdict::{self, ClientEnd, Start, Witness};
 use meshquake_reports::RunReport;
 
 /// The host of events that belong to no pod.
@@ -44,7 +44,7 @@ pub(super) struct State {
     pub(super) control: ControlPlane,
     pub(super) faults: Faults,
     pub(super) timeline: Timeline,
-    pub(super) ledger: Ledger,
+    pub(super) witness: Witness,
     /// Broken invariants, as sentences.
     pub(super) violations: Vec<String>,
     world: HostId,
@@ -83,7 +83,7 @@ impl State {
             control: ControlPlane::default(),
             faults: Faults::new(plan),
             timeline: Timeline::new(options.origin),
-            ledger: Ledger::new(plan),
+            witness: Witness::new(plan),
             violations: Vec::new(),
             digest,
             world,
@@ -133,23 +133,27 @@ impl State {
             return;
         };
         self.digest.append(at, watched.host, Family::Mesh, event);
+        let moment = local(self.origin, at);
         match event {
             Event::Request(request) => self.request(index, request),
             Event::Attempt(attempt) => self.attempt(index, attempt),
             Event::Connection(connection) => {
                 let caller = &mut watched.caller;
                 if outbound(connection.cluster) {
-                    let edge = self.edges.edge(caller, connection.cluster, "");
+                    let (_, edge) = self.edges.edge(caller, connection.cluster, "");
                     edge.connection(connection);
                 }
             }
             Event::Ejection(ejection) => {
                 self.mechanisms.ejection(ejection);
                 self.timeline.ejection(at, pod, ejection);
+                let teller = watched.as_teller(index, pod);
+                self.witness.ejection(teller, moment, ejection);
             }
             Event::Config(config) => {
                 self.control.config(at, watched.teller, config);
                 self.timeline.config(at, config);
+                self.witness.config(moment, config);
             }
             Event::Identity(identity) => {
                 self.control.identity(watched.teller, identity);
@@ -158,8 +162,10 @@ impl State {
             Event::Mechanism(event) => {
                 self.mechanisms.acted(event.mechanism);
                 if outbound(event.subject) {
-                    let edge = self.edges.edge(&mut watched.caller, event.subject, "");
+                    let (_, edge) = self.edges.edge(&mut watched.caller, event.subject, "");
                     edge.mechanism(event.mechanism);
+                    let teller = watched.as_teller(index, pod);
+                    self.witness.mechanism(teller, moment, event);
                 }
             }
         }
@@ -183,15 +189,22 @@ impl State {
     }
 
     fn request(&mut self, index: usize, event: &RequestEvent<'_>) {
-        let watched = &mut self.watched[index];
+        let Some((pod, watched)) = self.watched.get_index_mut(index) else {
+            return;
+        };
+        let start = local(self.origin, event.start);
         if event.direction == Direction::Inbound {
             self.services.inbound(&watched.service, event);
+            self.witness
+                .inbound(watched.as_teller(index, pod), start, event);
             return;
         }
-        let edge = self
-            .edges
-            .edge(&mut watched.caller, event.cluster, event.authority);
+        let caller = &mut watched.caller;
+        let (number, edge) = self.edges.edge(caller, event.cluster, event.authority);
         edge.request(event);
+        meet(&mut self.witness, &self.edges, number);
+        let teller = watched.as_teller(index, pod);
+        self.witness.outbound(number, teller, start, event);
         let Some(source) = watched.source else {
             return;
         };
@@ -204,13 +217,20 @@ impl State {
     }
 
     fn attempt(&mut self, index: usize, event: &AttemptEvent<'_>) {
+        let Some((pod, watched)) = self.watched.get_index_mut(index) else {
+            return;
+        };
         if event.direction == Direction::Inbound {
+            self.witness.to_app(watched.as_teller(index, pod), event);
             return;
         }
-        let watched = &mut self.watched[index];
         if outbound(event.cluster) {
-            let edge = self.edges.edge(&mut watched.caller, event.cluster, "");
+            let (number, edge) = self.edges.edge(&mut watched.caller, event.cluster, "");
             edge.attempt(event);
+            meet(&mut self.witness, &self.edges, number);
+            let start = local(self.origin, event.start);
+            let teller = watched.as_teller(index, pod);
+            self.witness.attempt(number, teller, start, event);
         }
         if let (Some(_), Some(log)) = (watched.source, &mut self.requests) {
             log.attempt(event);
@@ -239,6 +259,11 @@ impl State {
         };
         let kept = source.sent(event);
         let meshed = source.meshed();
+        if kept.is_ok() {
+            let intended = local(self.origin, event.intended);
+            let sent = local(self.origin, event.sent);
+            self.witness.sent(index, event.trace, intended, sent);
+        }
         if let Some(log) = &mut self.requests {
             log.sent(index, meshed, event);
         }
@@ -251,11 +276,19 @@ impl State {
             return;
         };
         let kept = source.ended(event, judged);
+        let meshed = source.meshed();
         self.requests_ended += u64::from(kept.is_ok());
         if kept.is_ok() {
-            let intended = local(self.origin, event.intended);
-            self.ledger
-                .ended(index, intended, judged.succeeded, judged.latency);
+            let end = ClientEnd {
+                traffic: index,
+                intended: local(self.origin, event.intended),
+                ended: local(self.origin, event.ended),
+                succeeded: judged.succeeded,
+                latency: judged.latency,
+                status: judged.status,
+                flags: (!meshed).then_some(event.flags),
+            };
+            self.witness.ended(&end, local(self.origin, event.sent));
             if let Some(log) = &mut self.requests {
                 log.ended(&self.sources, index, event, judged);
             }
@@ -279,6 +312,8 @@ impl State {
         let host = self.digest.host(event.pod);
         self.digest.append(at, host, Family::App, event);
         self.services.app(event);
+        let origin = self.origin;
+        self.witness.app(event, |at| local(origin, at));
         if let Some(log) = &mut self.requests {
             log.visit(event);
         }
@@ -291,6 +326,7 @@ impl State {
         self.digest.append(at, self.world, Family::Fault, event);
         self.faults.event(at, event);
         self.timeline.fault(at, event);
+        self.witness.fault(local(self.origin, at), event);
     }
 
     pub(super) fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
@@ -300,6 +336,7 @@ impl State {
         let host = self.digest.host(event.pod);
         self.digest.append(at, host, Family::Pod, event);
         self.timeline.pod(at, event);
+        self.witness.pod(event);
     }
 
     pub(super) fn digest(&self) -> String {
@@ -323,11 +360,13 @@ impl State {
         self.closed = Some(self.digest.hex());
         let ended = local(self.origin, end.at);
         for (index, (_, source)) in self.sources.iter().enumerate() {
-            for intended in source.in_flight() {
-                let intended = local(self.origin, intended);
-                self.ledger.in_flight(index, intended, ended);
+            for Start { intended, sent } in source.in_flight() {
+                let (intended, sent) = (local(self.origin, intended), local(self.origin, sent));
+                self.witness.in_flight(index, intended, sent, ended);
             }
         }
+        self.violations
+            .extend(self.witness.close(&self.plan, ended));
         self.violations.extend(self.edges.violations());
         self.violations.truncate(VIOLATIONS_MAX);
         if let Some(log) = &mut self.requests {
@@ -341,6 +380,26 @@ impl State {
 
     pub(super) fn close_logs(&mut self) -> io::Result<()> {
         std::mem::replace(&mut self.written, Ok(()))
+    }
+}
+
+impl Watched {
+    fn as_teller<'a>(&'a self, host: usize, pod: &'a str) -> verdict::Teller<'a> {
+        verdict::Teller {
+            host,
+            pod,
+            service: &self.service,
+            source: self.source,
+        }
+    }
+}
+
+/// Makes `witness` know the edge numbered `number`.
+fn meet(witness: &mut Witness, edges: &Edges, number: usize) {
+    if witness.is_new(number)
+        && let Some((from, to)) = edges.ends(number)
+    {
+        witness.meet(number, from, to);
     }
 }
 

@@ -4,6 +4,7 @@
 //! Such a chorus becomes one entry that names the first voice and counts the
 //! rest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
@@ -32,6 +33,8 @@ pub(super) struct Timeline {
     kinds: Counts<Happening>,
     omitted: u64,
     pods_lost: bool,
+    /// What went wrong last with each identity, until it has a certificate: one that keeps trying is told once.
+    uncertified: BTreeMap<String, BTreeSet<String>>,
 }
 
 struct Moment {
@@ -144,12 +147,19 @@ impl Timeline {
         let what = match event.what {
             "refuse" => "was refused a certificate",
             "fail" => "got no certificate",
-            _ => return,
+            _ => {
+                self.uncertified.remove(event.identity);
+                return;
+            }
         };
         let what = match event.why {
             "" => what.to_owned(),
             why => format!("{what}: {why}"),
         };
+        let told = self.uncertified.entry(event.identity.to_owned());
+        if !told.or_default().insert(what.clone()) {
+            return;
+        }
         self.add(at, Happening::Identity, event.identity, what, "");
     }
 
@@ -225,6 +235,37 @@ mod tests {
             ]
         );
         assert_eq!(omitted, 0);
+    }
+
+    #[test]
+    fn who_keeps_asking_for_a_certificate_is_told_once() {
+        let mut timeline = Timeline::default();
+        let mut tell = |at: u64, what, why| {
+            let identity = "spiffe://cluster.local/ns/default/sa/a";
+            let event = IdentityEvent {
+                what,
+                identity,
+                not_after: 0,
+                why,
+            };
+            timeline.identity(Instant::from_nanos(at), &event);
+        };
+        for at in 0..100 {
+            tell(at, "fail", "503");
+            tell(at, "refuse", "no CA");
+        }
+        tell(100, "obtain", "");
+        tell(101, "fail", "503");
+        let (told, _) = timeline.report();
+        let texts: Vec<&str> = told.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "got no certificate: 503",
+                "was refused a certificate: no CA",
+                "got no certificate: 503",
+            ]
+        );
     }
 
     #[test]

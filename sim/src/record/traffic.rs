@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use mesh_core::seam::Instant;
 use mesh_core::telemetry::{RequestEvent, ResponseFlags};
 use meshquake_reports::record::{millis, seconds};
 use meshquake_reports::{LatencyHistogram, ScriptedReport, TrafficReport};
@@ -13,6 +12,7 @@ use super::edge::{nanos, rate};
 use super::event::{Check, RequestEnded, RequestSent, TrafficOutcome};
 use super::series::{Cut, Windows};
 use crate::plan::{ExpectedOutcome, Load, Plan, ScriptedRequest, TrafficPlan};
+use crate::verdict::{InFlight, Start};
 
 /// All traffic sources, in plan order.
 pub(super) struct Sources(IndexMap<Box<str>, Source>);
@@ -23,8 +23,7 @@ pub(super) struct Source {
     requests: u64,
     succeeded: u64,
     failed: u64,
-    /// Intended start of every request in flight, by number.
-    in_flight: IndexMap<u64, Instant>,
+    in_flight: InFlight,
     status: Counts<u16>,
     unanswered: Counts<&'static str>,
     /// Flags by its own sidecar's account, and by the answers' headers.
@@ -48,6 +47,8 @@ pub(super) struct Judged {
     pub(super) succeeded: bool,
     /// Its latency in nanoseconds, from the intended start, when it was answered.
     pub(super) latency: Option<u64>,
+    /// The status that was answered; 0 is no answer.
+    pub(super) status: u16,
 }
 
 impl Judged {
@@ -63,7 +64,11 @@ impl Judged {
             Check::Missed(_) => false,
         };
         let latency = (answered != 0).then(|| nanos(event.ended.since(event.intended)));
-        Self { succeeded, latency }
+        Self {
+            succeeded,
+            latency,
+            status: answered,
+        }
     }
 }
 
@@ -106,7 +111,7 @@ impl Source {
             requests: 0,
             succeeded: 0,
             failed: 0,
-            in_flight: IndexMap::new(),
+            in_flight: InFlight::default(),
             status: Counts::default(),
             unanswered: Counts::default(),
             logged_flags: Counts::default(),
@@ -122,9 +127,9 @@ impl Source {
         self.meshed
     }
 
-    /// Intended starts of the requests in flight.
-    pub(super) fn in_flight(&self) -> impl Iterator<Item = Instant> {
-        self.in_flight.values().copied()
+    /// The requests in flight.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = Start> {
+        self.in_flight.starts()
     }
 
     /// # Errors
@@ -135,10 +140,9 @@ impl Source {
         if let Some(scripted) = self.scripted(event.sequence) {
             scripted.sent = true;
         }
-        match self.in_flight.insert(event.sequence, event.intended) {
-            Some(_) => Err("was sent twice"),
-            None => Ok(()),
-        }
+        let RequestSent { intended, sent, .. } = *event;
+        self.in_flight
+            .sent(event.sequence, Start { intended, sent })
     }
 
     /// # Errors
@@ -148,9 +152,7 @@ impl Source {
         event: &RequestEnded<'_>,
         judged: Judged,
     ) -> Result<(), &'static str> {
-        if self.in_flight.swap_remove(&event.sequence).is_none() {
-            return Err("ended, and was not in flight");
-        }
+        self.in_flight.ended(event.sequence)?;
         if judged.succeeded {
             self.succeeded += 1;
         } else {

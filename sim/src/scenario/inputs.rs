@@ -1,5 +1,6 @@
 //! The files a scenario is made of.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use mesh_core::document::{Diagnostic, Document, Node, Source, nearest, parse};
@@ -25,6 +26,8 @@ pub(super) struct Inputs {
     pub(super) kubernetes: Vec<Document>,
     /// isotope service graphs.
     pub(super) isotope: Vec<Document>,
+    /// The mesh's configuration in files that faults name, by the fault's place among those of the file.
+    pub(super) changes: BTreeMap<usize, Vec<Document>>,
 }
 
 /// BLAKE3 over everything that decides what a run is, but for the seed.
@@ -75,6 +78,11 @@ pub(super) fn read(
     for pattern in scenario.topology.import.iter().chain(&scenario.mesh.config) {
         reader.pattern(pattern);
     }
+    for (index, fault) in scenario.faults.iter().enumerate() {
+        if let Some(config) = &fault.config {
+            reader.change(index, &config.files.0);
+        }
+    }
     reader.inputs
 }
 
@@ -88,6 +96,26 @@ struct InputReader<'a> {
 }
 
 impl InputReader<'_> {
+    /// Reads the files that a fault puts in force. They may be in force already, or be named by several faults.
+    fn change(&mut self, index: usize, patterns: &[Placed<String>]) {
+        let seen = std::mem::take(&mut self.seen);
+        let others = std::mem::take(&mut self.inputs);
+        patterns.iter().for_each(|pattern| self.pattern(pattern));
+        let read = std::mem::replace(&mut self.inputs, others);
+        for stranger in read.kubernetes.iter().chain(&read.isotope) {
+            let message = "this is no configuration of the mesh";
+            let error = stranger.error(stranger.root.place(), message);
+            let named = patterns.first().map(Placed::at);
+            let error = match named {
+                Some(at) => self.problems.also(error, at, "put in force here"),
+                None => error,
+            };
+            self.problems.push(error);
+        }
+        self.inputs.changes.insert(index, read.mesh);
+        self.seen = seen;
+    }
+
     fn pattern(&mut self, pattern: &Placed<String>) {
         let files = match glob::files(self.directory, pattern) {
             Ok(files) => files,

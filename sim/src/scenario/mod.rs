@@ -76,12 +76,14 @@
 //! faults:
 //!   - { at: 30s, for: 20s, partition: { zone: b } }
 //!   - { at: 60s, for: 10s, latency: { add: 200ms, from: reviews, to: ratings } }
-//!   - { at: 80s, for: 5s, crash: { service: reviews, version: v2 } }
+//!   - { name: v2-gone, at: 80s, for: 5s, crash: { service: reviews, version: v2 } }
 //!   - { at: 95s, restart: ratings-* }
 //!
 //! expect:
 //!   - { traffic: shoppers, during: 30s..32s, success: ">= 50%" }
 //!   - { traffic: shoppers, during: 35s..50s, success: ">= 99.9%", p99: "< 250ms" }
+//!   - { edge: productpage -> reviews, during: fault v2-gone, attempts: <= 2 }
+//!   - { recovers: shoppers, within: 10s, to: 95% }
 //! ```
 //!
 //! # Values
@@ -96,8 +98,10 @@
 //! | errors | a share of requests at random, or `every 20th` of each replica |
 //! | size | `512B`, `10KiB`, `1MiB`, `1GiB`; `kB`, `MB`, `GB` count in thousands; a bare number is bytes |
 //! | bandwidth | `100Mbit/s`, `1Gbit/s` |
-//! | window | `30s..45s` without its end, `30s..` to the end of the run, `..10s` from its beginning |
-//! | demand | `>= 99%`, `< 250ms`; `< <= > >= ==` |
+//! | window | `30s..45s` without its end, `30s..` to the end of the run, `..10s` from its beginning; `fault cut` while it is there, `cut + 2s..cut + 10s`, `end of cut..`, `faults` |
+//! | boundary | of `before` and `after`: `cut`, `cut + 5s`, `faults`, `30s` |
+//! | demand | `>= 99%`, `< 250ms`, `>= 270/s`, `<= 1.2`, `== 0`; `< <= > >= ==` |
+//! | edge | `web -> db`, `web -> *`, `any -> db` |
 //! | date | `2026-03-01`, `2026-03-01T12:00:00Z`, or seconds since 1970; UTC |
 //! | callee | `reviews`, `reviews.prod`, `reviews:9080`, or a host of a ServiceEntry or a route |
 //! | files | a path or a pattern (`mesh/*.yaml`, `**/*.yaml`), relative to the scenario |
@@ -140,6 +144,11 @@
 //! service, or a pattern of pod names. `partition` and `latency` concern packets
 //! between those pods and everybody else, or between `from` and `to`, both ways
 //! unless `one-way`.
+//!
+//! **Expectations** are of `traffic`, of an `edge`, of a `service`, or of the whole
+//! `mesh`, over the time that `during`, `before` and `after` have in common; or they
+//! say that a fault is noticed (`detects`) or that goodput comes back (`recovers`).
+//! `docs/expectations.md` has an example of each measure.
 //!
 //! **Identity.** The service account of what the scenario defines is its name.
 

@@ -2,62 +2,40 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use mesh_core::control::{
-    ControlPlane, Registry, ResourceCache, Workload, WorkloadState, control_plane_identity,
-};
-use mesh_core::identity::{
-    CertificateAuthority, IdentityStore, KeyPair, ROOT_LIFETIME, SpiffeId, Svid, TrustBundle, csr,
-};
+use mesh_core::control::ResourceCache;
 use mesh_core::policy::Profile;
 use mesh_core::proxy::SidecarHandle;
-use mesh_core::seam::{Instant, Rng};
+use mesh_core::seam::Instant;
 use meshquake_reports::RunReport;
-use tokio::sync::mpsc;
 
 use super::RunError;
+use super::control::{self, CONTROL_HOST, Control};
 use super::memory::Kills;
 use super::names::Names;
 use super::pod::{PodContext, PodKind, PodSetup};
-use crate::app::AppKnobs;
+use crate::app::{AppKnobs, Bypass};
 use crate::fabric::{Fabric, FabricConfig, HostId, HostSpec, Inbox};
 use crate::fault::{Standing, TriggerObserver};
-use crate::plan::{FaultKind, NetworkFault, Plan};
+use crate::plan::{FaultKind, IdentityFault, NetworkFault, Plan};
 use crate::record::{FabricEvent, PodChange, PodEvent, RecordOptions, Recorder, RunEnd};
 use crate::traffic::{FlagProbe, TrafficKnobs};
-
-/// Where the control plane lives.
-const CONTROL_IP: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
-/// Istio's secure discovery port.
-const CONTROL_PORT: u16 = 15_012;
-/// The control plane's host.
-pub(crate) const CONTROL_HOST: &str = "istiod";
-/// How long a control plane's own certificate lasts: longer than any run.
-const CONTROL_SVID_LIFETIME: Duration = Duration::from_secs(80 * 86_400);
-
-/// A change in what Kubernetes knows, on its way to the control plane.
-pub(super) enum KubernetesEvent {
-    /// A pod became ready, or ceased to be.
-    Readiness(Arc<str>, WorkloadState),
-}
 
 /// What is shared by everything that runs.
 pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) recorder: Rc<Recorder>,
-    pub(super) trust: TrustBundle,
     pub(super) profile: Rc<Profile>,
     pub(super) cache: Rc<ResourceCache>,
-    pub(super) kubernetes: mpsc::UnboundedSender<KubernetesEvent>,
     pub(crate) names: Rc<Names>,
     /// Where tasks leave what is to be done to the world.
     pub(crate) inbox: Inbox,
-    pub(super) control: SocketAddr,
+    /// The control plane.
+    pub(crate) control: Rc<Control>,
     /// Pods that are ready, by name.
     pub(crate) ready: RefCell<BTreeSet<Arc<str>>>,
     /// Every pod and client, by name.
@@ -72,6 +50,8 @@ pub(crate) struct Shared {
     pub(super) kills: RefCell<Kills>,
     /// Sidecars, by pod.
     sidecars: RefCell<BTreeMap<Arc<str>, SidecarHandle>>,
+    /// Ways past sidecars, by pod.
+    bypasses: RefCell<BTreeMap<Arc<str>, Rc<Bypass>>>,
 }
 
 impl Shared {
@@ -107,6 +87,31 @@ impl Shared {
         self.sidecars.borrow_mut().insert(pod.clone(), sidecar);
     }
 
+    /// The way past a pod's sidecar.
+    pub(crate) fn bypass(&self, pod: &Arc<str>) -> Rc<Bypass> {
+        let mut bypasses = self.bypasses.borrow_mut();
+        bypasses.entry(pod.clone()).or_default().clone()
+    }
+
+    /// Whether any fault leads past sidecars.
+    pub(super) fn sidecars_can_be_bypassed(&self) -> bool {
+        let leads_past =
+            |kind: &FaultKind| matches!(kind, FaultKind::Identity(IdentityFault::Plaintext { .. }));
+        self.plan.faults.iter().any(|fault| leads_past(&fault.kind))
+    }
+
+    /// Wall time at an instant, since the Unix epoch.
+    pub(crate) fn unix_time(&self, at: Instant) -> Duration {
+        self.plan.epoch.saturating_sub(super::BOOT) + at.elapsed()
+    }
+
+    /// Pods and clients that have a sidecar, in plan order.
+    pub(crate) fn meshed(&self) -> Vec<Arc<str>> {
+        let pods = self.pods.borrow();
+        let meshed = pods.values().filter(|setup| setup.workload.meshed);
+        meshed.map(|setup| setup.workload.name.clone()).collect()
+    }
+
     /// Whether any fault is about names.
     pub(super) fn names_fail(&self) -> bool {
         let about_names =
@@ -132,30 +137,14 @@ impl Cluster {
         let config = FabricConfig::new(plan.seed, epoch, hosts(plan), plan.links.clone());
         let mut fabric = Fabric::new(config)?;
         let profile = Rc::new(plan.mesh.profile.clone());
-        let (kubernetes, events) = mpsc::unbounded_channel();
-        let control = SocketAddr::new(CONTROL_IP.into(), CONTROL_PORT);
-        let registry = registry(plan);
-        let names = Rc::new(Names::new(&registry, plan.seed));
-        let host = fabric
-            .host(CONTROL_HOST)
-            .ok_or_else(|| setup("no host for the control plane"))?;
-        let seams = fabric.seams(host, recorder.observer(CONTROL_HOST, CONTROL_HOST));
-        let (plane, identity, trust) = control_plane(plan, seams, registry, epoch)?;
-        let serving = plane.clone();
-        fabric.start(host, move || {
-            Box::pin(async move {
-                // It serves until its host dies.
-                let _ended = serving.serve(control, identity).await;
-            })
-        });
-        fabric.start(host, move || Box::pin(watch(plane, events)));
+        let control = Control::new(plan, &fabric, epoch)?;
+        let names = Rc::new(Names::new(&control.registry(), plan.seed));
+        control.start(&mut fabric, &recorder);
         let shared = Rc::new(Shared {
             plan: plan.clone(),
             recorder,
-            trust,
             profile,
             cache: Rc::default(),
-            kubernetes,
             names,
             inbox: fabric.inbox(),
             control,
@@ -166,6 +155,7 @@ impl Cluster {
             source_knobs: RefCell::default(),
             kills: RefCell::default(),
             sidecars: RefCell::default(),
+            bypasses: RefCell::default(),
         });
         let mut cluster = Self { fabric, shared };
         cluster.register_pods()?;
@@ -273,7 +263,7 @@ fn setup(why: &str) -> RunError {
 fn hosts(plan: &Plan) -> Vec<HostSpec> {
     let control = HostSpec {
         name: CONTROL_HOST.into(),
-        ip: IpAddr::V4(CONTROL_IP),
+        ip: control::address(),
         region: plan
             .pods
             .first()
@@ -292,75 +282,6 @@ fn hosts(plan: &Plan) -> Vec<HostSpec> {
         zone: workload.locality.zone.clone(),
     });
     std::iter::once(control).chain(all).collect()
-}
-
-/// What exists before anything is ready.
-fn registry(plan: &Plan) -> Registry {
-    let mut registry = Registry::default();
-    let pods = plan.pods.iter().map(|pod| &pod.workload);
-    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
-    for workload in pods.chain(clients) {
-        let waiting = Workload {
-            state: WorkloadState::NotReady,
-            ..workload.clone()
-        };
-        registry.workloads.insert(workload.name.clone(), waiting);
-    }
-    for service in &plan.services {
-        registry
-            .services
-            .insert(service.host.clone(), service.clone());
-    }
-    registry
-}
-
-type ControlParts = (Rc<ControlPlane>, IdentityStore, TrustBundle);
-
-/// The control plane, its own certificate, and the root that everybody trusts.
-fn control_plane(
-    plan: &Plan,
-    seams: mesh_core::seam::Seams,
-    registry: Registry,
-    now: Duration,
-) -> Result<ControlParts, RunError> {
-    let domain = plan.mesh.profile.trust_domain.clone();
-    let mut rng = Rng::named(plan.seed, "control/ca");
-    let authority = CertificateAuthority::new(&domain, &mut rng, now, ROOT_LIFETIME)
-        .map_err(|e| setup(&e.to_string()))?;
-    let trust = TrustBundle::of(&authority);
-    let id =
-        SpiffeId::parse(&control_plane_identity(&domain)).map_err(|e| setup(&e.to_string()))?;
-    let key = KeyPair::generate(&mut rng);
-    let signed = authority
-        .sign(&csr(&key, &id), &id, now, CONTROL_SVID_LIFETIME)
-        .map_err(|e| setup(&e.to_string()))?;
-    let identity = IdentityStore::new(seams.clock.clone());
-    identity.set_trust(trust.clone());
-    identity.set_svid(Svid::new(signed.chain, key).map_err(|e| setup(&e.to_string()))?);
-    let tokens: Vec<_> = registry.workloads.values().cloned().collect();
-    let plane = ControlPlane::new(seams, plan.mesh.clone(), registry, authority);
-    for workload in tokens {
-        let id = SpiffeId::new(&domain, &workload.namespace, &workload.service_account)
-            .map_err(|e| setup(&e.to_string()))?;
-        plane.accept_token(&token(&workload.name), id);
-    }
-    Ok((plane, identity, trust))
-}
-
-/// A pod's service account token: proof of identity towards the control plane.
-pub(super) fn token(workload: &str) -> String {
-    format!("token-of-{workload}")
-}
-
-/// Passes on what Kubernetes tells the control plane.
-async fn watch(plane: Rc<ControlPlane>, mut events: mpsc::UnboundedReceiver<KubernetesEvent>) {
-    while let Some(KubernetesEvent::Readiness(name, state)) = events.recv().await {
-        plane.update_registry(|registry| {
-            if let Some(workload) = registry.workloads.get_mut(&name) {
-                workload.state = state;
-            }
-        });
-    }
 }
 
 /// Starts, or restarts, a pod's processes.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mesh_core::control::WorkloadState;
 
-use super::cluster::{KubernetesEvent, start_pod};
+use super::cluster::start_pod;
+use super::control::KubernetesEvent;
 use crate::fault::{Happened, Scene, happened};
 use crate::plan::Drain;
 use crate::record::{PodChange, PodEvent};
@@ -77,8 +78,7 @@ fn take_out(scene: &Scene<'_>, pod: &Arc<str>) {
     tell(scene, pod, PodChange::NotReady);
     scene.shared.names.set_ready(pod, false);
     let event = KubernetesEvent::Readiness(pod.clone(), WorkloadState::NotReady);
-    // A control plane that is down hears of it when it is back.
-    let _heard = scene.shared.kubernetes.send(event);
+    scene.shared.control.tell(event);
 }
 
 /// Starts a pod that is down.

@@ -7,6 +7,7 @@
 //! the end of the boot.
 
 mod cluster;
+mod control;
 pub(crate) mod life;
 mod memory;
 mod names;
@@ -24,7 +25,8 @@ use crate::fabric::{FabricError, Tap};
 use crate::plan::Plan;
 use crate::record::{AccessLog, RecordOptions};
 use cluster::Cluster;
-pub(crate) use cluster::{CONTROL_HOST, Shared};
+pub(crate) use cluster::Shared;
+pub(crate) use control::{CONTROL_HOST, Control, Trouble, TroubleId};
 pub(crate) use names::{NameFault, NameFaultId, Names};
 
 /// Virtual time that the mesh has to come up before the scenario begins.

@@ -10,7 +10,8 @@ use mesh_core::identity::SpiffeId;
 use mesh_core::proxy::{Sidecar, SidecarConfig};
 use mesh_core::seam::{Seams, sleep};
 
-use super::cluster::{KubernetesEvent, Shared, token};
+use super::cluster::Shared;
+use super::control::{KubernetesEvent, token};
 use crate::app::{self, AppPod, Egress};
 use crate::fabric::HostId;
 use crate::plan::AppPlan;
@@ -95,11 +96,11 @@ impl PodContext {
             app_ip: Ipv4Addr::LOCALHOST.into(),
             ports,
             control: ControlAddress {
-                address: self.shared.control,
+                address: self.shared.control.address(),
                 identity: control_plane_identity(domain),
                 token: token(&workload.name).into(),
             },
-            trust: self.shared.trust.clone(),
+            trust: self.shared.control.trust(),
             profile: profile.clone(),
         };
         let sidecar = Sidecar::start(seams.clone(), config, self.shared.cache.clone());
@@ -112,10 +113,19 @@ impl PodContext {
             .shared
             .names
             .of(seams.clone(), self.setup.workload.name.clone());
-        match self.setup.workload.meshed {
-            true => Egress::Sidecar(OUTBOUND, self.shared.names_fail().then_some(names)),
-            false => Egress::Direct(names),
+        if !self.setup.workload.meshed {
+            return Egress::Direct(names);
         }
+        let asked = self.shared.names_fail().then_some(names.clone());
+        if self.shared.sidecars_can_be_bypassed() {
+            return Egress::Either {
+                sidecar: OUTBOUND,
+                asked,
+                direct: names,
+                bypass: self.shared.bypass(&self.setup.workload.name),
+            };
+        }
+        Egress::Sidecar(OUTBOUND, asked)
     }
 
     fn start_app(&self, seams: &Seams, plan: &Arc<AppPlan>, ports: &[u16], behind_sidecar: bool) {
@@ -158,8 +168,7 @@ impl PodContext {
         let event = KubernetesEvent::Readiness(name.clone(), WorkloadState::Ready);
         self.shared.names.set_ready(name, true);
         super::life::ready(&self.shared, name);
-        // The control plane may be down; it is told everything again when it comes back.
-        let _heard = self.shared.kubernetes.send(event);
+        self.shared.control.tell(event);
     }
 
     async fn drive(&self, seams: Seams, index: usize) {

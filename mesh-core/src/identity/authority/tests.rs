@@ -266,3 +266,21 @@ fn an_authority_is_a_function_of_its_stream() {
     assert_eq!(sign(), sign());
     assert_eq!(authority().root(), authority().root());
 }
+
+#[test]
+fn whoever_has_the_key_certifies_anything() {
+    let (ca, own) = (authority(), key("a"));
+    let foreign = SpiffeId::new("other", "default", "b").unwrap();
+    let ended = ca
+        .issue(&own, &foreign, NOW - HOUR, NOW - HOUR / 2)
+        .unwrap();
+    assert_eq!(
+        (ended.not_before, ended.not_after),
+        (NOW - HOUR, NOW - HOUR / 2)
+    );
+    let svid = crate::identity::Svid::new(ended.chain, own).unwrap();
+    assert_eq!(*svid.id(), foreign);
+    let never = Duration::from_secs(300_000_000_000);
+    let error = ca.issue(&key("a"), &id("a"), NOW, never).unwrap_err();
+    assert_eq!(error, CaError::Time);
+}

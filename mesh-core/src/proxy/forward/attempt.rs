@@ -5,6 +5,7 @@ use std::rc::Rc;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, request};
 use hyper::body::Incoming;
 
+use super::spare::Spare;
 use crate::balance::ActiveRequest;
 use crate::proxy::cluster::ClusterRuntime;
 use crate::proxy::exchange::Exchange;
@@ -12,6 +13,8 @@ use crate::proxy::failure::AttemptFailure;
 use crate::proxy::headers;
 use crate::proxy::pool::{ConnectFailure, HostPool, Lease, SendFailure};
 use crate::proxy::request_body::{AttemptBody, RequestBody};
+use crate::proxy::response_body::Answering;
+use crate::proxy::sidecar::same;
 use crate::resilience::{self, Permit};
 use crate::seam::Instant;
 use crate::telemetry::{ResponseFlag, ResponseFlags, TlsState};
@@ -30,19 +33,15 @@ impl ActiveAttempt {
     }
 
     /// Nobody will read the answer; the request keeps its place.
-    pub(super) fn abandon(self) -> Option<Permit> {
+    pub(crate) fn abandon(self) -> Option<Permit> {
         self.request
     }
 }
 
 /// How one attempt ended.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every attempt is answered, and it is moved once"
-)]
 pub(super) enum Outcome {
-    /// Response headers came.
-    Answer(Response<Incoming>, ActiveAttempt),
+    /// Response headers came; what the attempt holds is with the exchange.
+    Answer(Response<Incoming>),
     /// It failed.
     Failed(AttemptFailure),
     /// There was no endpoint to try.
@@ -101,9 +100,19 @@ impl<'a> AttemptWatch<'a> {
             if fresh && !unjudged {
                 self.cluster.connected(&self.host);
             }
-            let request = upstream_request(&mut head, self.exchange, body, &lease);
-            let sent = lease.send(request).await;
-            if let Some(why) = lease.refusal() {
+            let sent = match lease.ready().await {
+                Ok(()) => {
+                    let request = upstream_request(&mut head, self.exchange, body, &lease);
+                    lease.send(request).await.map_err(|failure| {
+                        let unsent = failure.unsent.is_some();
+                        (head.unsent(failure), unsent)
+                    })
+                }
+                Err(error) => Err((AttemptFailure::from_send(&error, true), true)),
+            };
+            if sent.is_err()
+                && let Some(why) = lease.refusal()
+            {
                 let why = format!("TLS error: {why}").into();
                 return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
             }
@@ -122,11 +131,10 @@ impl<'a> AttemptWatch<'a> {
                         _use: usage,
                         request: permit.take(),
                     };
-                    return Outcome::Answer(response, attempt);
+                    self.exchange.answering = Some(Answering::new(attempt, now));
+                    return Outcome::Answer(response);
                 }
-                Err(failure) => {
-                    let unsent = failure.unsent.is_some();
-                    let why = head.unsent(failure);
+                Err((why, unsent)) => {
                     // A kept connection closed just before it was used: another one serves,
                     // and nobody notices (observed: case conn_keepalive).
                     let stale = AttemptFailure::ConnectionTermination {
@@ -163,7 +171,7 @@ impl<'a> AttemptWatch<'a> {
         self.done = true;
         self.account();
         let (status, flags) = match outcome {
-            Outcome::Answer(response, _) => {
+            Outcome::Answer(response) => {
                 let status = response.status().as_u16();
                 self.cluster.answered(&self.host, status);
                 (status, ResponseFlags::NONE)
@@ -204,18 +212,22 @@ impl Drop for AttemptWatch<'_> {
 /// The request's head, for one attempt.
 pub(super) struct AttemptHead<'a> {
     pub(super) parts: &'a mut request::Parts,
+    /// The headers, when an attempt has taken them and another may follow.
+    pub(super) spare: &'a mut Option<Spare>,
     /// No other attempt will need it.
     pub(super) is_last: bool,
 }
 
 impl AttemptHead<'_> {
-    /// The headers to send. The last attempt takes them; those that it did not send after all
-    /// are to be put back.
+    /// The headers to send. An attempt takes them; those that it did not send after all are to be put back.
     fn headers(&mut self) -> HeaderMap {
-        match self.is_last {
-            true => std::mem::take(&mut self.parts.headers),
-            false => self.parts.headers.clone(),
+        if let Some(spare) = self.spare {
+            return spare.headers();
         }
+        if !self.is_last {
+            *self.spare = Some(Spare::of(&self.parts.headers));
+        }
+        std::mem::take(&mut self.parts.headers)
     }
 
     /// Takes back what was not sent, and says why.
@@ -224,6 +236,7 @@ impl AttemptHead<'_> {
         let why = AttemptFailure::from_send(&failure.error, failure.unsent.is_some());
         if let Some(mut request) = failure.unsent {
             self.parts.headers = std::mem::take(request.headers_mut());
+            *self.spare = None;
         }
         why
     }
@@ -240,23 +253,19 @@ fn upstream_request(
     *request.headers_mut() = head.headers();
     let head = &*head.parts;
     *request.method_mut() = head.method.clone();
-    let path = head.uri.path_and_query().cloned();
     if lease.is_http2() {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(http::uri::Scheme::HTTP);
-        parts.authority = head.uri.authority().cloned();
-        parts.path_and_query = path;
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
+        *request.uri_mut() = head.uri.clone();
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().remove(header::HOST);
     } else {
-        if let Some(path) = path {
-            *request.uri_mut() = Uri::from(path);
+        if let Some(path) = head.uri.path_and_query() {
+            *request.uri_mut() = Uri::from(path.clone());
         }
         let authority = head.uri.authority();
-        let same = exchange.authority.authority.as_ref() == authority;
+        let same = match (&exchange.authority.authority, authority) {
+            (Some(own), Some(authority)) => same(own, authority),
+            _ => false,
+        };
         let host = match &exchange.authority.host {
             Some(host) if same => Some(host.clone()),
             _ => HeaderValue::from_str(authority.map_or("", |a| a.as_str())).ok(),

@@ -10,6 +10,7 @@
 
 mod attempt;
 mod deadline;
+mod spare;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use http::{HeaderMap, HeaderValue, Response, Version, header, request};
 pub(crate) use self::attempt::ActiveAttempt;
 use self::attempt::{AttemptHead, AttemptWatch, Outcome};
 use self::deadline::{Deadline, DeadlinePassed};
+use self::spare::Spare;
 use super::cluster::ClusterRuntime;
 use super::exchange::Exchange;
 use super::failure::AttemptFailure;
@@ -51,7 +53,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) async fn forward(
     mut exchange: Box<Exchange>,
     cluster: &Rc<ClusterRuntime>,
-    terms: Terms<'_>,
+    terms: &Terms<'_>,
     mut head: Box<request::Parts>,
     body: RequestBody,
 ) -> Response<ResponseBody> {
@@ -60,11 +62,12 @@ pub(crate) async fn forward(
     let Some(permit) = cluster.admit() else {
         exchange.attempts = 1;
         exchange.mechanism(Mechanism::Overflow, "requests");
-        return reply(exchange, LocalReply::overflow(), &terms);
+        return reply(exchange, LocalReply::overflow(), terms);
     };
     let mut run = Run {
         cluster,
         head: &mut head,
+        spare: None,
         body: &body,
         permit: Some(permit),
         trying: None,
@@ -79,22 +82,22 @@ pub(crate) async fn forward(
     };
     loop {
         exchange.attempts += 1;
-        let outcome = match run.attempt(&mut exchange, &terms).await {
+        let outcome = match run.attempt(&mut exchange, terms).await {
             Ok(outcome) => outcome,
             Err(DeadlinePassed) => {
                 exchange.mechanism(Mechanism::Timeout, "");
-                return reply(exchange, LocalReply::timeout(), &terms);
+                return reply(exchange, LocalReply::timeout(), terms);
             }
         };
-        let decision = run.judge(&exchange, &terms, &outcome);
+        let decision = run.judge(&exchange, terms, &outcome);
         let RetryDecision::Retry(wait) = decision else {
-            return run.answer(exchange, &terms, outcome, decision);
+            return run.answer(exchange, terms, outcome, decision);
         };
-        run.discard(outcome);
+        run.discard(&mut exchange, outcome);
         exchange.mechanism(Mechanism::Retry, "");
         if run.back_off(&mut exchange, wait).await.is_err() {
             exchange.mechanism(Mechanism::Timeout, "");
-            return reply(exchange, LocalReply::timeout(), &terms);
+            return reply(exchange, LocalReply::timeout(), terms);
         }
     }
 }
@@ -102,6 +105,8 @@ pub(crate) async fn forward(
 struct Run<'a> {
     cluster: &'a Rc<ClusterRuntime>,
     head: &'a mut request::Parts,
+    /// The headers, when an attempt has taken them and another may follow.
+    spare: Option<Spare>,
     body: &'a RequestBody,
     /// The place among the cluster's requests, until an answer takes it along.
     permit: Option<Permit>,
@@ -114,10 +119,11 @@ struct Run<'a> {
 impl Run<'_> {
     /// Lets go of an attempt that another one follows.
     #[cold]
-    fn discard(&mut self, outcome: Outcome) {
-        if let Outcome::Answer(_, attempt) = outcome {
-            self.permit = attempt.abandon();
+    fn discard(&mut self, exchange: &mut Exchange, outcome: Outcome) {
+        if let Some(answering) = exchange.answering.take() {
+            self.permit = answering.abandon();
         }
+        drop(outcome);
         self.tried.extend(self.trying.take());
     }
 
@@ -175,6 +181,7 @@ impl Run<'_> {
         let head = AttemptHead {
             is_last: self.retries.is_last(),
             parts: &mut *self.head,
+            spare: &mut self.spare,
         };
         let work = crate::seam::timeout_at(
             &*downstream.seams.clock,
@@ -208,7 +215,7 @@ impl Run<'_> {
             return RetryDecision::No;
         }
         let ended = match outcome {
-            Outcome::Answer(response, _) => AttemptOutcome::Answer {
+            Outcome::Answer(response) => AttemptOutcome::Answer {
                 status: response.status().as_u16(),
                 headers: response.headers(),
             },
@@ -244,9 +251,7 @@ impl Run<'_> {
             RetryDecision::Retry(_) | RetryDecision::No => {}
         }
         match outcome {
-            Outcome::Answer(response, attempt) => {
-                let (parts, body) = response.into_parts();
-                let mut head = Response::from_parts(parts, ());
+            Outcome::Answer(mut head) => {
                 exchange.status = head.status().as_u16();
                 exchange.details = Cow::Borrowed("via_upstream");
                 exchange.note(|notes| notes.answered(head.headers()));
@@ -254,7 +259,7 @@ impl Run<'_> {
                 headers::strip_hop_by_hop(head.headers_mut(), false);
                 finish_headers(head.headers_mut(), terms);
                 let armed = self.deadline.armed;
-                head.map(|()| ResponseBody::upstream(body, attempt, armed, exchange))
+                head.map(|body| ResponseBody::upstream(body, armed, exchange))
             }
             Outcome::Failed(failure) => failed(exchange, terms, &failure),
             Outcome::NoHost => reply(exchange, LocalReply::no_healthy_upstream(), terms),

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use futures_util::TryFutureExt as _;
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -14,6 +16,7 @@ use crate::proxy::transport::Verdict;
 use crate::seam::Instant;
 use crate::telemetry::TlsState;
 
+#[repr(C)] // What every request asks for comes first, in as few cache lines as may be.
 pub(super) struct H2Connection {
     pub(super) sender: RefCell<http2::SendRequest<AttemptBody>>,
     pub(super) active: Cell<u32>,
@@ -92,25 +95,33 @@ impl Lease {
         matches!(self.kind, Some(LeaseKind::H2(_)))
     }
 
-    /// Sends a request and waits for response headers.
+    /// Waits until the connection takes a request.
+    ///
+    /// # Errors
+    /// When it breaks first.
+    pub(crate) async fn ready(&mut self) -> hyper::Result<()> {
+        match &mut self.kind {
+            Some(LeaseKind::H1(connection)) => connection.sender.ready().await,
+            Some(LeaseKind::H2(_)) | None => Ok(()),
+        }
+    }
+
+    /// Sends a request and waits for response headers. The connection is to be [ready](Self::ready).
+    ///
+    /// Not an `async fn`: that would hold the request twice.
     ///
     /// # Errors
     /// When the connection breaks or the stream is reset first.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &mut self,
         request: Request<AttemptBody>,
-    ) -> Result<Response<Incoming>, SendFailure> {
-        let sent = match self.kind.as_mut() {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + use<> {
+        let sent = match &mut self.kind {
             Some(LeaseKind::H1(connection)) => {
-                if let Err(error) = connection.sender.ready().await {
-                    let unsent = Some(Box::new(request));
-                    return Err(SendFailure { error, unsent });
-                }
-                connection.sender.try_send_request(request).await
+                Either::Left(connection.sender.try_send_request(request))
             }
             Some(LeaseKind::H2(connection)) => {
-                let sent = connection.sender.borrow_mut().try_send_request(request);
-                sent.await
+                Either::Right(connection.sender.borrow_mut().try_send_request(request))
             }
             None => unreachable!("a lease has its connection until it is dropped"),
         };

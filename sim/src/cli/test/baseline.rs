@@ -55,16 +55,22 @@ impl BaselineFile {
             .map(|scenario| (self.name(&scenario.file), scenario))
             .collect();
         let version = report.meshquake_version.as_str();
+        let options = report.settings.options.trim_start();
         let whole = self.whole && !self.update;
         let file = shown(&self.path);
-        let compared = self
-            .before
-            .as_ref()
-            .map(|before| compare(before, &file, &named, self.tolerance, version, whole));
+        let compared = self.before.as_ref().map(|before| {
+            compare(
+                before,
+                &file,
+                &named,
+                self.tolerance,
+                (version, options),
+                whole,
+            )
+        });
         if !self.update {
             return Ok(compared);
         }
-        let options = report.settings.options.trim_start();
         let mut after = Baseline::new(version, options);
         // Scenarios that were not run this time stay, as long as there is such a file.
         for (name, scenario) in self.before.iter().flat_map(|before| &before.scenarios) {

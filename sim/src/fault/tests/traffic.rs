@@ -1,6 +1,6 @@
 //! Faults of traffic.
 
-use super::requests::{Ran, Request, assert_all, run_yaml};
+use super::logged::{Ran, Request, assert_all, run_yaml};
 
 /// The number of the first request that a fault adds.
 const ADDED: u64 = 1 << 48;

@@ -2,6 +2,8 @@
 
 mod capacity;
 mod clock;
+mod control;
+mod identity;
 mod network;
 mod process;
 mod schedule;
@@ -13,6 +15,8 @@ use mesh_core::policy::Fraction;
 
 pub use capacity::{AppEffect, CapacityFault, RequestScope};
 pub use clock::ClockFault;
+pub use control::{ConfigChange, ControlFault, Objects, Outage};
+pub use identity::IdentityFault;
 pub use network::{DnsAnswer, NetworkFault};
 pub use process::Drain;
 pub use process::ProcessFault;
@@ -47,6 +51,10 @@ pub enum FaultKind {
     Traffic(TrafficFault),
     /// Clocks are wrong.
     Clock(ClockFault),
+    /// Certificates, roots, and who one takes the other for.
+    Identity(IdentityFault),
+    /// The control plane, what it knows, and what it tells.
+    Control(ControlFault),
 }
 
 impl FaultKind {
@@ -54,10 +62,9 @@ impl FaultKind {
     pub const fn has_strength(&self) -> bool {
         match self {
             Self::Network(fault) => fault.has_strength(),
-            Self::Process(_) => false,
+            Self::Process(_) | Self::Identity(_) | Self::Control(_) | Self::Clock(_) => false,
             Self::Capacity(fault) => fault.has_strength(),
             Self::Traffic(fault) => fault.has_strength(),
-            Self::Clock(_) => false,
         }
     }
 }

@@ -7,10 +7,10 @@ use mesh_core::control::{Locality, Service, ServicePort, Workload, WorkloadState
 use mesh_core::policy::{MeshPolicy, Note, NoteKind, Position, Profile};
 
 use crate::plan::{
-    AppPlan, Arrivals, Bound, CancelPolicy, Comparison, Distribution, EndpointPlan, Expectation,
-    ExpectedOutcome, FaultKind, FaultPlan, LatencyMeasure, LinkPlan, LinkQuality, Load, Measure,
-    Plan, PodPlan, PodSelector, ProcessFault, QueueOrder, RatePoint, RateProfile, RequestPlan,
-    Schedule, ScriptedRequest, Take, TrafficPlan, Window,
+    AppPlan, Arrivals, Bound, CancelPolicy, Claim, Comparison, Demand, Distribution, EndpointPlan,
+    Expectation, ExpectedOutcome, FaultKind, FaultPlan, LatencyMeasure, LinkPlan, LinkQuality,
+    Load, Measure, Plan, PodPlan, PodSelector, ProcessFault, QueueOrder, RatePoint, RateProfile,
+    RequestPlan, Schedule, ScriptedRequest, Subject, Take, TrafficPlan, Window,
 };
 
 fn workload(name: &str, last: u8) -> Workload {
@@ -83,13 +83,12 @@ fn script() -> Load {
 }
 
 fn expectation(measure: Measure, comparison: Comparison, value: f64) -> Expectation {
+    let subject = Subject::Traffic("shoppers".into());
     Expectation {
-        traffic: "shoppers".into(),
-        window: Window {
-            from: Duration::ZERO,
-            to: Duration::from_secs(60),
+        demand: Demand::Measured {
+            claim: Claim::new(subject, measure).expect("traffic has these measures"),
+            window: Window::clock(Duration::ZERO, Duration::from_secs(60)),
         },
-        measure,
         bound: Bound { comparison, value },
         place: "scenario.yaml:30".into(),
     }

@@ -22,7 +22,7 @@ pub(crate) fn play(recorder: &Rc<Recorder>) {
     let reviews = recorder.observer("reviews-v1-1", "reviews");
     begin(&*control);
     first(recorder, &*shoppers, &*reviews);
-    retried(recorder, &*shoppers);
+    retried(recorder, &*shoppers, &*reviews);
     given_up(recorder, &*shoppers);
     recorder.traffic(at(59_900_000), &sent("shoppers", 3, 4, 59_900_000));
     script_begins(recorder, &*probe);
@@ -65,14 +65,7 @@ fn first(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer) {
         at(1_005_500),
         &in_app("reviews-v1-1", 1, 1_000_500, 1_000, 4_000),
     );
-    let inbound = RequestEvent {
-        direction: Direction::Inbound,
-        cluster: "inbound|9080||",
-        peer: "spiffe://cluster.local/ns/default/sa/default",
-        downstream_tls: TlsState::Mutual,
-        ..through_sidecar(1, 1_000_500, [0, 0, 0, 5_000, 0])
-    };
-    reviews.observe(at(1_005_500), &Event::Request(inbound));
+    let_in(reviews, 1, 1_000_500, 5_000);
     shoppers.observe(
         at(1_005_750),
         &Event::Attempt(attempt(1, 1, 1_000_250, 5_500)),
@@ -90,8 +83,28 @@ fn first(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer) {
     recorder.traffic(at(1_006_000), &TrafficEvent::Ended(end));
 }
 
+/// The sidecar of reviews sends a request to its app, and its answer back.
+fn let_in(reviews: &dyn Observer, trace: u128, start_us: u64, duration_us: u64) {
+    let to_app = AttemptEvent {
+        direction: Direction::Inbound,
+        cluster: "inbound|9080||",
+        tls: TlsState::Plain,
+        ..attempt(trace, 1, start_us, duration_us)
+    };
+    let end = at(start_us + duration_us);
+    reviews.observe(end, &Event::Attempt(to_app));
+    let inbound = RequestEvent {
+        direction: Direction::Inbound,
+        cluster: "inbound|9080||",
+        peer: "spiffe://cluster.local/ns/default/sa/default",
+        downstream_tls: TlsState::Mutual,
+        ..through_sidecar(trace, start_us, [0, 0, 0, duration_us, 0])
+    };
+    reviews.observe(end, &Event::Request(inbound));
+}
+
 /// The pod crashes, the attempt to it fails, a second one succeeds; the pod is ejected.
-fn retried(recorder: &Recorder, shoppers: &dyn Observer) {
+fn retried(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer) {
     let crash = |phase, pods| FaultEvent {
         index: 0,
         name: "crash reviews-v1-0",
@@ -134,6 +147,7 @@ fn retried(recorder: &Recorder, shoppers: &dyn Observer) {
         at(11_030_000),
         &in_app("reviews-v1-1", 2, 11_025_750, 0, 4_250),
     );
+    let_in(reviews, 2, 11_025_750, 4_250);
     shoppers.observe(
         at(11_030_250),
         &Event::Attempt(attempt(2, 2, 11_025_500, 4_750)),

@@ -13,9 +13,10 @@ mod traffic;
 
 pub(crate) use expect::ExpectSpec;
 pub(crate) use fault::{
-    ClientRetriesSpec, ClockSpec, DnsAnswerSpec, DnsSpec, EdgeSpec, ErrorsSpec, FaultSpec,
-    HerdSpec, HotKeySpec, LoadFaultSpec, MemorySpec, MixFaultSpec, PacketsSpec, PodsSpec,
-    ScaleSpec, SlowLorisSpec, SlowSpec, SpreadSpec, WarmUpSpec,
+    CaAnswerSpec, CaRotationSpec, ClientRetriesSpec, ClockSpec, ConfigSpec, DnsAnswerSpec, DnsSpec,
+    EdgeSpec, EmptyEndpointsSpec, ErrorsSpec, FaultSpec, HerdSpec, HotKeySpec, LoadFaultSpec,
+    MemorySpec, MixFaultSpec, OutageSpec, PacketsSpec, PodsSpec, ScaleSpec, SlowLorisSpec,
+    SlowSpec, SpreadSpec, StolenIdentitySpec, WarmUpSpec,
 };
 pub(crate) use mesh::{
     BalanceSpec, DefaultsSpec, MeshSpec, MtlsSpec, OutboundTrafficPolicy, ProfileName,

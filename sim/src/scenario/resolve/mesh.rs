@@ -37,7 +37,7 @@ pub(super) fn policy(
 }
 
 /// Gives an object that names no namespace the scenario's, as `kubectl apply -n` does.
-fn in_namespace(document: &Document, namespace: &str) -> Document {
+pub(super) fn in_namespace(document: &Document, namespace: &str) -> Document {
     let mut document = document.clone();
     let metadata = document.root.get("metadata");
     let silent = metadata

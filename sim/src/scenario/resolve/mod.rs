@@ -73,8 +73,15 @@ pub(super) fn plan(
     mesh.notes.extend(unknown);
     pods::number(&mut pods, &mut traffic, problems);
     traffic::check_upstreams(scenario, &pods, problems);
-    let faults = faults::plans(scenario, &pods, &traffic, &groups, &frame, problems);
-    let expectations = expectations::plans(scenario, &traffic, &frame, problems);
+    let facts = faults::mesh(scenario, inputs, &mesh.profile, &layout.namespace, problems);
+    let faults = faults::plans(scenario, &pods, &traffic, &groups, facts, &frame, problems);
+    let services = groups.services();
+    let world = expectations::World {
+        pods: &pods,
+        services: &services,
+        faults: &faults,
+    };
+    let expectations = expectations::plans(scenario, &world, &frame, problems);
     if scenario.traffic.is_empty() {
         let nothing =
             mesh_core::document::Diagnostic::warning("nothing calls: there is no `traffic`");
@@ -87,7 +94,7 @@ pub(super) fn plan(
         duration: frame.duration,
         epoch: scenario.epoch.map_or(EPOCH, |moment| moment.0),
         mesh,
-        services: groups.services(),
+        services,
         pods,
         links: layout.links,
         traffic,

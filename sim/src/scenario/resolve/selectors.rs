@@ -27,9 +27,9 @@ pub(super) enum Kind {
 
 /// A pod, as selectors see it.
 pub(super) struct Candidate<'a> {
-    workload: Cow<'a, Workload>,
+    pub(super) workload: Cow<'a, Workload>,
     /// Services it belongs to; a traffic source has its own name here.
-    services: Vec<&'a str>,
+    pub(super) services: Vec<&'a str>,
     /// The node it runs on; a traffic source has none.
     node: &'a str,
     pub(super) kind: Kind,
@@ -156,7 +156,7 @@ pub(super) fn select(
 }
 
 /// How many of `count` pods are meant.
-fn take(spec: &PodsSpec, count: usize, problems: &Problems) -> Result<Take, Diagnostic> {
+pub(super) fn take(spec: &PodsSpec, count: usize, problems: &Problems) -> Result<Take, Diagnostic> {
     match (&spec.random, &spec.share) {
         (None, None) => Ok(Take::All),
         (Some(_), Some(share)) => Err(problems.error(

@@ -681,7 +681,6 @@ fn words_of_other_tools() {
       |               ^^^^^^^^
       |
       = help: did you mean `for`?
-      = note: valid here: `name`, `at`, `when`, `for`, `until`, `every`, `times`, `ramp`, `latency`, `loss`, `bandwidth`, `partition`, `blackhole`, `isolate`, `reset`, `refuse`, `half-open`, `dns`, `crash`, `power-off`, `restart`, `crash-loop`, `freeze`, `rollout`, `scale`, `slow`, `errors`, `workers`, `cpu`, `leak`, `memory`, `cache-flush`, `load`, `herd`, `hot-key`, `client-retries`, `mix`, `slow-loris`, `clock`
 
     error: unknown field `kill`
      --> shop.yaml:9:29
@@ -690,7 +689,6 @@ fn words_of_other_tools() {
       |                             ^^^^
       |
       = help: did you mean `crash`?
-      = note: valid here: `name`, `at`, `when`, `for`, `until`, `every`, `times`, `ramp`, `latency`, `loss`, `bandwidth`, `partition`, `blackhole`, `isolate`, `reset`, `refuse`, `half-open`, `dns`, `crash`, `power-off`, `restart`, `crash-loop`, `freeze`, `rollout`, `scale`, `slow`, `errors`, `workers`, `cpu`, `leak`, `memory`, `cache-flush`, `load`, `herd`, `hot-key`, `client-retries`, `mix`, `slow-loris`, `clock`
 
     error: unknown field `success-rate`
       --> shop.yaml:11:19
@@ -699,7 +697,7 @@ fn words_of_other_tools() {
        |                   ^^^^^^^^^^^^
        |
        = help: did you mean `success`?
-       = note: valid here: `traffic`, `during`, `success`, `p50`, `p90`, `p95`, `p99`, `p999`, `mean`, `max`
+       = note: valid here: `traffic`, `edge`, `service`, `mesh`, `recovers`, `detects`, `within`, `to`, `during`, `before`, `after`, `success`, `slo`, `burn-rate`, `p50`, `p90`, `p95`, `p99`, `p999`, `mean`, `max`, `goodput`, `rate`, `attempts`, `calls`, `flags`, `status`, `busiest`, `imbalance`, `fairness`, `wasted`, `queue`, `wait-p50`, `wait-p99`, `cross-zone`, `cross-zone-bytes`, `plaintext`, `unauthorised`
     "#
     );
 }

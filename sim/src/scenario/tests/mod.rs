@@ -1,9 +1,11 @@
 //! Tests of whole scenarios.
 
 mod calls;
+mod demands;
 mod docs;
 mod fault_mistakes;
 mod fault_mistakes_capacity;
+mod fault_mistakes_control;
 mod format;
 mod garbage;
 mod imports;

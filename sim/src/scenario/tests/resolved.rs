@@ -6,8 +6,8 @@ use mesh_core::policy::{MtlsMode, Origin};
 
 use super::{load, try_load};
 use crate::plan::{
-    Arrivals, CancelPolicy, Comparison, Distribution, ErrorInjection, LatencyMeasure, Load,
-    Measure, QueueOrder, ScriptedResponse, Step,
+    Arrivals, CancelPolicy, Comparison, Demand, Distribution, ErrorInjection, Expectation,
+    LatencyMeasure, Load, Measure, QueueOrder, ScriptedResponse, Step, Window,
 };
 use crate::scenario::load::{Overrides, load_source};
 
@@ -312,7 +312,8 @@ fn an_expectation_has_one_demand_each() {
         "services: {web: }\ntraffic: {t: {to: web, rate: 1/s}}\nexpect:\n- {traffic: t, success: '>= 99%', p99: '< 250ms', mean: <= 10ms}\n- {traffic: t, during: 30s.., p999: < 1s}\n",
     )
     .plan;
-    let measures: Vec<Measure> = plan.expectations.iter().map(|one| one.measure).collect();
+    let measured: Vec<(Measure, Window)> = plan.expectations.iter().map(measured).collect();
+    let measures: Vec<Measure> = measured.iter().map(|(m, _)| m.clone()).collect();
     assert_eq!(
         measures,
         [
@@ -324,9 +325,16 @@ fn an_expectation_has_one_demand_each() {
     );
     assert_eq!(plan.expectations[0].bound.comparison, Comparison::AtLeast);
     assert_eq!(plan.expectations[1].bound.value, 250e6);
-    assert_eq!(plan.expectations[0].window.to, Duration::from_secs(60));
-    assert_eq!(plan.expectations[3].window.from, Duration::from_secs(30));
+    assert_eq!(measured[0].1.to, Duration::from_secs(60));
+    assert_eq!(measured[3].1.from, Duration::from_secs(30));
     assert_eq!(plan.expectations[3].place, "shop.yaml:7");
+}
+
+fn measured(expectation: &Expectation) -> (Measure, Window) {
+    match &expectation.demand {
+        Demand::Measured { claim, window } => (claim.measure().clone(), window.clone()),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn overridden(yaml: &str, overrides: &Overrides) -> crate::scenario::Loaded {

@@ -7,9 +7,11 @@ mod arrival;
 mod bandwidth;
 mod callee;
 mod distribution;
+mod edge_name;
 mod errors;
 mod keys;
 mod limit;
+mod measured;
 mod moment;
 mod name;
 mod route_key;
@@ -26,9 +28,13 @@ pub(crate) use arrival::{Arrival, PerSecond};
 pub(crate) use bandwidth::Bandwidth;
 pub(crate) use callee::Callee;
 pub(crate) use distribution::Spread;
+pub(crate) use edge_name::EdgeName;
 pub(crate) use errors::Errors;
 pub(crate) use keys::Keys;
-pub(crate) use limit::{ShareLimit, TimeLimit};
+pub(crate) use limit::{
+    AmountLimit, BytesLimit, CountLimit, NumberLimit, RateLimit, ShareLimit, TimeLimit,
+};
+pub(crate) use measured::{FlagName, StatusName};
 pub(crate) use moment::Moment;
 pub(crate) use name::Name;
 pub(crate) use route_key::{RouteKey, check_method};
@@ -39,7 +45,7 @@ pub(crate) use status::{Answer, Status};
 pub(crate) use target::{Target, check_path};
 pub(crate) use time::{Time, written};
 pub(crate) use when::{Happening, When};
-pub(crate) use window::During;
+pub(crate) use window::{Boundary, During, FaultMoment, FaultName};
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -229,6 +235,15 @@ mod tests {
             $law::<Target>($($argument)?);
             $law::<Time>($($argument)?);
             $law::<During>($($argument)?);
+            $law::<Boundary>($($argument)?);
+            $law::<EdgeName>($($argument)?);
+            $law::<FlagName>($($argument)?);
+            $law::<StatusName>($($argument)?);
+            $law::<NumberLimit>($($argument)?);
+            $law::<CountLimit>($($argument)?);
+            $law::<RateLimit>($($argument)?);
+            $law::<AmountLimit>($($argument)?);
+            $law::<BytesLimit>($($argument)?);
         };
     }
 

@@ -2,6 +2,8 @@
 
 mod capacity;
 mod clock;
+mod control;
+mod identity;
 mod network;
 mod process;
 pub(in crate::scenario::file) mod select;
@@ -17,6 +19,14 @@ pub(crate) use capacity::{
     CpuSpec, ErrorsSpec, LeakSpec, MemoryFaultSpec, MemorySpec, SlowSpec, WarmUpSpec, WorkersSpec,
 };
 pub(crate) use clock::ClockSpec;
+pub(crate) use control::{
+    ConfigSpec, ControlPlaneDownSpec, EmptyEndpointsSpec, OutageSpec, ReorderedPushSpec,
+    SlowPushSpec,
+};
+pub(crate) use identity::{
+    CaAnswerSpec, CaDownSpec, CaRotationSpec, ExpiredLeafSpec, StolenIdentitySpec, TrustDomainSpec,
+    WrongSanSpec,
+};
 pub(crate) use network::{BandwidthSpec, DnsAnswerSpec, DnsSpec, LatencySpec, LossSpec};
 pub(crate) use process::{CrashLoopSpec, RolloutSpec, ScaleSpec};
 pub(crate) use select::{EdgeSpec, PacketsSpec, PodsSpec};
@@ -117,4 +127,40 @@ pub(crate) struct FaultSpec {
     // Time.
     /// Clocks are wrong.
     pub(crate) clock: Option<Placed<ClockSpec>>,
+
+    // Identity.
+    /// The CA signs nothing: sidecars keep the certificates they have, and pods that start do not become ready.
+    pub(crate) ca_down: Option<Placed<CaDownSpec>>,
+    /// Certificates end early, and none follows until the fault heals.
+    pub(crate) expired_leaf: Option<Placed<ExpiredLeafSpec>>,
+    /// Pods do not renew their certificates.
+    pub(crate) stuck_rotation: Option<Placed<Short<PodsSpec>>>,
+    /// Another CA takes over, with a root of its own.
+    pub(crate) ca_rotation: Option<Placed<CaRotationSpec>>,
+    /// Pods show an identity of another trust domain.
+    pub(crate) trust_domain: Option<Placed<TrustDomainSpec>>,
+    /// Pods show the certificate of another workload.
+    pub(crate) stolen_identity: Option<Placed<StolenIdentitySpec>>,
+    /// Pods show a certificate for an identity they should not have.
+    pub(crate) wrong_san: Option<Placed<WrongSanSpec>>,
+    /// Pods or traffic sources go past their sidecar, in plain text.
+    pub(crate) plaintext: Option<Placed<Short<PodsSpec>>>,
+
+    // The control plane.
+    /// The control plane is gone; it starts again when the fault heals.
+    pub(crate) control_plane_down: Option<Placed<ControlPlaneDownSpec>>,
+    /// Pushes to sidecars arrive late.
+    pub(crate) slow_push: Option<Placed<SlowPushSpec>>,
+    /// Sidecars get no pushes until the fault heals.
+    pub(crate) partial_push: Option<Placed<Short<PodsSpec>>>,
+    /// Routes are pushed before the clusters they refer to.
+    pub(crate) reordered_push: Option<Placed<ReorderedPushSpec>>,
+    /// What is pushed to sidecars cannot be read, and they reject it.
+    pub(crate) rejected_push: Option<Placed<Short<PodsSpec>>>,
+    /// The control plane does not hear of pods that become ready or cease to be, until the fault heals.
+    pub(crate) stale_endpoints: Option<Placed<Short<PodsSpec>>>,
+    /// Discovery answers no endpoint for a service.
+    pub(crate) empty_endpoints: Option<Placed<Short<EmptyEndpointsSpec>>>,
+    /// The mesh is given another configuration; the former one returns when the fault heals.
+    pub(crate) config: Option<Placed<Short<ConfigSpec>>>,
 }

@@ -62,6 +62,11 @@ impl PodsSpec {
         self.labels.is_empty() && self.parts().all(|(_, part)| part.is_none())
     }
 
+    /// Whether anything is said: a demand, or how many.
+    pub(crate) fn demands(&self) -> bool {
+        !self.is_empty() || self.random.is_some() || self.share.is_some()
+    }
+
     /// The demands, each with its key; labels apart.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&'static str, Option<&Placed<String>>)> {
         [

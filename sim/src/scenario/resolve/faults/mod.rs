@@ -2,9 +2,12 @@
 
 mod capacity;
 mod clock;
+mod control;
+mod identity;
 mod network;
 mod process;
 mod schedule;
+mod sidecars;
 mod traffic;
 
 use mesh_core::document::Diagnostic;
@@ -19,6 +22,7 @@ use crate::plan::{
 use crate::scenario::file::{EdgeSpec, FaultSpec, Placed, PodsSpec, Scenario, Short};
 use crate::scenario::problems::Problems;
 
+pub(super) use control::{Mesh, mesh};
 pub(super) use process::spares;
 
 /// What faults refer to.
@@ -30,6 +34,7 @@ pub(super) struct Context<'a> {
     pub(super) scenario: &'a Scenario,
     /// The names of all faults, in plan order.
     pub(super) names: Vec<String>,
+    pub(super) mesh: Mesh,
 }
 
 /// One kind of fault as given: its key, where, and how it is resolved into the kind and the words of a name for it.
@@ -48,6 +53,7 @@ pub(super) fn plans(
     pods: &[PodPlan],
     traffic: &[TrafficPlan],
     groups: &Groups<'_>,
+    mesh: Mesh,
     frame: &Frame,
     problems: &mut Problems,
 ) -> Vec<FaultPlan> {
@@ -58,6 +64,7 @@ pub(super) fn plans(
         traffic,
         scenario,
         names: Vec::new(),
+        mesh,
     };
     let faults = scenario.faults.iter();
     let timely: Vec<_> = faults
@@ -109,6 +116,8 @@ fn kind(
     capacity::given(fault, &mut given);
     traffic::given(fault, &mut given);
     clock::given(fault, &mut given);
+    identity::given(fault, &mut given);
+    control::given(fault, &mut given);
     match given.as_slice() {
         [] => Err(problems
             .error(fault.at(), "what goes wrong?")

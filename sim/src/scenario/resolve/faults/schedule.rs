@@ -6,8 +6,8 @@ use mesh_core::document::Diagnostic;
 
 use super::{Context, Frame};
 use crate::plan::{
-    AppEffect, Distribution, FaultKind, NetworkFault, ProcessFault, Repeat, Schedule, SourceEffect,
-    Start, Trigger,
+    AppEffect, Distribution, FaultKind, IdentityFault, NetworkFault, ProcessFault, Repeat,
+    Schedule, SourceEffect, Start, Trigger,
 };
 use crate::scenario::file::{FaultSpec, Placed, PodsSpec};
 use crate::scenario::problems::Problems;
@@ -51,6 +51,7 @@ pub(super) fn plan(
         let error = problems.error(at.unwrap_or(fault.at()), length.0);
         return Err(error.help(length.1));
     }
+    let lasts = lasts.or_else(|| own_length(kind));
     let repeat = repeat(fault, &start, &lasts, problems)?;
     let ramp = ramp(fault, kind, problems)?;
     if let Some(until) = fault
@@ -228,6 +229,10 @@ fn instant(kind: &FaultKind) -> Option<(&'static str, &'static str)> {
             "a rollout ends when every pod has been replaced",
             "leave out when it ends",
         )),
+        FaultKind::Identity(IdentityFault::CaRotation { .. }) => Some((
+            "a rotation ends when everybody trusts the new root alone",
+            "`overlap` and `spread` say how long that takes",
+        )),
         FaultKind::Network(NetworkFault::HalfOpen { .. }) => Some((
             "connections once forgotten stay forgotten",
             "use `partition` for connections that come back",
@@ -240,6 +245,14 @@ fn instant(kind: &FaultKind) -> Option<(&'static str, &'static str)> {
             "a herd is over when all have come",
             "say over which time they come with `over`, in the `herd`",
         )),
+        _ => None,
+    }
+}
+
+/// How long a fault lasts by itself.
+fn own_length(kind: &FaultKind) -> Option<Distribution> {
+    match kind {
+        FaultKind::Identity(fault) => fault.length().map(Distribution::Constant),
         _ => None,
     }
 }

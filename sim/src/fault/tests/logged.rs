@@ -1,4 +1,4 @@
-//! Runs of which every request is looked at.
+//! Runs with a log of every request.
 //!
 //! Pods have no sidecars here unless a test is about them, and every link takes 1 ms each way: a request to an app that
 //! works for 10 ms takes 12 ms, to the nanosecond, on a connection that stands (and 2 ms more on a new one).
@@ -23,7 +23,7 @@ topology: { links: { same-zone: 1ms, cross-zone: 1ms, cross-region: 1ms } }
 /// A run.
 pub(super) struct Ran {
     pub(super) report: RunReport,
-    requests: Vec<Request>,
+    pub(super) requests: Vec<Request>,
 }
 
 /// A request of a traffic source.
