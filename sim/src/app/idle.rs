@@ -2,9 +2,7 @@
 //!
 //! A connection is idle while no request on it is being answered, until the
 //! answer's last byte has been handed over. One whose request has not come to
-//! its end yet is idle too: a server that reads slowly has the same timeout for
-//! both (nginx: `keepalive_timeout` and `client_header_timeout`, alike by
-//! default).
+//! its end yet is idle too: there is one timeout for both.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;

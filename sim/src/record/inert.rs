@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use meshquake_reports::summary::unit;
 use meshquake_reports::{EdgeReport, FaultReport};
 
-use crate::plan::{EdgeSelector, FarEnd, FaultKind, FaultPlan, NetworkFault, Plan, PodSelector};
+use crate::plan::{
+    AppEffect, CapacityFault, EdgeSelector, FarEnd, FaultKind, FaultPlan, NetworkFault, Plan,
+    PodSelector, SourceEffect, TrafficFault,
+};
 
 /// Calls told as what may have been meant.
 const NEAREST_MAX: usize = 3;
@@ -35,16 +38,40 @@ pub(super) fn why(
             None => String::new(),
         },
         FaultKind::Process(_) | FaultKind::Clock(_) => "; none of its pods was up".into(),
-        FaultKind::Capacity(_) => {
-            format!("; no request reached its pods meanwhile{}", called(edges))
-        }
-        FaultKind::Traffic(_) => "; its traffic source sent nothing meanwhile".into(),
+        FaultKind::Capacity(fault) => format!("{}{}", capacity(fault), called(edges)),
+        FaultKind::Traffic(fault) => traffic(fault).into(),
         FaultKind::Identity(_) => {
             "; nobody asked for, or showed, such a certificate meanwhile".into()
         }
         FaultKind::Control(_) => "; there was nothing to push to its sidecars meanwhile".into(),
     };
     format!("the fault `{name}` touched nothing, so it tested nothing{hint}")
+}
+
+/// What did not happen to apps.
+const fn capacity(fault: &CapacityFault) -> &'static str {
+    match &fault.effect {
+        AppEffect::Slow { .. } => "; its apps began no such work meanwhile",
+        AppEffect::Errors { .. } | AppEffect::Memory { .. } => {
+            "; no such request reached its apps meanwhile"
+        }
+        AppEffect::Workers { .. } => "; its apps never needed more workers than that",
+        AppEffect::Throttle { .. } => "; its apps had no work meanwhile that took longer by it",
+        AppEffect::Leak { .. } => "; its apps gave out no worker meanwhile",
+        AppEffect::CacheFlush => "; the caches of its apps were empty",
+    }
+}
+
+/// What did not happen to a traffic source.
+const fn traffic(fault: &TrafficFault) -> &'static str {
+    match &fault.effect {
+        SourceEffect::Retries(_) => "; no try of its client failed meanwhile",
+        SourceEffect::SlowLoris { .. } => "; it could open no connection",
+        SourceEffect::Load(_)
+        | SourceEffect::Herd { .. }
+        | SourceEffect::HotKey { .. }
+        | SourceEffect::Mix(_) => "; it sent no request meanwhile that this changes",
+    }
 }
 
 /// What was called at the ends of an edge.

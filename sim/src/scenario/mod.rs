@@ -122,8 +122,9 @@
 //! `service-time`, `errors` and `response-size` of the service hold for every
 //! handler that says nothing.
 //!
-//! **Scripts** are isotope's: a list of `sleep` and `call`, one after the other; a
-//! list within the list is done all at once. The first failure ends the request
+//! **Scripts** are isotope's: a list of `sleep`, `call` and `cache`, one after the
+//! other; a list within the list is done all at once. A `cache` does the steps of
+//! its `miss` unless it hits. The first failure ends the request
 //! with a 500, unless the call is `optional`. A call that would surely come back
 //! to itself is refused.
 //!

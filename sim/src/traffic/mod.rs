@@ -8,6 +8,7 @@
 //! client on the [seams](mesh_core::seam) of its host.
 
 mod arrivals;
+mod draws;
 mod expect;
 mod flags;
 mod knobs;

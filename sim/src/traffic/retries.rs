@@ -5,11 +5,27 @@
 //! grow as exponential back-off does, and vary by one of the ways that Brooker
 //! compares ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use mesh_core::seam::Rng;
 
-use crate::plan::{Jitter, RetryPlan};
+use super::knobs::SourceLever;
+use super::source::Source;
+use crate::plan::{Jitter, RetryPlan, SourceEffect};
+
+impl Source {
+    /// How its client tries now, and the fault that makes it so.
+    pub(super) fn retries(&self) -> (RetryPlan, Option<Rc<SourceLever>>) {
+        let lever = self
+            .knobs
+            .find(|effect| matches!(effect, SourceEffect::Retries(_)));
+        match lever.as_ref().map(|lever| &lever.effect) {
+            Some(SourceEffect::Retries(plan)) => (*plan, lever),
+            _ => (self.client_plan.retries, None),
+        }
+    }
+}
 
 /// The tries of one request.
 pub(super) struct Waits {

@@ -7,24 +7,23 @@
 //! A client that gives up drops its request, and with HTTP/1.1 that closes the
 //! connection; the server sees its caller go, as it would in the real world.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http::{HeaderName, HeaderValue};
 use mesh_core::seam::{Instant, Rng, Seams};
-use mesh_core::telemetry::TraceContext;
 
 use super::arrivals::{Schedule, rate_at};
+use super::draws::{Draws, Keys};
 use super::knobs::{SourceLever, TrafficKnobs};
 use super::observe::TrafficObserver;
 use super::request::Turn;
-use super::surge::{self, fork};
-use crate::app::{self, Egress, HttpClient, hits, scaled};
+use super::surge;
+use crate::app::{Egress, HttpClient};
 use crate::plan::{
-    ClientPlan, Distribution, ExpectedOutcome, KeyPlan, Load, RateProfile, RequestPlan, RetryPlan,
-    ScriptedRequest, SourceEffect, TrafficPlan,
+    ClientPlan, Distribution, ExpectedOutcome, Load, RateProfile, RequestPlan, ScriptedRequest,
+    TrafficPlan,
 };
 
 /// A user who gets an answer in no time and needs no time to think would send
@@ -78,57 +77,8 @@ pub async fn drive(
     }
 }
 
-fn stream(seams: &Seams, name: &str, what: &str) -> Rng {
+pub(super) fn stream(seams: &Seams, name: &str, what: &str) -> Rng {
     seams.random.stream(&format!("traffic/{name}/{what}"))
-}
-
-/// The random streams that settle what a request is, before it is sent.
-pub(super) struct Draws {
-    /// Whether they are a fault's, and not the source's own.
-    added: bool,
-    traces: RefCell<Rng>,
-    mix: RefCell<Rng>,
-    keys: RefCell<Rng>,
-    backoff: RefCell<Rng>,
-}
-
-/// The keys of requests, and the header that carries them.
-struct Keys {
-    header: HeaderName,
-    draws: app::Draws,
-}
-
-impl Keys {
-    fn new(plan: &KeyPlan) -> Option<Self> {
-        // It was looked at when the scenario was read.
-        let header = HeaderName::from_bytes(plan.header.as_bytes()).ok()?;
-        let draws = app::Draws::new(&plan.draw);
-        Some(Self { header, draws })
-    }
-}
-
-impl Draws {
-    fn of_source(seams: &Seams, name: &str) -> Self {
-        Self {
-            added: false,
-            traces: RefCell::new(stream(seams, name, "traces")),
-            mix: RefCell::new(stream(seams, name, "mix")),
-            keys: RefCell::new(stream(seams, name, "keys")),
-            backoff: RefCell::new(stream(seams, name, "backoff")),
-        }
-    }
-
-    /// Those of the requests that a fault adds.
-    pub(super) fn of_fault(lever: &SourceLever) -> Rc<Self> {
-        let mut rng = lever.rng.borrow_mut();
-        Rc::new(Self {
-            added: true,
-            traces: RefCell::new(fork(&mut rng)),
-            mix: RefCell::new(fork(&mut rng)),
-            keys: RefCell::new(fork(&mut rng)),
-            backoff: RefCell::new(fork(&mut rng)),
-        })
-    }
 }
 
 /// A user's seat, and whether it may be taken.
@@ -161,7 +111,7 @@ pub(super) struct Source {
     request: RequestPlan,
     /// How they go about it.
     pub(super) client_plan: ClientPlan,
-    keys: Option<Keys>,
+    pub(super) keys: Option<Keys>,
     draws: Rc<Draws>,
     /// Where the plan's times count from.
     pub(super) origin: Instant,
@@ -282,74 +232,6 @@ impl Source {
         let sequence = next.replace(next.get() + 1);
         self.turn(draws, sequence, intended)
     }
-
-    fn turn(&self, draws: &Draws, sequence: u64, intended: Instant) -> Turn {
-        let mut rng = draws.traces.borrow_mut();
-        Turn {
-            sequence,
-            intended,
-            context: TraceContext::start(&mut rng),
-            request_id: (u128::from(rng.bits()) << 64) | u128::from(rng.bits()),
-            part: self.part(draws),
-            key: self.key(draws),
-            backoff_luck: draws.backoff.borrow_mut().bits(),
-        }
-    }
-
-    /// Which part of the mix a request is, if there is a mix.
-    fn part(&self, draws: &Draws) -> Option<usize> {
-        let mix = &self.client_plan.mix;
-        if mix.is_empty() {
-            return None;
-        }
-        let luck = draws.mix.borrow_mut().bits();
-        let own = weighted(luck, mix.iter().map(|part| part.weight));
-        let lever = self
-            .knobs
-            .find(|effect| matches!(effect, SourceEffect::Mix(_)));
-        let Some((lever, SourceEffect::Mix(weights))) =
-            lever.as_ref().map(|lever| (lever, &lever.effect))
-        else {
-            return Some(own);
-        };
-        let part = weighted(luck, weights.iter().copied());
-        if part != own {
-            lever.touch();
-        }
-        Some(part)
-    }
-
-    /// The key of a request, and the header that carries it, if its source has keys. Two words are drawn, whether or not a
-    /// fault needs the second.
-    fn key(&self, draws: &Draws) -> Option<(HeaderName, HeaderValue)> {
-        let keys = self.keys.as_ref()?;
-        let (luck, hot_luck) = {
-            let mut rng = draws.keys.borrow_mut();
-            (rng.bits(), rng.bits())
-        };
-        let lever = self.knobs.find(
-            |effect| matches!(effect, SourceEffect::HotKey { rate, .. } if hits(hot_luck, *rate)),
-        );
-        let key = match lever.as_ref().map(|lever| (lever, &lever.effect)) {
-            Some((lever, SourceEffect::HotKey { key, .. })) => {
-                lever.touch();
-                HeaderValue::from_str(key).ok()?
-            }
-            _ => HeaderValue::from(keys.draws.key(luck)),
-        };
-        Some((keys.header.clone(), key))
-    }
-
-    /// How its client tries now, and the fault that makes it so.
-    pub(super) fn retries(&self) -> (RetryPlan, Option<Rc<SourceLever>>) {
-        let lever = self
-            .knobs
-            .find(|effect| matches!(effect, SourceEffect::Retries(_)));
-        match lever.as_ref().map(|lever| &lever.effect) {
-            Some(SourceEffect::Retries(plan)) => (*plan, lever),
-            _ => (self.client_plan.retries, None),
-        }
-    }
 }
 
 impl Seat {
@@ -360,19 +242,6 @@ impl Seat {
             Self::Added { lever, .. } => !lever.is_in_force(),
         }
     }
-}
-
-/// The place that a uniform word falls on, in proportion to the weights.
-fn weighted(luck: u64, weights: impl Iterator<Item = u32> + Clone) -> usize {
-    let total: u64 = weights.clone().map(u64::from).sum();
-    let mut left = scaled(luck, total);
-    for (place, weight) in weights.enumerate() {
-        match left.checked_sub(weight.into()) {
-            None => return place,
-            Some(rest) => left = rest,
-        }
-    }
-    0
 }
 
 #[cfg(test)]

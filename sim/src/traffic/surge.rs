@@ -16,8 +16,9 @@ use futures_util::future::select;
 use mesh_core::seam::{Instant, Rng};
 
 use super::arrivals::Schedule;
+use super::draws::Draws;
 use super::knobs::SourceLever;
-use super::source::{Draws, Seat, Source};
+use super::source::{Seat, Source};
 use crate::plan::{Arrivals, Distribution, Load, RatePoint, RateProfile, SourceEffect};
 
 /// The number of the first request that is sent because of a fault.

@@ -1,6 +1,6 @@
 //! Faults of capacity.
 
-use super::{Ran, assert_all, run_yaml};
+use super::logged::{Ran, assert_all, run_yaml};
 
 /// Two services that work for 10 ms, each with a caller of its own, who also calls the path `/b`.
 fn shops(faults: &str) -> Ran {

@@ -1,6 +1,6 @@
 //! Faults of clocks.
 
-use super::run_yaml;
+use super::logged::run_yaml;
 
 #[test]
 fn a_drifting_clock_changes_the_pace_of_its_host() {

@@ -1,5 +1,7 @@
 //! What apps do: behaviours written in layers become scripts with every callee resolved.
 
+mod process;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,21 +12,17 @@ use super::directory::{Destination, Directory};
 use super::groups::{Group, Groups};
 use super::requests;
 use crate::plan::{
-    AppPlan, CacheHits, CachePlan, CallPlan, CancelPolicy, EndpointPlan, MemoryPlan, ProcessPlan,
-    QueueOrder, ScriptedResponse, Step, WarmUp,
+    AppPlan, CallPlan, CancelPolicy, EndpointPlan, QueueOrder, ScriptedResponse, Step,
 };
 use crate::scenario::file::{
-    Behaviour, CacheSpec, CallSpec, CancelSpec, Command, HandlerSpec, Named, OrderSpec, Placed,
-    ResponseSpec, Short, StepSpec,
+    Behaviour, CallSpec, CancelSpec, Command, HandlerSpec, Named, OrderSpec, Placed, ResponseSpec,
+    Short, StepSpec,
 };
 use crate::scenario::problems::Problems;
-use crate::scenario::value::{RouteKey, Size};
+use crate::scenario::value::RouteKey;
 
 /// More tries are taken for a mistake.
 const TRIES_MAX: u32 = 100;
-
-/// Work that is slower is taken for a mistake.
-const TIMES_MAX: f64 = 1_000_000.0;
 
 /// A call that an app makes, for checks on the graph of calls.
 pub(super) struct CallSite {
@@ -143,56 +141,6 @@ impl<'a> AppBuilder<'a, '_> {
         }
     }
 
-    /// What its process needs and bears.
-    fn process(&mut self, process: &mut ProcessPlan) {
-        if let Some(memory) = self.last(|layer| layer.memory) {
-            let bytes = |size: Option<Size>| size.map_or(0, |size| size.0);
-            let plan = MemoryPlan {
-                limit: memory.limit.0,
-                base: bytes(memory.base),
-                per_request: bytes(memory.per_request),
-                leak: bytes(memory.leak),
-            };
-            if plan.base.saturating_add(plan.per_request) > plan.limit {
-                let message = "its memory does not suffice for one request";
-                self.complain(memory.at(), message);
-            }
-            process.memory = Some(plan);
-        }
-        if let Some(warm_up) = self.last(|layer| layer.warm_up) {
-            let plan = WarmUp {
-                lasts: warm_up.lasts.0,
-                times: warm_up.times,
-            };
-            if !(1.0..=TIMES_MAX).contains(&plan.times) || plan.lasts.is_zero() {
-                let message =
-                    format!("an app warms up for some time, from 1 to {TIMES_MAX} times as slow");
-                self.complain(warm_up.at(), &message);
-            }
-            process.warm_up = Some(plan);
-        }
-        if let Some(idle) = self.last(|layer| layer.idle_timeout) {
-            if idle.0.is_zero() {
-                self.complain(idle.at(), "every connection is idle for a moment");
-            }
-            process.idle_timeout = Some(idle.0);
-        }
-        if let Some(connections) = self.last(|layer| layer.connections) {
-            if *connections.value() == 0 {
-                self.complain(
-                    connections.at(),
-                    "an app without connections answers nothing",
-                );
-            }
-            process.connections_max = Some(*connections.value());
-        }
-    }
-
-    fn complain(&mut self, at: &Position, message: &str) {
-        let error = self.problems.error(at, message);
-        self.problems.push(error);
-    }
-
     /// What every endpoint has unless it says otherwise.
     fn endpoint_defaults(&self, endpoint: &mut EndpointPlan) {
         if let Some(time) = self.last(|layer| layer.service_time) {
@@ -289,25 +237,7 @@ impl<'a> AppBuilder<'a, '_> {
     fn command(&mut self, command: &Command, sites: &mut Vec<CallSite>) -> Option<Step> {
         match command {
             Command::Sleep(time) => Some(Step::Sleep(time.0.clone())),
-            Command::Cache(cache) => {
-                let hits = self.cache_hits(cache);
-                let number = self.caches;
-                self.caches += 1;
-                let mut inside = Vec::new();
-                let miss = self.steps(&cache.miss, &mut inside);
-                // A request that hits makes none of these calls.
-                sites.extend(inside.into_iter().map(|site| CallSite {
-                    certain: false,
-                    ..site
-                }));
-                match hits {
-                    Ok(hits) => Some(Step::Cache(CachePlan { number, hits, miss })),
-                    Err(error) => {
-                        self.problems.push(error);
-                        None
-                    }
-                }
-            }
+            Command::Cache(cache) => self.cache(cache, sites),
             Command::Call(call) => match self.call(call, sites) {
                 Ok(call) => Some(Step::Call(call)),
                 Err(error) => {
@@ -315,46 +245,6 @@ impl<'a> AppBuilder<'a, '_> {
                     None
                 }
             },
-        }
-    }
-
-    fn cache_hits(&self, cache: &Placed<CacheSpec>) -> Result<CacheHits, Diagnostic> {
-        match (&cache.keys, &cache.hit) {
-            (Some(keys), None) => {
-                if let Some(none) = cache.capacity.as_ref().filter(|most| *most.value() == 0) {
-                    return Err(self
-                        .problems
-                        .error(none.at(), "a cache for 0 entries is none"));
-                }
-                Ok(CacheHits::Keys {
-                    key: keys.0.clone(),
-                    capacity: cache.capacity.as_ref().map(|most| *most.value()),
-                    ttl: cache.ttl.as_ref().map(|ttl| ttl.0),
-                    coalesce: cache.coalesce.as_ref().is_some_and(|yes| *yes.value()),
-                })
-            }
-            (None, Some(hit)) => {
-                let alone = [
-                    cache.capacity.as_ref().map(Placed::at),
-                    cache.ttl.as_ref().map(Placed::at),
-                    cache.coalesce.as_ref().map(Placed::at),
-                ];
-                match alone.into_iter().flatten().next() {
-                    Some(at) => Err(self
-                        .problems
-                        .error(at, "a cache with a fixed share of hits has no entries")
-                        .help("use `keys` in place of `hit`")),
-                    None => Ok(CacheHits::Ratio(hit.0)),
-                }
-            }
-            (Some(_), Some(hit)) => Err(self.problems.error(
-                hit.at(),
-                "`keys` and `hit` both say what hits; keep one of them",
-            )),
-            (None, None) => Err(self
-                .problems
-                .error(cache.at(), "what hits this cache?")
-                .help("such as `keys: zipf(1.2, 10000)` or `hit: 95%`")),
         }
     }
 

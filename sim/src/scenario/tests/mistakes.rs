@@ -358,7 +358,7 @@ fn mistakes_of_many_entries_are_all_found() {
     6 |   b: { colour: red, replicas: 2 }
       |        ^^^^^^
       |
-      = note: valid here: `ports`, `versions`, `replicas`, `zone`, `labels`, `service-account`, `sidecar`, `workers`, `queue`, `queue-order`, `cancel`, `service-time`, `errors`, `response-size`, `script`, `responses`, `handles`
+      = note: valid here: `ports`, `versions`, `replicas`, `zone`, `labels`, `service-account`, `sidecar`, `workers`, `queue`, `queue-order`, `cancel`, `service-time`, `errors`, `response-size`, `script`, `responses`, `memory`, `warm-up`, `idle-timeout`, `connections`, `handles`
 
     error: expected an HTTP status from 200 to 599, found the number 700
      --> shop.yaml:7:20
@@ -410,7 +410,7 @@ fn scripts_are_lists_of_steps() {
       |                 ^^^^
       |
       = help: did you mean `sleep`?
-      = note: valid here: `sleep`, `call`
+      = note: valid here: `sleep`, `call`, `cache`
 
     error: the path `foo` does not begin with `/`
       --> shop.yaml:11:19
@@ -645,7 +645,7 @@ fn words_of_other_tools() {
       |        ^^^
       |
       = help: did you mean `to`?
-      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`
+      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`, `keys`, `mix`, `tries`, `backoff`, `backoff-max`, `jitter`
 
     error: unknown field `qps`
      --> shop.yaml:6:28
@@ -654,7 +654,7 @@ fn words_of_other_tools() {
       |                            ^^^
       |
       = help: did you mean `rate`?
-      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`
+      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`, `keys`, `mix`, `tries`, `backoff`, `backoff-max`, `jitter`
 
     error: unknown field `body`
      --> shop.yaml:6:38
@@ -663,7 +663,7 @@ fn words_of_other_tools() {
       |                                      ^^^^
       |
       = help: did you mean `request-size`?
-      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`
+      = note: valid here: `to`, `rate`, `stages`, `bursts`, `users`, `think`, `requests`, `method`, `headers`, `request-size`, `timeout`, `start`, `stop`, `zone`, `sidecar`, `namespace`, `labels`, `service-account`, `keys`, `mix`, `tries`, `backoff`, `backoff-max`, `jitter`
 
     error: unknown field `from`
      --> shop.yaml:7:48
