@@ -198,7 +198,8 @@ impl Edge {
         self.requests += 1;
         self.failed += u64::from(failed);
         if event.cluster.contains('|') {
-            self.forwarded += u64::from(event.attempts > 0);
+            // A breaker that is full counts an attempt (as Envoy does) and makes none.
+            self.forwarded += u64::from(event.attempts > 0 && !event.upstream.is_empty());
         } else {
             // Attempts at no real cluster do not say whom they were for.
             self.attempts += u64::from(event.attempts);

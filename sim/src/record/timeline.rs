@@ -32,7 +32,6 @@ pub(super) struct Timeline {
     moments: Vec<Moment>,
     kinds: Counts<Happening>,
     omitted: u64,
-    pods_lost: bool,
     /// What went wrong last with each identity, until it has a certificate: one that keeps trying is told once.
     uncertified: BTreeMap<String, BTreeSet<String>>,
 }
@@ -90,10 +89,10 @@ impl Timeline {
         self.add(at, Happening::Fault, event.name, what.into(), "");
     }
 
-    /// Pods that come up at the beginning are no news; those that come back are.
+    /// Pods that come up with the mesh are no news; those that come later are.
     pub(super) fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
         let what = match event.change {
-            PodChange::Started | PodChange::Ready if !self.pods_lost => return,
+            PodChange::Started | PodChange::Ready if at < self.origin => return,
             PodChange::Started => "started",
             PodChange::Ready => "ready",
             PodChange::NotReady => "not ready",
@@ -103,7 +102,6 @@ impl Timeline {
             PodChange::Thawed => "runs again",
             PodChange::OomKilled => "was killed: out of memory",
         };
-        self.pods_lost = true;
         self.add(at, Happening::Pod, event.pod, what.into(), "");
     }
 

@@ -209,7 +209,7 @@ fn a_push_that_is_not_delayed() {
     7 |   - { at: 1s, ramp: 5s, slow-push: { delay: 3s } }
       |                     ^^
       |
-      = help: `latency` and `loss` have
+      = help: `latency`, `loss`, `slow`, `errors` and `load` have
     ");
 }
 
