@@ -13,7 +13,6 @@ use std::path::Path;
 use mesh_core::document::Source;
 use meshquake_reports::{FaultReport, RunReport};
 
-use self::logged::{Ran, Request, assert_all, run_yaml};
 use crate::plan::Plan;
 use crate::scenario::{Overrides, load_source};
 use crate::world::{self, RunOptions};
