@@ -63,9 +63,9 @@ fn sustained(traffic: &str, cause: &LoopReport, width: usize) -> Vec<String> {
         .column("tries/req", Kind::Number)
         .column("arrivals", Kind::Number)
         .column("capacity", Kind::Number)
-        .spare("busy", Kind::Number, 2)
-        .column("in line", Kind::Number)
-        .spare("timeout", Kind::Number, 1)
+        .spare("busy", Kind::Number, 3)
+        .spare("in line", Kind::Number, 1)
+        .spare("timeout", Kind::Number, 2)
         .column("wasted", Kind::Number);
     for layer in &cause.layers {
         table.row(layer_row(layer));

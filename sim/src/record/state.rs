@@ -221,7 +221,8 @@ impl State {
             return;
         };
         if event.direction == Direction::Inbound {
-            self.witness.to_app(watched.as_teller(index, pod), event);
+            self.witness
+                .app_attempt(watched.as_teller(index, pod), event);
             return;
         }
         if outbound(event.cluster) {

@@ -422,7 +422,7 @@ fn a_line_that_gets_shorter_is_a_drain() {
 #[test]
 fn goodput_that_rises_is_on_its_way() {
     let told = recovery(&plan(vec![]), 30, |now| Second {
-        succeeded: if now < 20 { 50 } else { (now - 20) / 3 },
+        succeeded: if now < 20 { 50 } else { now.saturating_sub(80) },
         ..broken_after(now)
     });
     assert_eq!(told.recovered, Recovered::NotYet);

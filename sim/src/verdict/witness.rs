@@ -134,8 +134,8 @@ impl Witness {
     }
 
     /// A sidecar's attempt at its own app ended.
-    pub(crate) fn to_app(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
-        self.invariants.to_app(teller, event);
+    pub(crate) fn app_attempt(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
+        self.invariants.app_attempt(teller, event);
     }
 
     /// An endpoint was ejected or returned.

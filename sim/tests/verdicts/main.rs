@@ -1,5 +1,7 @@
 //! Verdicts on whole runs, through what a user writes and gets: scenario files in, reports out.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and its helpers too")]
+
 mod measures;
 mod metastable;
 

@@ -95,7 +95,7 @@ mod tests {
 
     const POD: &str = "reviews-v1-1";
 
-    fn to_app() -> AttemptEvent<'static> {
+    fn app_attempt() -> AttemptEvent<'static> {
         AttemptEvent {
             cluster: "inbound|9080||",
             ..sample::attempt(1, 1, 0, 10)
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn an_answer_out_of_nothing_is_noticed() {
         let told = broken_by(|laws| {
-            laws.to_app(teller(POD), &to_app());
+            laws.app_attempt(teller(POD), &app_attempt());
             laws.attempt(
                 teller("client-shoppers"),
                 at(0),
@@ -137,7 +137,7 @@ mod tests {
         let told = broken_by(|laws| {
             laws.inbound(teller(POD), &refusal);
             laws.attempt(teller("client-shoppers"), at(0), &refused);
-            laws.to_app(teller(POD), &to_app());
+            laws.app_attempt(teller(POD), &app_attempt());
         });
         assert!(told.is_empty(), "{told:?}");
     }

@@ -88,7 +88,7 @@ impl Little {
     }
 
     /// A sidecar's attempt at its own app ended.
-    pub(super) fn to_app(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
+    pub(super) fn app_attempt(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
         if let Some(app) = self.apps.get_mut(teller.pod) {
             app.seen += u128::from(nanos(event.duration));
         }
@@ -193,13 +193,13 @@ mod tests {
         };
         let told = broken_by(|laws| {
             laws.app(&work(100));
-            laws.to_app(teller("reviews-v1-1"), &asked);
+            laws.app_attempt(teller("reviews-v1-1"), &asked);
             laws.app(&work(200));
         });
         assert!(told.is_empty(), "the last may not have been seen: {told:?}");
         let told = broken_by(|laws| {
             laws.app(&work(100));
-            laws.to_app(teller("reviews-v1-1"), &asked);
+            laws.app_attempt(teller("reviews-v1-1"), &asked);
             laws.app(&work(200));
             laws.app(&work(300));
         });

@@ -122,9 +122,9 @@ impl Invariants {
     }
 
     /// A sidecar's attempt at its own app ended.
-    pub(super) fn to_app(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
+    pub(super) fn app_attempt(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
         self.conservation.passed(teller, event);
-        self.little.to_app(teller, event);
+        self.little.app_attempt(teller, event);
     }
 
     /// An endpoint was ejected or returned.
