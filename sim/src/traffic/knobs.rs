@@ -67,7 +67,9 @@ impl TrafficKnobs {
         let levers = self.levers.borrow();
         levers
             .iter()
-            .fold(true, |sent, lever| lever.keeps(rate) && sent)
+            .map(|lever| lever.keeps(rate))
+            // Every one draws, whatever the others say.
+            .fold(true, |sent, keeps| sent & keeps)
     }
 
     /// Somebody who would have sent a request does not, because of the load.

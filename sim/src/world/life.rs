@@ -134,10 +134,8 @@ pub(crate) fn terminate(
     });
     if let Some(close) = drain.connection_close {
         after(scene, pod, close, move |scene, pod| {
-            if this_life(scene, pod) {
-                if let Some(sidecar) = scene.shared.sidecar(pod) {
-                    sidecar.drain();
-                }
+            if let Some(sidecar) = scene.shared.sidecar(pod).filter(|_| this_life(scene, pod)) {
+                sidecar.drain();
             }
         });
     }

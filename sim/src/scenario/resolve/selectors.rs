@@ -129,7 +129,7 @@ pub(super) fn select(
         let has = |candidate: &&Candidate<'_>| {
             candidate.workload.labels.get(key.value()) == Some(wanted.value())
         };
-        if !candidates.iter().any(|candidate| has(&candidate)) {
+        if !candidates.iter().any(has) {
             return Err(no_label(key, wanted, candidates, problems));
         }
         chosen.retain(has);
