@@ -28,6 +28,28 @@ pub fn binary() -> &'static Path {
 /// # Panics
 /// When it does not build.
 pub fn build(release: bool) -> PathBuf {
+    let mut cargo = cargo();
+    // Tests are built with the features that development dependencies ask of shared crates, binaries without, and
+    // then everything would be built twice. Cargo unites the two where examples are wanted; there are none to build.
+    cargo.args(["build", "--quiet", "--workspace"]);
+    cargo.args(["--bin", "meshquake", "--examples"]);
+    if release {
+        cargo.arg("--release");
+    }
+    executable(cargo)
+}
+
+/// Builds the binary in release, as a user does, and says where it is.
+///
+/// # Panics
+/// When it does not build.
+pub fn build_as_users_do() -> PathBuf {
+    let mut cargo = cargo();
+    cargo.args(["build", "--quiet", "--release", "--bin", "meshquake"]);
+    executable(cargo)
+}
+
+fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root());
     // What cargo tells a test of its own package, build scripts (ring's) would take for a change of theirs.
@@ -38,14 +60,12 @@ pub fn build(release: bool) -> PathBuf {
             cargo.env_remove(name);
         }
     }
-    // Tests are built with the features that development dependencies ask of shared crates, binaries without, and
-    // then everything would be built twice. Cargo unites the two where examples are wanted; there are none to build.
-    cargo.args(["build", "--quiet", "--workspace"]);
-    cargo.args(["--bin", "meshquake", "--examples"]);
+    cargo
+}
+
+/// Runs a build and says where its executable is.
+fn executable(mut cargo: Command) -> PathBuf {
     cargo.arg("--message-format=json");
-    if release {
-        cargo.arg("--release");
-    }
     let built = cargo.output().expect("cargo runs");
     let errors = String::from_utf8_lossy(&built.stderr);
     assert!(

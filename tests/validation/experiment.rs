@@ -165,7 +165,7 @@ pub(crate) struct Runner {
 impl Runner {
     pub(crate) fn new() -> Self {
         Self {
-            binary: meshquake_tests::build(true),
+            binary: meshquake_tests::build_as_users_do(),
         }
     }
 

@@ -9,6 +9,41 @@ const HEALED_S: f64 = 20.0;
 const LOOKED_S: f64 = 220.0;
 
 pub(crate) fn all() -> Vec<Experiment> {
+    let mut all = drains_of_the_reference();
+    all.extend([90, 95, 99].map(flush));
+    all
+}
+
+/// A cache that hides the origin, and what the origin sees without it.
+fn flush(hit: u32) -> Experiment {
+    let scenario = |hits: u32| {
+        format!(
+            "  web{hits}: {{ script: [ {{ cache: {{ hit: {hits}%, miss: [ {{ call: origin{hits} }} ] }} }} ] }}\n  origin{hits}: {{}}\n"
+        )
+    };
+    let source = |hits: u32| {
+        format!("  client{hits}: {{ to: \"http://web{hits}:8080/\", rate: poisson(500/s) }}\n")
+    };
+    let yaml = format!(
+        "meshquake: v1\nduration: 60s\ntopology: {{ links: {{ same-zone: 0us }} }}\nservices:\n{}{}traffic:\n{}{}",
+        scenario(hit),
+        scenario(0),
+        source(hit),
+        source(0),
+    );
+    let expected = 100.0 / f64::from(100 - hit);
+    Experiment::new("V20", format!("hit ratio {hit} %"), yaml)
+        .seeds(6)
+        .source("1/(1 − h)")
+        .expect(
+            "load of the origin without the cache, and with it",
+            expected,
+            0.02,
+            move |run| run.arrived("origin0") / run.arrived(&format!("origin{hit}")),
+        )
+}
+
+fn drains_of_the_reference() -> Vec<Experiment> {
     vec![
         // Drain times of the reference, by a discrete-event simulation of the same queue, ± a tenth: they are one
         // run of a random walk.

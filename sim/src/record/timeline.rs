@@ -296,14 +296,15 @@ mod tests {
 
     #[test]
     fn coming_up_is_no_news_but_coming_back_is() {
-        let mut timeline = Timeline::default();
-        for change in [
-            PodChange::Started,
-            PodChange::Ready,
-            PodChange::Crashed,
-            PodChange::Ready,
+        let origin = Instant::from_nanos(10);
+        let mut timeline = Timeline::new(origin);
+        for (at, change) in [
+            (1, PodChange::Started),
+            (2, PodChange::Ready),
+            (10, PodChange::Crashed),
+            (11, PodChange::Ready),
         ] {
-            timeline.pod(Instant::ZERO, &PodEvent { pod: "a", change });
+            timeline.pod(Instant::from_nanos(at), &PodEvent { pod: "a", change });
         }
         let (told, _) = timeline.report();
         let texts: Vec<&str> = told.iter().map(|entry| entry.text.as_str()).collect();

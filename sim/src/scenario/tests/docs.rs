@@ -45,8 +45,8 @@ fn every_fault_in_the_documents_loads() {
     for file in &files {
         let text = std::fs::read_to_string(file).unwrap();
         for (line, example) in examples(&text) {
-            // Several files in one: a test of its family runs it.
-            if example.lines().any(|line| line == "---") {
+            // Several files in one, or files beside it: a test of its family runs it.
+            if example.contains(".yaml") || example.lines().any(|line| line == "---") {
                 continue;
             }
             let body = match example.trim_start().starts_with("- ") {

@@ -12,17 +12,55 @@ fn fault(text: &str) -> String {
 #[test]
 fn a_fault_has_one_beginning() {
     insta::assert_snapshot!(fault("  - { crash: web }\n  - { at: 1s, when: healed(first), crash: web }\n  - { when: healed(frist), crash: web }\n  - { when: ejected(wbe), crash: web }\n"), @r"
-    error: nothing called `exploded` happens; there are began, healed, ejected, returned, crashed, ready, overflowed
-      --> shop.yaml:12:13
+    error: when does this fault begin?
+     --> shop.yaml:8:5
+      |
+    8 |   - { crash: web }
+      |     ^^^^^^^^^^^^^^
+      |
+      = help: such as `at: 30s`, or `when: ejected(reviews-v1-0)`
+
+    error: a fault begins `at` a time or `when` something happens, not both
+     --> shop.yaml:9:21
+      |
+    9 |   - { at: 1s, when: healed(first), crash: web }
+      |                     ^^^^^^^^^^^^^
+
+    error: no fault is called `frist`
+      --> shop.yaml:10:13
        |
-    12 |   - { when: exploded(web), crash: web }
+    10 |   - { when: healed(frist), crash: web }
        |             ^^^^^^^^^^^^^
+       |
+       = help: did you mean `first`?
+       = note: there are `first`, `crash service web`, `crash service web`, `crash service web`, `crash service web`
+
+    error: no pod has the service `wbe`
+      --> shop.yaml:11:13
+       |
+    11 |   - { when: ejected(wbe), crash: web }
+       |             ^^^^^^^^^^^^
+       |
+       = help: did you mean `web`?
+       = note: there are `db`, `shop`, `web`
     ");
 }
 
 #[test]
 fn only_some_things_happen() {
-    insta::assert_snapshot!(fault("  - { when: exploded(web), crash: web }\n  - { when: web, crash: web }\n"), @r"");
+    insta::assert_snapshot!(fault("  - { when: exploded(web), crash: web }\n  - { when: web, crash: web }\n"), @r"
+    error: nothing called `exploded` happens; there are began, healed, ejected, returned, crashed, ready, overflowed
+     --> shop.yaml:8:13
+      |
+    8 |   - { when: exploded(web), crash: web }
+      |             ^^^^^^^^^^^^^
+
+    error: `web` is not something that happens, such as `ejected(reviews-v1-0)`
+     --> shop.yaml:9:13
+      |
+    9 |   - { when: web, crash: web }
+      |             ^^^
+    ");
 }
 
 #[test]
@@ -233,7 +271,27 @@ fn packets_and_names_that_cannot_be_meant() {
 
 #[test]
 fn names_that_cannot_be_meant() {
-    insta::assert_snapshot!(fault("  - { at: 1s, dns: { answer: slow } }\n  - { at: 1s, dns: { answer: empty, delay: 5s } }\n  - { at: 1s, dns: { host: '[', answer: empty } }\n"), @r"");
+    insta::assert_snapshot!(fault("  - { at: 1s, dns: { answer: slow } }\n  - { at: 1s, dns: { answer: empty, delay: 5s } }\n  - { at: 1s, dns: { host: '[', answer: empty } }\n"), @r"
+    error: how slow is the answer?
+     --> shop.yaml:8:30
+      |
+    8 |   - { at: 1s, dns: { answer: slow } }
+      |                              ^^^^
+      |
+      = help: add `delay: 5s`
+
+    error: only a `slow` answer has a delay
+     --> shop.yaml:9:44
+      |
+    9 |   - { at: 1s, dns: { answer: empty, delay: 5s } }
+      |                                            ^^
+
+    error: `[` is not a pattern: unclosed character class; missing ']'
+      --> shop.yaml:10:28
+       |
+    10 |   - { at: 1s, dns: { host: '[', answer: empty } }
+       |                            ^^^
+    ");
 }
 
 #[test]
