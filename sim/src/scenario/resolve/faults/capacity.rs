@@ -148,11 +148,11 @@ fn app<'a>(
 
 fn slow(part: &Placed<SlowSpec>, problems: &Problems) -> Result<AppEffect, Diagnostic> {
     let times = part.times.as_ref().map_or(1.0, |times| *times.value());
-    if let Some(wrong) = &part.times {
-        if !(0.0..=TIMES_MAX).contains(&times) {
-            let message = format!("`times` is a number from 0 to {TIMES_MAX}");
-            return Err(problems.error(wrong.at(), message));
-        }
+    if let Some(wrong) = &part.times
+        && !(0.0..=TIMES_MAX).contains(&times)
+    {
+        let message = format!("`times` is a number from 0 to {TIMES_MAX}");
+        return Err(problems.error(wrong.at(), message));
     }
     let add = part
         .add
