@@ -89,7 +89,7 @@ fn title(row: &str) -> &'static str {
         "V9" => "Retry amplification",
         "V10" => "Metastable overload",
         "V13" => "Maglev: what a lost backend moves",
-        "V14" => "Envoy's overprovisioning and panic",
+        "V14" => "Envoy's overprovisioning",
         "V19" => "Losing a zone",
         "V20" => "Caches",
         "V22" => "Exact time",

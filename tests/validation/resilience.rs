@@ -8,7 +8,6 @@ pub(crate) fn all() -> Vec<Experiment> {
     let mut all: Vec<Experiment> = [(14, 0.98), (12, 0.84), (10, 0.70), (8, 0.56), (5, 0.35)]
         .map(overprovisioned)
         .into();
-    all.push(panic());
     all.extend([2, 3, 4].map(lost_zone));
     all
 }
@@ -34,22 +33,6 @@ fn overprovisioned((good, expected): (u32, f64)) -> Experiment {
         .expect("share that stays local", expected, 0.01, |run| {
             share_after(run, 20.0, |upstream| upstream.starts_with("app-good"))
         })
-}
-
-/// Too few healthy endpoints: all are used.
-fn panic() -> Experiment {
-    let scenario = "meshquake: v1\nduration: 60s\nmesh: { config: [rule.yaml], defaults: { retries: 0, panic-threshold: 50% } }\ntopology: { links: { same-zone: 0us } }\nservices:\n  app:\n    versions:\n      good: { replicas: 8 }\n      bad: { replicas: 12, errors: 100% }\ntraffic:\n  client: { to: \"http://app:8080/\", rate: 200/s }\n";
-    Experiment::new(
-        "V14",
-        "8 of 20 endpoints healthy, panic below 50 %",
-        scenario,
-    )
-    .file("rule.yaml", rule(""))
-    .seeds(4)
-    .source("Envoy, \"Panic threshold\": below it health is ignored")
-    .expect("share to healthy endpoints", 0.4, 0.01, |run| {
-        share_after(run, 20.0, |upstream| upstream.starts_with("app-good"))
-    })
 }
 
 /// One of so many zones is gone.
