@@ -1,7 +1,6 @@
 //! The schedule of faults on the running world.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use mesh_core::seam::{Instant, Rng};
 
@@ -68,7 +67,8 @@ pub(crate) fn end(fabric: &mut Fabric, shared: &Rc<Shared>) {
 
 /// Begins a fault, unless its time is over.
 fn start(scene: &mut Scene<'_>, index: usize) {
-    let fault = &scene.shared.plan.faults[index];
+    let shared = scene.shared;
+    let fault = &shared.plan.faults[index];
     let now = scene.fabric.now();
     let until = fault
         .schedule
@@ -100,12 +100,10 @@ fn start(scene: &mut Scene<'_>, index: usize) {
         (ends, until) => ends.or(until),
     };
     let beginning = Beginning {
-        lasts: ends.map(|ends| Duration::from_nanos(ends.since(now).as_nanos() as u64)),
         strength: if fault.ramp.is_zero() { 1.0 } else { 0.0 },
         rng,
     };
-    let kind = fault.kind.clone();
-    let active = begin(&kind, scene, beginning);
+    let active = begin(&fault.kind, scene, beginning);
     scene.shared.faults.borrow_mut()[index].active = Some(active);
     tell(scene.fabric, scene.shared, index, FaultPhase::Began);
     grow(scene, index, occurrence);

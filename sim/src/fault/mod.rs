@@ -23,7 +23,6 @@ mod trigger;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mesh_core::seam::Rng;
 
@@ -99,9 +98,6 @@ pub(crate) trait Active {
 
 /// What a fault is told when it begins.
 pub(crate) struct Beginning {
-    /// How long it will last; `None` is to the end of the run, or until it is over by itself.
-    #[expect(dead_code, reason = "families that plan ahead need it")]
-    pub(crate) lasts: Option<Duration>,
     /// Its strength at first, 0 to 1.
     pub(crate) strength: f64,
     /// Its random stream.

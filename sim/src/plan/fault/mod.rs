@@ -18,8 +18,7 @@ pub use clock::ClockFault;
 pub use control::{ConfigChange, ControlFault, Objects, Outage};
 pub use identity::IdentityFault;
 pub use network::{DnsAnswer, NetworkFault};
-pub use process::Drain;
-pub use process::ProcessFault;
+pub use process::{Drain, ProcessFault};
 pub use schedule::{Repeat, Schedule, Start, Trigger};
 pub use traffic::{LoadChange, SourceEffect, TrafficFault};
 
@@ -56,6 +55,27 @@ pub enum FaultKind {
     /// The control plane, what it knows, and what it tells.
     Control(ControlFault),
 }
+
+/// A fault of a family is a fault.
+macro_rules! families {
+    ($($family:ident($fault:ident)),*) => {
+        $(impl From<$fault> for FaultKind {
+            fn from(fault: $fault) -> Self {
+                Self::$family(fault)
+            }
+        })*
+    };
+}
+
+families!(
+    Network(NetworkFault),
+    Process(ProcessFault),
+    Capacity(CapacityFault),
+    Traffic(TrafficFault),
+    Clock(ClockFault),
+    Identity(IdentityFault),
+    Control(ControlFault)
+);
 
 impl FaultKind {
     /// Whether it has a strength that can grow.

@@ -5,10 +5,9 @@ use std::time::Duration;
 use mesh_core::document::Diagnostic;
 use mesh_core::policy::{Fraction, Position};
 
-use super::{Context, Given};
+use super::{Given, push};
 use crate::plan::{
-    AppEffect, AppPlan, CacheHits, CapacityFault, Distribution, FaultKind, PodSelector,
-    RequestScope, Step,
+    AppEffect, AppPlan, CacheHits, CapacityFault, Distribution, PodSelector, RequestScope, Step,
 };
 use crate::scenario::file::{ErrorsSpec, FaultSpec, Placed, PodsSpec, SlowSpec};
 use crate::scenario::problems::Problems;
@@ -130,19 +129,14 @@ fn app<'a>(
     pods: impl Fn() -> PodsSpec + 'a,
     effect: impl Fn(&[&AppPlan], &PodSelector, &Problems) -> Result<AppEffect, Diagnostic> + 'a,
 ) {
-    let resolve = move |context: &Context<'_>, problems: &Problems| {
+    push(all, key, at, move |context, problems| {
         let pods = context.apps(&pods(), at, problems)?;
         let all = context.pods.iter();
         let chosen = all.filter(|pod| pods.pods.iter().any(|name| *name == *pod.workload.name));
         let apps: Vec<&AppPlan> = chosen.map(|pod| &*pod.app).collect();
         let effect = effect(&apps, &pods, problems)?;
         let text = pods.text.clone();
-        Ok((FaultKind::Capacity(CapacityFault { pods, effect }), text))
-    };
-    all.push(Given {
-        key,
-        at,
-        resolve: Box::new(resolve),
+        Ok((CapacityFault { pods, effect }, text))
     });
 }
 

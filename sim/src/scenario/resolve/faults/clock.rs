@@ -2,8 +2,8 @@
 
 use mesh_core::document::Diagnostic;
 
-use super::{Context, Given};
-use crate::plan::{ClockFault, FaultKind};
+use super::{Context, Given, push};
+use crate::plan::ClockFault;
 use crate::scenario::file::{ClockSpec, FaultSpec, Placed};
 use crate::scenario::problems::Problems;
 use crate::scenario::value::Shift;
@@ -11,15 +11,10 @@ use crate::scenario::value::Shift;
 /// What of this family is given.
 pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
     let Some(part) = &spec.clock else { return };
-    let resolve = move |context: &Context<'_>, problems: &Problems| {
+    push(all, "clock", part.at(), move |context, problems| {
         let fault = clock(part, context, problems)?;
         let text = fault.pods.text.clone();
-        Ok((FaultKind::Clock(fault), text))
-    };
-    all.push(Given {
-        key: "clock",
-        at: part.at(),
-        resolve: Box::new(resolve),
+        Ok((fault, text))
     });
 }
 

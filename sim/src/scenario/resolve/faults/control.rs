@@ -8,10 +8,8 @@ use mesh_core::dialect::istio;
 use mesh_core::document::{Diagnostic, Document};
 use mesh_core::policy::{Position, Profile};
 
-use super::{Context, Given, Pods};
-use crate::plan::{
-    ConfigChange, ControlFault, Distribution, FaultKind, Objects, Outage, PodSelector,
-};
+use super::{Context, Given, Pods, push};
+use crate::plan::{ConfigChange, ControlFault, Distribution, Objects, Outage, PodSelector};
 use crate::scenario::file::{
     ConfigSpec, EmptyEndpointsSpec, FaultSpec, OutageSpec, Placed, Scenario, Short,
 };
@@ -100,23 +98,6 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
             config(part, context, problems)
         });
     }
-}
-
-fn push<'a>(
-    all: &mut Vec<Given<'a>>,
-    key: &'static str,
-    at: &'a Position,
-    resolve: impl Fn(&Context<'_>, &Problems) -> Result<(ControlFault, String), Diagnostic> + 'a,
-) {
-    let resolve = move |context: &Context<'_>, problems: &Problems| {
-        let (fault, words) = resolve(context, problems)?;
-        Ok((FaultKind::Control(fault), words))
-    };
-    all.push(Given {
-        key,
-        at,
-        resolve: Box::new(resolve),
-    });
 }
 
 /// A part that chooses sidecars and nothing else.

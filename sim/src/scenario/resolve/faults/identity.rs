@@ -6,8 +6,8 @@ use mesh_core::document::Diagnostic;
 use mesh_core::identity::SpiffeId;
 use mesh_core::policy::Position;
 
-use super::{Context, Given, Pods};
-use crate::plan::{FaultKind, IdentityFault, PodSelector, Take};
+use super::{Context, Given, Pods, push};
+use crate::plan::{IdentityFault, PodSelector, Take};
 use crate::scenario::file::{
     CaAnswerSpec, CaRotationSpec, FaultSpec, Placed, PodsSpec, StolenIdentitySpec,
 };
@@ -101,23 +101,6 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
     }
     short(all, "plaintext", spec.plaintext.as_ref(), |pods| {
         IdentityFault::Plaintext { pods }
-    });
-}
-
-fn push<'a>(
-    all: &mut Vec<Given<'a>>,
-    key: &'static str,
-    at: &'a Position,
-    resolve: impl Fn(&Context<'_>, &Problems) -> Result<(IdentityFault, String), Diagnostic> + 'a,
-) {
-    let resolve = move |context: &Context<'_>, problems: &Problems| {
-        let (fault, words) = resolve(context, problems)?;
-        Ok((FaultKind::Identity(fault), words))
-    };
-    all.push(Given {
-        key,
-        at,
-        resolve: Box::new(resolve),
     });
 }
 

@@ -47,6 +47,24 @@ struct Given<'a> {
 type Resolve<'a> =
     Box<dyn Fn(&Context<'_>, &Problems) -> Result<(FaultKind, String), Diagnostic> + 'a>;
 
+/// Notes that a kind is given; `resolve` makes a fault of its family, and the words of a name for it.
+fn push<'a, F: Into<FaultKind>>(
+    all: &mut Vec<Given<'a>>,
+    key: &'static str,
+    at: &'a Position,
+    resolve: impl Fn(&Context<'_>, &Problems) -> Result<(F, String), Diagnostic> + 'a,
+) {
+    let resolve = move |context: &Context<'_>, problems: &Problems| {
+        let (fault, words) = resolve(context, problems)?;
+        Ok((fault.into(), words))
+    };
+    all.push(Given {
+        key,
+        at,
+        resolve: Box::new(resolve),
+    });
+}
+
 /// The faults of a scenario.
 pub(super) fn plans(
     scenario: &Scenario,

@@ -1,7 +1,7 @@
 //! Packets and names.
 
-use super::{Given, told};
-use crate::plan::{DnsAnswer, EdgeSelector, FarEnd, FaultKind, NetworkFault};
+use super::{Given, push, told};
+use crate::plan::{DnsAnswer, EdgeSelector, FarEnd, NetworkFault};
 use crate::scenario::file::{DnsAnswerSpec, FaultSpec, PacketsSpec, Placed, Short};
 use crate::scenario::problems::Problems;
 use globset::GlobBuilder;
@@ -63,7 +63,7 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
         NetworkFault::HalfOpen { on }
     });
     if let Some(part) = &spec.isolate {
-        let resolve = move |context: &super::Context<'_>, problems: &Problems| {
+        push(all, "isolate", part.at(), move |context, problems| {
             let from = context.workloads(part, part.at(), problems)?;
             let text = from.text.clone();
             let on = EdgeSelector {
@@ -72,12 +72,7 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
                 both_ways: true,
                 port: None,
             };
-            Ok((FaultKind::Network(NetworkFault::Partition { on }), text))
-        };
-        all.push(Given {
-            key: "isolate",
-            at: part.at(),
-            resolve: Box::new(resolve),
+            Ok((NetworkFault::Partition { on }, text))
         });
     }
     dns(spec, all);
@@ -102,21 +97,16 @@ fn edge<'a>(
     spec: impl Fn() -> crate::scenario::file::EdgeSpec + 'a,
     make: impl Fn(EdgeSelector) -> NetworkFault + 'a,
 ) {
-    let resolve = move |context: &super::Context<'_>, problems: &Problems| {
+    push(all, key, at, move |context, problems| {
         let on = context.edge(&spec(), at, problems)?;
         let text = told(&on);
-        Ok((FaultKind::Network(make(on)), text))
-    };
-    all.push(Given {
-        key,
-        at,
-        resolve: Box::new(resolve),
+        Ok((make(on), text))
     });
 }
 
 fn dns<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
     let Some(part) = &spec.dns else { return };
-    let resolve = move |context: &super::Context<'_>, problems: &Problems| {
+    push(all, "dns", part.at(), move |context, problems| {
         let from = match &part.from {
             Some(from) => Some(context.workloads(from, from.at(), problems)?),
             None => None,
@@ -131,18 +121,13 @@ fn dns<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
         let names = part.host.as_ref().map(|host| host.value().clone());
         let text = names.clone().unwrap_or_else(|| "of every name".into());
         Ok((
-            FaultKind::Network(NetworkFault::Dns {
+            NetworkFault::Dns {
                 from,
                 names,
                 answer,
-            }),
+            },
             text,
         ))
-    };
-    all.push(Given {
-        key: "dns",
-        at: part.at(),
-        resolve: Box::new(resolve),
     });
 }
 

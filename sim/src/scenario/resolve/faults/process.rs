@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mesh_core::document::Diagnostic;
 
-use super::{Context, Given, Pods};
-use crate::plan::{Drain, FaultKind, PodSelector, ProcessFault, Take};
+use super::{Context, Given, Pods, push};
+use crate::plan::{Drain, PodSelector, ProcessFault, Take};
 use crate::scenario::file::{FaultSpec, Placed, ScaleSpec, Scenario};
 use crate::scenario::problems::Problems;
 use crate::scenario::resolve::groups::{Group, Groups};
@@ -38,23 +38,15 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
         ProcessFault::Freeze { pods }
     });
     if let Some(part) = &spec.crash_loop {
-        let resolve = move |context: &Context<'_>, problems: &Problems| {
+        push(all, "crash-loop", part.at(), move |context, problems| {
             let pods = context.apps(&part.pods(), part.at(), problems)?;
             let lives = part.lives.map_or(LIVES, |time| time.0);
             let text = pods.text.clone();
-            Ok((
-                FaultKind::Process(ProcessFault::CrashLoop { pods, lives }),
-                text,
-            ))
-        };
-        all.push(Given {
-            key: "crash-loop",
-            at: part.at(),
-            resolve: Box::new(resolve),
+            Ok((ProcessFault::CrashLoop { pods, lives }, text))
         });
     }
     if let Some(part) = &spec.rollout {
-        let resolve = move |context: &Context<'_>, problems: &Problems| {
+        push(all, "rollout", part.at(), move |context, problems| {
             let pods = context.apps(&part.pods(), part.at(), problems)?;
             let at_once = part.at_once.as_ref().map_or(1, |n| *n.value());
             if let Some(zero) = part.at_once.as_ref().filter(|_| at_once == 0) {
@@ -72,24 +64,14 @@ pub(super) fn given<'a>(spec: &'a FaultSpec, all: &mut Vec<Given<'a>>) {
                 at_once,
                 pause: part.pause.map_or(PAUSE, |time| time.0),
             };
-            Ok((FaultKind::Process(fault), text))
-        };
-        all.push(Given {
-            key: "rollout",
-            at: part.at(),
-            resolve: Box::new(resolve),
+            Ok((fault, text))
         });
     }
     if let Some(part) = &spec.scale {
-        let resolve = move |context: &Context<'_>, problems: &Problems| {
+        push(all, "scale", part.at(), move |context, problems| {
             let fault = scale(part, context, problems)?;
             let text = format!("{} to {}", part.service.value(), part.to.value());
-            Ok((FaultKind::Process(fault), text))
-        };
-        all.push(Given {
-            key: "scale",
-            at: part.at(),
-            resolve: Box::new(resolve),
+            Ok((fault, text))
         });
     }
 }
@@ -102,15 +84,10 @@ fn pods<'a>(
     make: impl Fn(PodSelector) -> ProcessFault + 'a,
 ) {
     let Some(part) = part else { return };
-    let resolve = move |context: &Context<'_>, problems: &Problems| {
+    push(all, key, part.at(), move |context, problems| {
         let pods = context.apps(part, part.at(), problems)?;
         let text = pods.text.clone();
-        Ok((FaultKind::Process(make(pods)), text))
-    };
-    all.push(Given {
-        key,
-        at: part.at(),
-        resolve: Box::new(resolve),
+        Ok((make(pods), text))
     });
 }
 

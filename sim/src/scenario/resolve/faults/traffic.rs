@@ -5,10 +5,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use mesh_core::document::Diagnostic;
 
-use super::{Context, Given};
-use crate::plan::{
-    FaultKind, Load, LoadChange, RetryPlan, SourceEffect, TrafficFault, TrafficPlan,
-};
+use super::{Context, Given, push};
+use crate::plan::{Load, LoadChange, RetryPlan, SourceEffect, TrafficFault, TrafficPlan};
 use crate::scenario::file::{
     ClientRetriesSpec, FaultSpec, HerdSpec, HotKeySpec, LoadFaultSpec, MixFaultSpec, Placed,
     SlowLorisSpec, SpreadSpec,
@@ -54,17 +52,12 @@ fn source<'a, T>(
     name: impl Fn(&'a T) -> &'a Placed<String> + 'a,
     effect: impl Fn(&Placed<T>, &TrafficPlan, &Problems) -> Result<SourceEffect, Diagnostic> + 'a,
 ) {
-    let resolve = move |context: &Context<'_>, problems: &Problems| {
+    push(all, key, part.at(), move |context, problems| {
         let name = name(part.value());
         let source = find(name, context, problems)?;
         let effect = effect(part, &context.traffic[source], problems)?;
         let fault = TrafficFault { source, effect };
-        Ok((FaultKind::Traffic(fault), name.value().clone()))
-    };
-    all.push(Given {
-        key,
-        at: part.at(),
-        resolve: Box::new(resolve),
+        Ok((fault, name.value().clone()))
     });
 }
 
