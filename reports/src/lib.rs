@@ -21,10 +21,12 @@ pub mod summary;
 pub mod sweep;
 
 pub use record::{
-    Connections, ControlPlaneReport, Declared, DemandReport, EdgeReport, ExpectationReport,
-    Failure, FailureKind, FaultReport, Happening, InboundReport, LatencyHistogram, LatencyMs,
-    LayerReport, LoopReport, NetworkReport, NoteReport, Phases, Recovered, RecoveryReport,
-    RequestAttempt, RequestLine, RequestOutcome, RunReport, SCHEMA, ScriptedReport, Series,
-    ServiceReport, Split, TimelineEntry, TrafficReport, Unit, Verdict, WindowReport,
+    BlameReport, Blamed, Connections, ControlPlaneReport, Course, Declared, DemandReport, Detail,
+    EdgeReport, ExpectationReport, Failure, FailureKind, FaultReport, Happening, Heat,
+    InboundReport, LatencyHistogram, LatencyMs, LayerReport, LoopReport, NetworkReport, NoteReport,
+    Phases, PodReport, PolicyReport, Recovered, RecoveryReport, RequestAttempt, RequestLine,
+    RequestOutcome, RunReport, SCHEMA, ScriptedReport, Series, ServiceCourse, ServiceReport,
+    SettingReport, SpanKind, SpanReport, Split, TimelineEntry, Told, TraceReport, TrafficCourse,
+    TrafficReport, Unit, Verdict, WindowReport,
 };
 pub use summary::{Style, summary};

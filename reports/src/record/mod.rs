@@ -10,6 +10,7 @@
 //! numbers, `_ns` whole nanoseconds. Shares are numbers from 0 to 1. An
 //! unanswered request has no status and is counted under `none`.
 
+mod detail;
 mod edge;
 mod expectation;
 mod happening;
@@ -22,6 +23,10 @@ mod traffic;
 
 pub(crate) use json::pretty;
 
+pub use detail::{
+    BlameReport, Blamed, Course, Detail, Heat, PodReport, PolicyReport, ServiceCourse,
+    SettingReport, SpanKind, SpanReport, Told, TraceReport, TrafficCourse,
+};
 pub use edge::{Connections, EdgeReport, InboundReport, ServiceReport};
 pub use expectation::{DemandReport, ExpectationReport, Unit, WindowReport};
 pub use happening::{

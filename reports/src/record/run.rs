@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ControlPlaneReport, EdgeReport, ExpectationReport, FaultReport, NetworkReport, NoteReport,
-    RecoveryReport, ServiceReport, TimelineEntry, TrafficReport,
+    ControlPlaneReport, Detail, EdgeReport, ExpectationReport, FaultReport, NetworkReport,
+    NoteReport, RecoveryReport, ServiceReport, TimelineEntry, TrafficReport,
 };
 
 /// The version of the JSON contract.
@@ -134,6 +134,9 @@ pub struct RunReport {
     pub timeline_omitted: u64,
     /// What the user should know about their configuration.
     pub notes: Vec<NoteReport>,
+    /// What charts and waterfalls are drawn from; `None` when the run was not recorded for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<Detail>>,
 }
 
 impl RunReport {

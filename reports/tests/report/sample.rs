@@ -233,6 +233,7 @@ pub(crate) fn held() -> RunReport {
             field: "spec.http[0].corsPolicy".into(),
             message: "CORS policies are read but not acted on.".into(),
         }],
+        detail: None,
     }
 }
 

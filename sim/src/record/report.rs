@@ -56,6 +56,7 @@ impl State {
             timeline,
             timeline_omitted,
             notes: plan.mesh.notes.iter().map(note).collect(),
+            detail: None,
             traffic,
         }
     }
