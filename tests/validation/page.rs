@@ -54,15 +54,18 @@ pub(crate) fn line(row: &Row) -> String {
 /// The page.
 pub(crate) fn text(rows: &[Row]) -> String {
     let mut text = HEAD.to_owned();
-    let mut last = "";
+    let (mut last_row, mut last_source) = ("", "");
     for row in rows {
-        if row.row != last {
-            last = row.row;
-            text += &format!("\n## {} {}\n\n", row.row, title(row.row));
-            text += &format!("Source: {}\n\n", row.source);
+        let new_row = row.row != last_row;
+        if new_row {
+            text += &format!("\n## {} {}\n", row.row, title(row.row));
+        }
+        if new_row || row.source != last_source {
+            text += &format!("\nSource: {}\n\n", row.source);
             text += "| | what | measure | expected | simulated | tolerance | seeds | requests |\n";
             text += "|---|---|---|---:|---:|---:|---:|---:|\n";
         }
+        (last_row, last_source) = (row.row, row.source);
         text += &format!(
             "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
             if row.agrees() { "✓" } else { "✗" },
@@ -89,7 +92,7 @@ fn title(row: &str) -> &'static str {
         "V9" => "Retry amplification",
         "V10" => "Metastable overload",
         "V13" => "Maglev: what a lost backend moves",
-        "V14" => "Envoy's overprovisioning",
+        "V14" => "Envoy's overprovisioning and panic threshold",
         "V19" => "Losing a zone",
         "V20" => "Caches",
         "V22" => "Exact time",

@@ -8,14 +8,15 @@ pub(crate) fn all() -> Vec<Experiment> {
     let mut all: Vec<Experiment> = [(14, 0.98), (12, 0.84), (10, 0.70), (8, 0.56), (5, 0.35)]
         .map(overprovisioned)
         .into();
+    all.extend([(12, 1.0), (8, 0.4)].map(panicking));
     all.extend([2, 3, 4].map(lost_zone));
     all
 }
 
 /// Bad endpoints are ejected at their first failure and stay away; nothing is tried again.
-fn rule(more: &str) -> String {
+fn rule(locality: &str, min_health_percent: u32) -> String {
     format!(
-        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: app, namespace: default }}\nspec:\n  host: app.default.svc.cluster.local\n  trafficPolicy:\n    loadBalancer:\n      simple: ROUND_ROBIN\n{more}    outlierDetection: {{ consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 10m, maxEjectionPercent: 100 }}\n"
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: app, namespace: default }}\nspec:\n  host: app.default.svc.cluster.local\n  trafficPolicy:\n    loadBalancer:\n      simple: ROUND_ROBIN\n{locality}    outlierDetection: {{ consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 10m, maxEjectionPercent: 100, minHealthPercent: {min_health_percent} }}\n"
     )
 }
 
@@ -27,10 +28,25 @@ fn overprovisioned((good, expected): (u32, f64)) -> Experiment {
     );
     let locality = "      localityLbSetting: { enabled: true, failover: [{ from: r1, to: r2 }] }\n";
     Experiment::new("V14", format!("{good} of 20 endpoints healthy"), scenario)
-        .file("rule.yaml", rule(locality))
+        .file("rule.yaml", rule(locality, 0))
         .seeds(4)
         .source("Envoy, \"Priority levels\": a level takes min(100 %, 1.4 × its healthy share)")
         .expect("share that stays local", expected, 0.01, |run| {
+            share_after(run, 20.0, |upstream| upstream.starts_with("app-good"))
+        })
+}
+
+/// Twenty endpoints, of which some are good; below half, Envoy spreads over all as if none were ejected.
+fn panicking((good, expected): (u32, f64)) -> Experiment {
+    let bad = 20 - good;
+    let scenario = format!(
+        "meshquake: v1\nduration: 60s\nmesh: {{ config: [rule.yaml], defaults: {{ retries: 0 }} }}\ntopology: {{ links: {{ same-zone: 0us }} }}\nservices:\n  app:\n    versions:\n      good: {{ replicas: {good} }}\n      bad: {{ replicas: {bad}, errors: 100% }}\ntraffic:\n  client: {{ to: \"http://app:8080/\", rate: 200/s }}\n"
+    );
+    Experiment::new("V14", format!("{good} of 20 endpoints healthy, panic below 50 %"), scenario)
+        .file("rule.yaml", rule("", 50))
+        .seeds(4)
+        .source("Envoy, \"Panic threshold\": below it, all hosts whatever their health; Istio's minHealthPercent sets it")
+        .expect("share that reaches a healthy one", expected, 0.01, |run| {
             share_after(run, 20.0, |upstream| upstream.starts_with("app-good"))
         })
 }
