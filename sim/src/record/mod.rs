@@ -43,6 +43,7 @@ mod edge;
 mod event;
 mod fault;
 mod inert;
+mod listener;
 mod mechanism;
 mod observe;
 mod report;
@@ -67,6 +68,7 @@ pub use event::{
     AppEvent, AppOutcome, Check, FabricEvent, FaultEvent, FaultPhase, PodChange, PodEvent,
     RequestEnded, RequestSent, TrafficEvent, TrafficOutcome,
 };
+pub use listener::{Listener, Teller};
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -95,6 +97,10 @@ pub struct RecordOptions {
     pub requests: Option<Box<dyn Write>>,
     /// Keeps an access log of all sidecars. `None` keeps none, and no sidecar takes notes for one.
     pub access_log: Option<AccessLog>,
+    /// Keeps what charts and waterfalls are drawn from ([`RunReport::detail`]).
+    pub detail: bool,
+    /// Who else hears all this.
+    pub listeners: Vec<Box<dyn Listener>>,
 }
 
 /// How a run ended.
@@ -149,6 +155,11 @@ impl Recorder {
     /// Takes an event of a pod, at the world's instant `at`.
     pub fn pod(&self, at: Instant, event: &PodEvent<'_>) {
         self.state.borrow_mut().pod(at, event);
+    }
+
+    /// Virtual time has come to `at`, and everything before has been told.
+    pub fn reached(&self, at: Instant) {
+        self.state.borrow_mut().reached(at);
     }
 
     /// Requests of traffic sources that have ended so far.

@@ -13,6 +13,7 @@ use super::digest::{Digest, Family, HostId};
 use super::edge::{Caller, Edges};
 use super::event::{AppEvent, FaultEvent, PodEvent, RequestEnded, RequestSent, TrafficEvent};
 use super::fault::Faults;
+use super::listener::{self, Listener};
 use super::mechanism::Mechanisms;
 use super::request_log::RequestLog;
 use super::series::Cut;
@@ -53,6 +54,7 @@ pub(super) struct State {
     access_log: Option<OpenAccessLog>,
     written: io::Result<()>,
     requests_ended: u64,
+    listeners: Vec<Box<dyn Listener>>,
     /// The digest, once the run has ended.
     closed: Option<String>,
 }
@@ -94,6 +96,7 @@ impl State {
             access_log: options.access_log.map(OpenAccessLog::new),
             written: Ok(()),
             requests_ended: 0,
+            listeners: options.listeners,
             closed: None,
             plan: plan.clone(),
         }
@@ -133,6 +136,10 @@ impl State {
             return;
         };
         self.digest.append(at, watched.host, Family::Mesh, event);
+        for listener in &mut self.listeners {
+            let service = &watched.service;
+            listener.mesh(at, listener::Teller { pod, service }, event);
+        }
         let moment = local(self.origin, at);
         match event {
             Event::Request(request) => self.request(index, request),
@@ -248,6 +255,9 @@ impl State {
         };
         let host = self.digest.host(&self.plan.traffic[source].workload.name);
         self.digest.append(at, host, Family::Traffic, event);
+        for listener in &mut self.listeners {
+            listener.traffic(at, event);
+        }
         match event {
             TrafficEvent::Sent(sent) => self.sent(source, sent),
             TrafficEvent::Ended(ended) => self.ended(source, ended),
@@ -312,6 +322,9 @@ impl State {
         }
         let host = self.digest.host(event.pod);
         self.digest.append(at, host, Family::App, event);
+        for listener in &mut self.listeners {
+            listener.app(at, event);
+        }
         self.services.app(event);
         let origin = self.origin;
         self.witness.app(event, |at| local(origin, at));
@@ -325,6 +338,9 @@ impl State {
             return;
         }
         self.digest.append(at, self.world, Family::Fault, event);
+        for listener in &mut self.listeners {
+            listener.fault(at, event);
+        }
         self.faults.event(at, event);
         self.timeline.fault(at, event);
         self.witness.fault(local(self.origin, at), event);
@@ -336,12 +352,21 @@ impl State {
         }
         let host = self.digest.host(event.pod);
         self.digest.append(at, host, Family::Pod, event);
+        for listener in &mut self.listeners {
+            listener.pod(at, event);
+        }
         self.timeline.pod(at, event);
         self.witness.pod(event);
     }
 
     pub(super) fn digest(&self) -> String {
         self.closed.clone().unwrap_or_else(|| self.digest.hex())
+    }
+
+    pub(super) fn reached(&mut self, at: Instant) {
+        for listener in &mut self.listeners {
+            listener.reached(at);
+        }
     }
 
     pub(super) fn requests_ended(&self) -> u64 {

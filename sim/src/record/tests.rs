@@ -53,6 +53,7 @@ fn options(sink: Option<Shared>) -> RecordOptions {
         reproduce: "meshquake run scenario.yaml --seed 7".into(),
         requests: sink.map(|sink| Box::new(sink) as Box<dyn Write>),
         access_log: None,
+        ..RecordOptions::default()
     }
 }
 

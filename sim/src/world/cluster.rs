@@ -231,6 +231,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Virtual time has come to here.
+    pub(super) fn reached(&self, at: Instant) {
+        self.shared.recorder.reached(at);
+    }
+
     pub(super) fn requests_ended(&self) -> u64 {
         self.shared.recorder.requests_ended()
     }

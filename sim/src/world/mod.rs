@@ -23,7 +23,7 @@ use meshquake_reports::RunReport;
 
 use crate::fabric::{FabricError, Tap};
 use crate::plan::Plan;
-use crate::record::{AccessLog, RecordOptions};
+use crate::record::{AccessLog, Listener, RecordOptions};
 use cluster::Cluster;
 pub(crate) use cluster::Shared;
 pub(crate) use control::{CONTROL_HOST, Control, Trouble, TroubleId};
@@ -59,6 +59,10 @@ pub struct RunOptions {
     pub stop: Arc<AtomicBool>,
     /// Told from time to time how far virtual time has come, and how many requests have ended.
     pub progress: Box<dyn Fn(Duration, u64)>,
+    /// Keeps what charts and waterfalls are drawn from.
+    pub detail: bool,
+    /// Who else hears every event of the run; the boot's too.
+    pub listeners: Vec<Box<dyn Listener>>,
     /// Shown every packet put on a link, from the beginning of the boot on.
     pub tap: Option<Tap>,
 }
@@ -72,6 +76,8 @@ impl Default for RunOptions {
             reproduce: String::new(),
             stop: Arc::default(),
             progress: Box::new(|_, _| {}),
+            detail: false,
+            listeners: Vec::new(),
             tap: None,
         }
     }
@@ -131,6 +137,8 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
         reproduce: options.reproduce,
         requests: options.requests,
         access_log: options.access_log,
+        detail: options.detail,
+        listeners: options.listeners,
     };
     let mut cluster = Cluster::build(plan, record)?;
     if let Some(tap) = options.tap {
@@ -150,6 +158,7 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
             reached = plan.duration;
         }
         cluster.run_until(ORIGIN + reached)?;
+        cluster.reached(ORIGIN + reached);
         (options.progress)(reached, cluster.requests_ended());
     }
     let mut report = cluster.finish(began)?;

@@ -1,0 +1,46 @@
+//! Who else hears what a run is recorded from.
+
+use mesh_core::seam::Instant;
+use mesh_core::telemetry::Event;
+use meshquake_reports::TraceReport;
+
+use super::event::{AppEvent, FaultEvent, PodEvent, TrafficEvent};
+
+/// The host that a mesh event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Teller<'a> {
+    /// The workload.
+    pub pod: &'a str,
+    /// Its service, or the name of its traffic source.
+    pub service: &'a str,
+}
+
+/// Hears every event of a run in the order in which they happen, and nothing after its end. It cannot change the run:
+/// a run with listeners has the same digest. Instants are the world's, or for a mesh event its host's.
+pub trait Listener {
+    /// The mesh tells of something.
+    fn mesh(&mut self, _at: Instant, _teller: Teller<'_>, _event: &Event<'_>) {}
+
+    /// A traffic source tells of something.
+    fn traffic(&mut self, _at: Instant, _event: &TrafficEvent<'_>) {}
+
+    /// An app is done with a request.
+    fn app(&mut self, _at: Instant, _event: &AppEvent<'_>) {}
+
+    /// A fault begins or ends.
+    fn fault(&mut self, _at: Instant, _event: &FaultEvent<'_>) {}
+
+    /// A pod comes or goes.
+    fn pod(&mut self, _at: Instant, _event: &PodEvent<'_>) {}
+
+    /// Whether [`trace`](Self::trace) is to be called: putting traces together costs time.
+    fn wants_traces(&self) -> bool {
+        false
+    }
+
+    /// All that is known of a request of a traffic source, some time after it ended. Every request is told once.
+    fn trace(&mut self, _trace: &TraceReport) {}
+
+    /// Virtual time has come to here, and everything before has been told; at least a thousand times in a run.
+    fn reached(&mut self, _at: Instant) {}
+}
