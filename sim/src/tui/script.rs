@@ -23,6 +23,8 @@ pub(crate) struct Script {
     overrides: Overrides,
     /// Changes of the text that are in no file.
     pub(crate) unsaved: usize,
+    /// Whether anything was changed by hand.
+    changed: bool,
     /// The file that holds the text as it is; `None` when there is none.
     saved: Option<PathBuf>,
 }
@@ -42,6 +44,7 @@ impl Script {
             text: source.text.to_string(),
             overrides,
             unsaved: 0,
+            changed: false,
             saved: Some(path.to_owned()),
         };
         let loaded = script.load()?;
@@ -64,6 +67,7 @@ impl Script {
         let mut script = self.clone();
         script.text = inserted(&self.text, fault)?;
         script.unsaved += 1;
+        script.changed = true;
         script.saved = None;
         let plan = script.load().map_err(|errors| first(&errors))?.plan;
         let kept = plan.faults.len() == before.faults.len() + 1
@@ -80,6 +84,7 @@ impl Script {
     /// Why that cannot be run, in a sentence.
     pub(crate) fn with_set(&self, path: &str, value: &str) -> Result<(Self, Plan), String> {
         let mut script = self.clone();
+        script.changed = true;
         script.overrides.set.push((path.to_owned(), value.to_owned()));
         let plan = script.load().map_err(|errors| first(&errors))?.plan;
         Ok((script, plan))
@@ -91,6 +96,7 @@ impl Script {
     /// Why that cannot be run, in a sentence.
     pub(crate) fn with_seed(&self, seed: u64) -> Result<(Self, Plan), String> {
         let mut script = self.clone();
+        script.changed = true;
         script.overrides.seed = Some(seed);
         let plan = script.load().map_err(|errors| first(&errors))?.plan;
         Ok((script, plan))
@@ -122,6 +128,11 @@ impl Script {
         let numbered = (2..10_000).map(|n| name(&format!("-{n}")));
         let mut names = std::iter::once(name("")).chain(numbered);
         names.find(|path| !path.exists()).unwrap_or_else(|| name("-last"))
+    }
+
+    /// Whether it is another run than the file and the command line said.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed
     }
 
     /// The command that makes this run again; `None` while its scenario is in no file.

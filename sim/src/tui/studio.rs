@@ -43,7 +43,7 @@ impl Recording {
     pub(crate) fn start(plan: Plan, reproduce: String) -> io::Result<(Film, Self)> {
         let cast = Cast::of(&plan);
         let length = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
-        let film = Film::blank(cast.clone(), &plan.name, &plan.about, plan.seed, length);
+        let film = Film::blank(cast.clone(), &plan.name, plan.seed, length);
         let stop = Arc::new(AtomicBool::new(false));
         let (to, takes) = channel();
         let flag = stop.clone();

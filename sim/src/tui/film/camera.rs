@@ -40,6 +40,7 @@ const OTHERS: &str = "(others)";
 /// What was recorded since the piece before.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
+    pub(super) start: Option<Arc<Standing>>,
     pub(super) parts: Vec<Part>,
     pub(super) edges: Vec<(PartId, PartId)>,
     pub(super) kinds: Vec<Label>,
@@ -59,6 +60,7 @@ pub(crate) struct Camera {
     names: Names,
     sources: BTreeMap<String, u16>,
     standing: Arc<Standing>,
+    begun: bool,
     frame: Draft,
     /// Length of the run.
     length: u64,
@@ -118,6 +120,7 @@ impl Camera {
             names: Names::of(plan, cast),
             sources,
             standing: Arc::new(Standing::of(cast)),
+            begun: false,
             frame: draft,
             length,
             cadence: (length / FRAMES).max(1),
@@ -142,6 +145,9 @@ impl Camera {
 
     fn entry(&mut self, at: Instant, what: What) {
         let boot = at < ORIGIN;
+        if !boot {
+            self.begin();
+        }
         let at = self.local(at);
         Arc::make_mut(&mut self.standing).apply(at, &what);
         // While the mesh comes up, all that comes up is no news.
@@ -156,12 +162,22 @@ impl Camera {
         if boot && !news {
             return;
         }
+        // Told of the boot, but not to be folded again: what it changed is in the state that the film begins with.
+        let what = if boot { what.as_told() } else { what };
         if self.entries >= ENTRIES_MAX {
             self.piece.entries_omitted += 1;
             return;
         }
         self.entries += 1;
         self.piece.entries.push(Entry { at, what });
+    }
+
+    /// The scenario begins: how things stand now is what everything else is the consequence of.
+    fn begin(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.piece.start = Some(self.standing.clone());
+        }
     }
 
     fn edge(&mut self, teller: Teller<'_>, cluster: &str, authority: &str) -> Option<EdgeId> {
@@ -256,6 +272,7 @@ impl Camera {
 
     /// Ends the frame at `at`, and sends what there is.
     fn cut(&mut self, at: u64) {
+        self.begin();
         self.latest = self.latest.max(at);
         let next = Draft {
             from: at,

@@ -60,8 +60,6 @@ pub(crate) struct PodCast {
 pub(crate) struct FaultCast {
     /// Its name.
     pub(crate) name: Label,
-    /// `file:line`.
-    pub(crate) place: Label,
     /// Whether it cuts pods off from others.
     pub(crate) cuts: bool,
     /// The pods it was written for.
@@ -133,7 +131,6 @@ impl Cast {
         }
         let faults = report.faults.iter().map(|fault| FaultCast {
             name: Label::new(&fault.name),
-            place: Label::new(&fault.place),
             cuts: false,
             pods: Vec::new(),
         });
@@ -196,7 +193,6 @@ fn faults(plan: &Plan) -> Vec<FaultCast> {
         let (cuts, names) = meant(&fault.kind);
         FaultCast {
             name: Label::new(&fault.name),
-            place: Label::new(&fault.place),
             cuts,
             pods: names.iter().filter_map(|n| numbers.get(*n)).copied().collect(),
         }

@@ -204,6 +204,25 @@ impl What {
         )
     }
 
+    /// The same as news only: it changes nothing any more.
+    pub(super) fn as_told(self) -> Self {
+        match self {
+            Self::Config { step, version, why, .. } => Self::Config {
+                step,
+                version,
+                pod: None,
+                why,
+            },
+            Self::Certificate { step, not_after, why, .. } => Self::Certificate {
+                step,
+                pod: None,
+                not_after,
+                why,
+            },
+            what => what,
+        }
+    }
+
     /// Whether the same thing happened, to whoever tells it.
     pub(crate) fn same_news(&self, other: &Self) -> bool {
         match (self, other) {

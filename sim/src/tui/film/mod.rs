@@ -20,7 +20,7 @@ mod recorded;
 mod standing;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,8 +44,6 @@ pub(crate) struct Film {
     pub(crate) cast: Cast,
     /// The scenario's name.
     pub(crate) title: Label,
-    /// What it is about.
-    pub(crate) about: Label,
     /// Its seed.
     pub(crate) seed: u64,
     /// How long the run is.
@@ -56,6 +54,8 @@ pub(crate) struct Film {
     pub(crate) edges: Vec<(PartId, PartId)>,
     /// Ways in which requests failed, by number; the first is none at all.
     pub(crate) kinds: Vec<Label>,
+    /// How things stood when the scenario began.
+    pub(crate) start: Arc<Standing>,
     /// Moments, one after the other without a gap.
     pub(crate) frames: Vec<Frame>,
     /// What happened, in order.
@@ -230,11 +230,11 @@ impl Tally {
 
 impl Film {
     /// Nothing recorded yet.
-    pub(crate) fn blank(cast: Cast, title: &str, about: &str, seed: u64, length: u64) -> Self {
+    pub(crate) fn blank(cast: Cast, title: &str, seed: u64, length: u64) -> Self {
         Self {
+            start: Arc::new(Standing::of(&cast)),
             cast,
             title: Label::new(title),
-            about: Label::new(about),
             seed,
             length,
             kinds: vec![Label::new("-")],
@@ -244,6 +244,9 @@ impl Film {
 
     /// Adds what was recorded next.
     pub(crate) fn append(&mut self, piece: Piece) {
+        if let Some(start) = piece.start {
+            self.start = start;
+        }
         self.cast.parts.extend(piece.parts);
         self.edges.extend(piece.edges);
         self.kinds.extend(piece.kinds);
@@ -284,7 +287,7 @@ impl Film {
         let frame = self.frames.partition_point(|frame| frame.to <= at);
         let (mut standing, next) = match frame.checked_sub(1).and_then(|i| self.frames.get(i)) {
             Some(frame) => ((*frame.standing).clone(), frame.entries),
-            None => (Standing::of(&self.cast), 0),
+            None => ((*self.start).clone(), 0),
         };
         let later = self.entries.get(next..).unwrap_or(&[]).iter();
         for entry in later.take_while(|entry| entry.at <= at) {

@@ -22,7 +22,7 @@ impl Film {
     pub(crate) fn of_report(report: RunReport) -> Self {
         let cast = Cast::of_report(&report);
         let length = nanos(report.virtual_seconds);
-        let mut film = Self::blank(cast, &report.scenario, &report.about, report.seed, length);
+        let mut film = Self::blank(cast, &report.scenario, report.seed, length);
         film.from_record = true;
         film.reached = length;
         film.happenings(&report);
@@ -126,15 +126,14 @@ impl Film {
         let window = nanos(window_s.unwrap_or(report.virtual_seconds)).max(1);
         let windows = (self.length.div_ceil(window) as usize).min(MANY);
         for edge in &report.edges {
-            let part = |name: &str| self.cast.parts.iter().position(|part| *part.name == *name);
-            let (from, to) = (Label::new(&edge.from), Label::new(&edge.to));
-            let ends = (self.met_part(part(&from), &from), self.met_part(part(&to), &to));
+            let ends = (self.met_part(&edge.from), self.met_part(&edge.to));
             self.edges.push(ends);
         }
         let mut standing = Arc::new(Standing::of(&self.cast));
         for pod in &mut Arc::make_mut(&mut standing).pods {
             pod.life = super::Life::Ready;
         }
+        self.start = standing.clone();
         let mut next = 0;
         for index in 0..windows {
             let to = ((index as u64 + 1) * window).min(self.length);
@@ -155,12 +154,12 @@ impl Film {
         }
     }
 
-    fn met_part(&mut self, known: Option<usize>, name: &Label) -> u32 {
+    fn met_part(&mut self, name: &str) -> u32 {
+        let name = Label::new(name);
+        let known = self.cast.parts.iter().position(|part| part.name == name);
         let part = known.unwrap_or_else(|| {
-            self.cast.parts.push(super::cast::Part {
-                name: name.clone(),
-                pods: Vec::new(),
-            });
+            let pods = Vec::new();
+            self.cast.parts.push(super::cast::Part { name, pods });
             self.cast.parts.len() - 1
         });
         part as u32

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 pub(crate) use action::{Action, Mode, Step, action};
 pub(crate) use divergence::Divergence;
-pub(crate) use filter::{EventLine, Events, Requests};
+pub(crate) use filter::{Events, Requests};
 
-use super::film::{EdgeId, Film, Kind, Life, PartId, PodId, What};
+use super::film::{EdgeId, Film, Kind, PartId, PodId, What};
 use super::wish::{Target, WISHES};
 use crate::plan::Plan;
 
@@ -168,6 +168,16 @@ pub(crate) struct Side {
 }
 
 impl Side {
+    /// Of a film that is recorded from `plan`, or of a record.
+    pub(crate) fn new(file: String, film: Film, plan: Option<Box<Plan>>) -> Self {
+        Self {
+            file,
+            film,
+            plan,
+            ..Self::default()
+        }
+    }
+
     /// The requests that are shown.
     pub(crate) fn requests(&self) -> &Requests {
         &self.requests
@@ -640,18 +650,19 @@ impl State {
             None => match self.view {
                 View::Requests => {
                     let row = self.shown().requests.shown().get(at).copied();
-                    if let Some(row) = row.and_then(|row| self.film().rows.get(row as usize)) {
+                    let row = row.and_then(|row| self.film().rows.get(row as usize));
+                    if let Some(instant) = row.map(|row| row.at) {
                         self.playing = false;
-                        self.go(row.at);
+                        self.go(instant);
                         self.picked = Some(at);
                     }
                 }
                 View::Events => {
                     let line = self.shown().events.shown().get(at).copied();
                     let entry = line.and_then(|line| self.film().entries.get(line.first as usize));
-                    if let Some(entry) = entry {
+                    if let Some(instant) = entry.map(|entry| entry.at) {
                         self.playing = false;
-                        self.go(entry.at);
+                        self.go(instant);
                         self.noted = Some(at);
                     }
                 }
@@ -925,11 +936,6 @@ fn subject(what: &What) -> Option<Subject> {
 /// A place in a list of `length`, `by` further on.
 fn moved(at: usize, by: isize, length: usize) -> usize {
     at.saturating_add_signed(by).min(length.saturating_sub(1))
-}
-
-/// Whether a pod takes traffic.
-pub(crate) const fn serves(life: Life) -> bool {
-    matches!(life, Life::Ready)
 }
 
 /// Kinds that a key jumps to.
