@@ -112,7 +112,9 @@ impl Director {
 
     /// Whether something is being recorded.
     pub(crate) fn is_busy(&self) -> bool {
-        self.sides.iter().any(|crew| crew.recording.is_some() || crew.retake.is_some())
+        self.sides
+            .iter()
+            .any(|crew| crew.recording.is_some() || crew.retake.is_some())
     }
 
     /// Does what a state asked for; says whether to leave.
@@ -127,9 +129,13 @@ impl Director {
                 }
             }
             Effect::Set(path, value) => {
-                let changed = self.script(side).map(|script| script.with_set(&path, &value));
+                let changed = self
+                    .script(side)
+                    .map(|script| script.with_set(&path, &value));
                 if self.retake(state, changed) {
-                    state.say(format!("recording again from the start with {path}={value}"));
+                    state.say(format!(
+                        "recording again from the start with {path}={value}"
+                    ));
                 }
             }
             Effect::Seed(seed) => {
@@ -138,7 +144,9 @@ impl Director {
                     state.say(format!("recording again with seed {seed}"));
                 }
             }
-            Effect::Save { path, force } => self.save(state, path.map(PathBuf::from).as_deref(), force),
+            Effect::Save { path, force } => {
+                self.save(state, path.map(PathBuf::from).as_deref(), force)
+            }
         }
         false
     }
@@ -147,7 +155,11 @@ impl Director {
         self.sides.get(side)?.script.as_ref()
     }
 
-    fn retake(&mut self, state: &mut State, changed: Option<Result<(Script, Plan), String>>) -> bool {
+    fn retake(
+        &mut self,
+        state: &mut State,
+        changed: Option<Result<(Script, Plan), String>>,
+    ) -> bool {
         let (script, plan) = match changed {
             None => {
                 state.warn("this is the record of a run: only a scenario can be changed by hand");
@@ -182,7 +194,11 @@ impl Director {
 
     fn save(&mut self, state: &mut State, path: Option<&Path>, force: bool) {
         let seed = state.film().seed;
-        let Some(script) = self.sides.get_mut(state.side).and_then(|crew| crew.script.as_mut()) else {
+        let Some(script) = self
+            .sides
+            .get_mut(state.side)
+            .and_then(|crew| crew.script.as_mut())
+        else {
             return state.warn("this is the record of a run: there is no scenario to save");
         };
         if script.unsaved == 0
@@ -223,10 +239,21 @@ impl Director {
 ///
 /// # Errors
 /// What is wrong with it, for a person.
-pub(crate) fn feature(path: &Path, overrides: &Overrides) -> Result<Feature, Vec<mesh_core::document::Diagnostic>> {
-    let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        let film = super::record_of(path).map_err(|why| vec![mesh_core::document::Diagnostic::error(why)])?;
+pub(crate) fn feature(
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<Feature, Vec<mesh_core::document::Diagnostic>> {
+    let file = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned();
+    if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    {
+        let film = super::record_of(path)
+            .map_err(|why| vec![mesh_core::document::Diagnostic::error(why)])?;
         return Ok(Feature::Recorded {
             file,
             film: Box::new(film),

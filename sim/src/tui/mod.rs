@@ -45,15 +45,23 @@ pub(crate) fn show(features: Vec<Feature>, color: bool) -> std::io::Result<Vec<S
 fn record_of(path: &Path) -> Result<Film, String> {
     let name = path.display();
     let cannot = |error: &dyn std::fmt::Display| format!("cannot read `{name}`: {error}");
-    let length = std::fs::metadata(path).map_err(|error| cannot(&error))?.len();
+    let length = std::fs::metadata(path)
+        .map_err(|error| cannot(&error))?
+        .len();
     if length > RECORD_BYTES_MAX {
-        return Err(format!("`{name}` is larger than {} MiB", RECORD_BYTES_MAX >> 20));
+        return Err(format!(
+            "`{name}` is larger than {} MiB",
+            RECORD_BYTES_MAX >> 20
+        ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| cannot(&error))?;
     let report: RunReport = serde_json::from_str(&text)
         .map_err(|error| format!("`{name}` is not the record of a run: {error}"))?;
     if report.schema != SCHEMA {
-        return Err(format!("`{name}` is of schema `{}`, not `{SCHEMA}`", report.schema));
+        return Err(format!(
+            "`{name}` is of schema `{}`, not `{SCHEMA}`",
+            report.schema
+        ));
     }
     Ok(Film::of_report(report))
 }

@@ -71,7 +71,11 @@ impl Script {
         script.saved = None;
         let plan = script.load().map_err(|errors| first(&errors))?.plan;
         let kept = plan.faults.len() == before.faults.len() + 1
-            && before.faults.iter().zip(&plan.faults).all(|(a, b)| a.kind == b.kind);
+            && before
+                .faults
+                .iter()
+                .zip(&plan.faults)
+                .all(|(a, b)| a.kind == b.kind);
         if !kept {
             return Err("that is not one fault of the scenario's language".into());
         }
@@ -85,7 +89,10 @@ impl Script {
     pub(crate) fn with_set(&self, path: &str, value: &str) -> Result<(Self, Plan), String> {
         let mut script = self.clone();
         script.changed = true;
-        script.overrides.set.push((path.to_owned(), value.to_owned()));
+        script
+            .overrides
+            .set
+            .push((path.to_owned(), value.to_owned()));
         let plan = script.load().map_err(|errors| first(&errors))?.plan;
         Ok((script, plan))
     }
@@ -112,7 +119,10 @@ impl Script {
             None => self.free_name(),
         };
         if path.exists() && !force {
-            let message = format!("{} is there already; `:w! NAME` replaces it", path.display());
+            let message = format!(
+                "{} is there already; `:w! NAME` replaces it",
+                path.display()
+            );
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
         replace(&path, self.text.as_bytes())?;
@@ -124,10 +134,15 @@ impl Script {
     /// Beside the scenario, so that the files it names are still found.
     fn free_name(&self) -> PathBuf {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let name = |suffix: &str| self.path.with_file_name(format!("{stem}-by-hand{suffix}.yaml"));
+        let name = |suffix: &str| {
+            self.path
+                .with_file_name(format!("{stem}-by-hand{suffix}.yaml"))
+        };
         let numbered = (2..10_000).map(|n| name(&format!("-{n}")));
         let mut names = std::iter::once(name("")).chain(numbered);
-        names.find(|path| !path.exists()).unwrap_or_else(|| name("-last"))
+        names
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| name("-last"))
     }
 
     /// Whether it is another run than the file and the command line said.
@@ -151,8 +166,15 @@ fn first(errors: &[Diagnostic]) -> String {
     // The first line of a rendered diagnostic is its message.
     let text = error.render(false);
     let mut lines = text.lines();
-    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    match lines.find_map(|line| line.trim_start_matches([' ', '=', '|']).strip_prefix("help: ")) {
+    let message = lines
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned();
+    match lines.find_map(|line| {
+        line.trim_start_matches([' ', '=', '|'])
+            .strip_prefix("help: ")
+    }) {
         Some(help) => format!("{message} ({help})"),
         None => message,
     }
@@ -165,7 +187,8 @@ fn first(errors: &[Diagnostic]) -> String {
 fn inserted(text: &str, fault: &str) -> Result<String, String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let key = lines.iter().position(|line| {
-        line.strip_prefix("faults:").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+        line.strip_prefix("faults:")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
     });
     let Some(key) = key else {
         let gap = if text.ends_with('\n') { "" } else { "\n" };
@@ -181,13 +204,24 @@ fn inserted(text: &str, fault: &str) -> Result<String, String> {
     // The block lasts to the next key of the same depth; `- ` may stand at that depth too.
     let belongs = |line: &str| {
         let text = line.trim_end();
-        text.is_empty() || line.starts_with([' ', '\t', '#']) || text.starts_with('-') && !text.starts_with("---")
+        text.is_empty()
+            || line.starts_with([' ', '\t', '#'])
+            || text.starts_with('-') && !text.starts_with("---")
     };
-    let length = lines[key + 1..].iter().take_while(|line| belongs(line)).count();
+    let length = lines[key + 1..]
+        .iter()
+        .take_while(|line| belongs(line))
+        .count();
     let block = &lines[key + 1..key + 1 + length];
     let said = |line: &&&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let indent = block.iter().find(said).map_or("  ", |line| &line[..line.len() - line.trim_start().len()]);
-    let used = block.iter().rposition(|line| said(&line)).map_or(0, |last| last + 1);
+    let indent = block
+        .iter()
+        .find(said)
+        .map_or("  ", |line| &line[..line.len() - line.trim_start().len()]);
+    let used = block
+        .iter()
+        .rposition(|line| said(&line))
+        .map_or(0, |last| last + 1);
     let mut out: String = lines[..key + 1 + used].concat();
     if !out.ends_with('\n') {
         out.push('\n');
@@ -223,7 +257,11 @@ fn flow(text: &str, from: usize, fault: &str) -> Result<String, String> {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
                     let (head, tail) = text.split_at(from + at);
-                    let comma = if empty || head.trim_end().ends_with(',') { "" } else { "," };
+                    let comma = if empty || head.trim_end().ends_with(',') {
+                        ""
+                    } else {
+                        ","
+                    };
                     return Ok(format!("{}{comma} {fault} {tail}", head.trim_end()));
                 }
             }
@@ -269,8 +307,12 @@ traffic: { users: { to: \"http://web/\", rate: 20/s, timeout: 1s } }
         for way in ways {
             let (_folder, script) = script(&format!("{SMALL}{way}"));
             let fault = "{ at: 2s, for: 1s, freeze: { pod: web-1 } }";
-            let (first, plan) = script.with_fault(fault).unwrap_or_else(|e| panic!("{way}: {e}"));
-            let (_, again) = first.with_fault(fault).unwrap_or_else(|e| panic!("{way}: {e}"));
+            let (first, plan) = script
+                .with_fault(fault)
+                .unwrap_or_else(|e| panic!("{way}: {e}"));
+            let (_, again) = first
+                .with_fault(fault)
+                .unwrap_or_else(|e| panic!("{way}: {e}"));
             assert_eq!(again.faults.len(), plan.faults.len() + 1, "{way}");
             for kept in way.lines().filter(|line| line.contains("# ")) {
                 assert!(first.text.contains(kept), "comments stay: {}", first.text);
@@ -293,7 +335,11 @@ traffic: { users: { to: \"http://web/\", rate: 20/s, timeout: 1s } }
     fn no_file_is_ever_lost() {
         let (folder, script) = script(SMALL);
         let (mut script, _) = script.with_fault("{ at: 2s, crash: web-0 }").unwrap();
-        assert_eq!(script.reproduce(3), None, "what is in no file cannot be run again");
+        assert_eq!(
+            script.reproduce(3),
+            None,
+            "what is in no file cannot be run again"
+        );
         let original = folder.path().join("small.yaml");
         assert!(script.save(Some(&original), false).is_err());
         assert_eq!(std::fs::read_to_string(&original).unwrap(), SMALL);
@@ -301,7 +347,10 @@ traffic: { users: { to: \"http://web/\", rate: 20/s, timeout: 1s } }
         let second = script.save(None, false).unwrap();
         assert!(first.ends_with("small-by-hand.yaml") && second.ends_with("small-by-hand-2.yaml"));
         let command = script.reproduce(3).unwrap();
-        assert!(command.contains("small-by-hand-2.yaml --seed 3"), "{command}");
+        assert!(
+            command.contains("small-by-hand-2.yaml --seed 3"),
+            "{command}"
+        );
         script.save(Some(&first), true).unwrap();
     }
 

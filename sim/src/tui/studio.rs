@@ -49,7 +49,9 @@ impl Recording {
         let flag = stop.clone();
         let work = move || {
             // A panic of the run is told on the screen; nothing of the run is looked at afterwards.
-            let ended = catch_unwind(AssertUnwindSafe(|| record(&plan, cast, reproduce, flag, &to)));
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                record(&plan, cast, reproduce, flag, &to)
+            }));
             let ended = ended.unwrap_or_else(|_| Err("the run panicked".into()));
             // Nobody may be listening any more.
             let _sent = to.send(Take::End(ended));

@@ -35,7 +35,12 @@ impl Taken {
     fn take() -> io::Result<Self> {
         enable_raw_mode()?;
         let taken = Self;
-        execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, SetTitle("meshquake"))?;
+        execute!(
+            stdout(),
+            EnterAlternateScreen,
+            EnableMouseCapture,
+            SetTitle("meshquake")
+        )?;
         Ok(taken)
     }
 }
@@ -125,7 +130,11 @@ fn watch(
             changed = false;
         }
         let moves = changed || state.playing || director.is_busy();
-        let wait = if moves { due.max(Duration::from_millis(4)) } else { IDLE };
+        let wait = if moves {
+            due.max(Duration::from_millis(4))
+        } else {
+            IDLE
+        };
         let mut wait = wait.min(IDLE);
         // All that waits is taken before the next picture: a held key must not queue up pictures.
         while event::poll(wait)? {
@@ -161,12 +170,10 @@ enum Meant {
 
 fn meant(event: &Event, state: &State, hits: &Hits) -> Meant {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => {
-            match action(*key, state.mode()) {
-                Some(action) => Meant::Actions(vec![action]),
-                None => Meant::Nothing,
-            }
-        }
+        Event::Key(key) if key.kind != KeyEventKind::Release => match action(*key, state.mode()) {
+            Some(action) => Meant::Actions(vec![action]),
+            None => Meant::Nothing,
+        },
         Event::Mouse(mouse) => clicked(mouse, state, hits),
         Event::Resize(..) => Meant::Redraw,
         _ => Meant::Nothing,
@@ -186,7 +193,11 @@ fn clicked(mouse: &MouseEvent, state: &State, hits: &Hits) -> Meant {
             // A click on what is chosen already opens it.
             let again = matches!(action, Action::Pick(at) if view::chosen(state) == Some(*at))
                 && matches!(mouse.kind, MouseEventKind::Down(_));
-            Meant::Actions(if again { vec![Action::Open] } else { vec![*action] })
+            Meant::Actions(if again {
+                vec![Action::Open]
+            } else {
+                vec![*action]
+            })
         }
         _ => Meant::Nothing,
     }

@@ -50,23 +50,125 @@ const fn wish(
 
 /// The menu.
 pub(crate) const WISHES: &[Wish] = &[
-    wish("crash", "processes die; peers see resets", Whom::Pods, Some("10s"), "crash: { % }"),
-    wish("power off", "pods vanish; peers see silence", Whom::Pods, Some("10s"), "power-off: { % }"),
-    wish("freeze", "processes stand still", Whom::Pods, Some("5s"), "freeze: { % }"),
-    wish("partition", "packets to and from others go nowhere", Whom::Pods, Some("10s"), "partition: { % }"),
-    wish("cut an edge", "packets between two go nowhere", Whom::Edges, Some("10s"), "partition: { % }"),
-    wish("latency", "packets between two take longer", Whom::Edges, Some("10s"), "latency: { add: 200ms, % }"),
-    wish("loss", "packets between two are lost", Whom::Edges, Some("10s"), "loss: { rate: 10%%, % }"),
-    wish("errors", "requests fail", Whom::Pods, Some("10s"), "errors: { %, rate: 50%%, status: 503 }"),
-    wish("slow", "work takes ten times as long", Whom::Pods, Some("10s"), "slow: { %, times: 10 }"),
-    wish("cpu", "the processor is taken away", Whom::Pods, Some("10s"), "cpu: { %, quota: 20%% }"),
-    wish("load", "three times the load", Whom::Sources, Some("20s"), "load: { traffic: %, times: 3 }"),
-    wish("herd", "a thousand requests at once", Whom::Sources, None, "herd: { traffic: %, requests: 1000, over: 1s }"),
-    wish("rollout", "pods are replaced one after the other", Whom::Services, None, "rollout: { service: % }"),
-    wish("no endpoints", "discovery finds nobody", Whom::Services, Some("10s"), "empty-endpoints: %"),
-    wish("control plane down", "no pushes, no certificates", Whom::Nobody, Some("20s"), "control-plane-down: {}"),
-    wish("slow pushes", "configuration comes late", Whom::Nobody, Some("20s"), "slow-push: { delay: 10s }"),
-    wish("push configuration", "files of the mesh's language are put in force", Whom::Nobody, None, "config: FILE.yaml"),
+    wish(
+        "crash",
+        "processes die; peers see resets",
+        Whom::Pods,
+        Some("10s"),
+        "crash: { % }",
+    ),
+    wish(
+        "power off",
+        "pods vanish; peers see silence",
+        Whom::Pods,
+        Some("10s"),
+        "power-off: { % }",
+    ),
+    wish(
+        "freeze",
+        "processes stand still",
+        Whom::Pods,
+        Some("5s"),
+        "freeze: { % }",
+    ),
+    wish(
+        "partition",
+        "packets to and from others go nowhere",
+        Whom::Pods,
+        Some("10s"),
+        "partition: { % }",
+    ),
+    wish(
+        "cut an edge",
+        "packets between two go nowhere",
+        Whom::Edges,
+        Some("10s"),
+        "partition: { % }",
+    ),
+    wish(
+        "latency",
+        "packets between two take longer",
+        Whom::Edges,
+        Some("10s"),
+        "latency: { add: 200ms, % }",
+    ),
+    wish(
+        "loss",
+        "packets between two are lost",
+        Whom::Edges,
+        Some("10s"),
+        "loss: { rate: 10%%, % }",
+    ),
+    wish(
+        "errors",
+        "requests fail",
+        Whom::Pods,
+        Some("10s"),
+        "errors: { %, rate: 50%%, status: 503 }",
+    ),
+    wish(
+        "slow",
+        "work takes ten times as long",
+        Whom::Pods,
+        Some("10s"),
+        "slow: { %, times: 10 }",
+    ),
+    wish(
+        "cpu",
+        "the processor is taken away",
+        Whom::Pods,
+        Some("10s"),
+        "cpu: { %, quota: 20%% }",
+    ),
+    wish(
+        "load",
+        "three times the load",
+        Whom::Sources,
+        Some("20s"),
+        "load: { traffic: %, times: 3 }",
+    ),
+    wish(
+        "herd",
+        "a thousand requests at once",
+        Whom::Sources,
+        None,
+        "herd: { traffic: %, requests: 1000, over: 1s }",
+    ),
+    wish(
+        "rollout",
+        "pods are replaced one after the other",
+        Whom::Services,
+        None,
+        "rollout: { service: % }",
+    ),
+    wish(
+        "no endpoints",
+        "discovery finds nobody",
+        Whom::Services,
+        Some("10s"),
+        "empty-endpoints: %",
+    ),
+    wish(
+        "control plane down",
+        "no pushes, no certificates",
+        Whom::Nobody,
+        Some("20s"),
+        "control-plane-down: {}",
+    ),
+    wish(
+        "slow pushes",
+        "configuration comes late",
+        Whom::Nobody,
+        Some("20s"),
+        "slow-push: { delay: 10s }",
+    ),
+    wish(
+        "push configuration",
+        "files of the mesh's language are put in force",
+        Whom::Nobody,
+        None,
+        "config: FILE.yaml",
+    ),
 ];
 
 /// Somebody to do it to.
@@ -103,10 +205,19 @@ impl Wish {
         match self.whom {
             Whom::Nobody => Vec::new(),
             Whom::Services => services.into_iter().map(bare).collect(),
-            Whom::Sources => plan.traffic.iter().map(|traffic| bare(&traffic.name)).collect(),
+            Whom::Sources => plan
+                .traffic
+                .iter()
+                .map(|traffic| bare(&traffic.name))
+                .collect(),
             Whom::Pods => {
-                let pods = plan.pods.iter().map(|pod| named("pod", "pod", &pod.workload.name));
-                let services = services.iter().map(|name| named("service", "service", name));
+                let pods = plan
+                    .pods
+                    .iter()
+                    .map(|pod| named("pod", "pod", &pod.workload.name));
+                let services = services
+                    .iter()
+                    .map(|name| named("service", "service", name));
                 let zones = zones.iter().map(|name| named("zone", "zone", name));
                 zones.chain(services).chain(pods).collect()
             }
@@ -129,8 +240,14 @@ impl Wish {
 
     /// The fault's line, from `at` nanoseconds on.
     pub(crate) fn line(&self, at: u64, target: &str) -> String {
-        let body = self.body.replace("%%", "\u{1}").replace('%', target).replace('\u{1}', "%");
-        let lasts = self.lasts.map_or(String::new(), |lasts| format!(", for: {lasts}"));
+        let body = self
+            .body
+            .replace("%%", "\u{1}")
+            .replace('%', target)
+            .replace('\u{1}', "%");
+        let lasts = self
+            .lasts
+            .map_or(String::new(), |lasts| format!(", for: {lasts}"));
         format!("{{ at: {}{lasts}, {body} }}", instant(at))
     }
 }
@@ -189,7 +306,9 @@ traffic: { users: { to: \"http://web:8080/\", rate: 20/s, timeout: 1s } }
             for text in texts {
                 let line = wish.line(2_000_000_001, text);
                 assert!(line.contains("at: 2001ms"), "{line}");
-                script.with_fault(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                script
+                    .with_fault(&line)
+                    .unwrap_or_else(|error| panic!("{line}: {error}"));
             }
         }
     }

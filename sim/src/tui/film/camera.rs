@@ -31,7 +31,7 @@ const ROWS_MAX: u64 = 2_000_000;
 /// Most parts, edges and kinds that are met on the way: a client that makes up hosts must not fill the memory.
 const MET_MAX: usize = 5_000;
 /// Requests told in full: of each kind of failure, and of successes, in a moment.
-const TRACES_EACH: u32 = 6;
+const TRACES_EACH: u32 = 8;
 /// Requests told in full in all.
 const TRACES_MAX: usize = 20_000;
 /// The callee that stands for all that found no room.
@@ -75,6 +75,8 @@ pub(crate) struct Camera {
     entries: u64,
     rows: u64,
     traces: usize,
+    /// Requests told in full so far, by kind of failure and by the moment they belong to: they are told late.
+    told: BTreeMap<(u16, u64), u32>,
     /// Flags that the sources' sidecars gave, until the request's client is heard.
     flags: IndexMap<u128, u16>,
 }
@@ -86,8 +88,6 @@ struct Draft {
     traffic: Vec<TrafficCell>,
     edges: BTreeMap<EdgeId, EdgeCell>,
     pods: BTreeMap<PodId, PodCell>,
-    /// Requests told in full so far, by kind of failure.
-    traces: BTreeMap<u16, u32>,
 }
 
 /// Numbers for names.
@@ -108,8 +108,9 @@ impl Camera {
     pub(crate) fn new(plan: &Plan, cast: &Cast, to: Box<dyn FnMut(Piece)>) -> Self {
         let length = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
         let sources = plan.traffic.iter().enumerate();
-        let sources: BTreeMap<String, u16> =
-            sources.map(|(i, traffic)| (traffic.name.clone(), i as u16)).collect();
+        let sources: BTreeMap<String, u16> = sources
+            .map(|(i, traffic)| (traffic.name.clone(), i as u16))
+            .collect();
         let draft = Draft {
             traffic: vec![TrafficCell::default(); sources.len()],
             ..Draft::default()
@@ -130,6 +131,7 @@ impl Camera {
             entries: 0,
             rows: 0,
             traces: 0,
+            told: BTreeMap::new(),
             flags: IndexMap::new(),
         }
     }
@@ -138,7 +140,10 @@ impl Camera {
     /// between what has been told and what can have happened since.
     fn local(&mut self, at: Instant) -> u64 {
         let at = at.as_nanos().saturating_sub(ORIGIN.as_nanos());
-        let at = at.clamp(self.latest.max(self.reached), self.latest.max(self.reached + self.slice));
+        let at = at.clamp(
+            self.latest.max(self.reached),
+            self.latest.max(self.reached + self.slice),
+        );
         self.latest = at;
         at
     }
@@ -224,7 +229,8 @@ impl Camera {
             let ns = u64::try_from(event.duration.as_nanos()).unwrap_or(u64::MAX);
             cell.latency.add(ns, 1);
         }
-        if self.sources.contains_key(teller.service) && !event.flags.is_empty() && event.trace != 0 {
+        if self.sources.contains_key(teller.service) && !event.flags.is_empty() && event.trace != 0
+        {
             let kind = self.kind(&event.flags.to_string());
             self.flags.insert(event.trace, kind);
             // A client that has given up is not heard again.
@@ -266,7 +272,11 @@ impl Camera {
         if outbound(subject)
             && let Some(edge) = self.edge(teller, subject, "")
         {
-            self.frame.edges.entry(edge).or_default().acted(mechanism, 1);
+            self.frame
+                .edges
+                .entry(edge)
+                .or_default()
+                .acted(mechanism, 1);
         }
     }
 
@@ -424,7 +434,8 @@ impl Listener for Camera {
         let cell = &mut self.frame.traffic[usize::from(source)];
         if answered {
             let latency = ended.ended.since(ended.intended).as_nanos();
-            cell.latency.add(u64::try_from(latency).unwrap_or(u64::MAX), 1);
+            cell.latency
+                .add(u64::try_from(latency).unwrap_or(u64::MAX), 1);
         }
         if succeeded {
             cell.succeeded += 1;
@@ -496,13 +507,16 @@ impl Listener for Camera {
             (_, "-" | "") => self.kind(&format!("{:?}", trace.outcome)),
             (_, flags) => self.kind(flags),
         };
-        let told = self.frame.traces.entry(kind).or_default();
+        let moment = trace.intended_ns / self.cadence;
+        let told = self.told.entry((kind, moment)).or_default();
         if *told >= TRACES_EACH {
             return;
         }
         *told += 1;
         self.traces += 1;
-        self.piece.traces.push(((source, trace.sequence), Arc::new(trace.clone())));
+        self.piece
+            .traces
+            .push(((source, trace.sequence), Arc::new(trace.clone())));
     }
 
     fn reached(&mut self, at: Instant) {
@@ -542,7 +556,9 @@ impl Names {
             names.hosts.entry(name.clone()).or_insert(*part);
         }
         // New parts are numbered after those of the cast.
-        names.parts.insert(String::new(), cast.parts.len() as PartId);
+        names
+            .parts
+            .insert(String::new(), cast.parts.len() as PartId);
         names
     }
 
@@ -563,7 +579,11 @@ impl Names {
             return Some(*part);
         }
         let next = self.parts.get_mut("")?;
-        let host = if *next as usize > MET_MAX { OTHERS } else { host };
+        let host = if *next as usize > MET_MAX {
+            OTHERS
+        } else {
+            host
+        };
         if let Some(part) = self.hosts.get(host) {
             return Some(*part);
         }

@@ -194,7 +194,11 @@ fn faults(plan: &Plan) -> Vec<FaultCast> {
         FaultCast {
             name: Label::new(&fault.name),
             cuts,
-            pods: names.iter().filter_map(|n| numbers.get(*n)).copied().collect(),
+            pods: names
+                .iter()
+                .filter_map(|n| numbers.get(*n))
+                .copied()
+                .collect(),
         }
     });
     faults.collect()

@@ -207,13 +207,20 @@ impl What {
     /// The same as news only: it changes nothing any more.
     pub(super) fn as_told(self) -> Self {
         match self {
-            Self::Config { step, version, why, .. } => Self::Config {
+            Self::Config {
+                step, version, why, ..
+            } => Self::Config {
                 step,
                 version,
                 pod: None,
                 why,
             },
-            Self::Certificate { step, not_after, why, .. } => Self::Certificate {
+            Self::Certificate {
+                step,
+                not_after,
+                why,
+                ..
+            } => Self::Certificate {
                 step,
                 pod: None,
                 not_after,
@@ -229,8 +236,16 @@ impl What {
             (Self::Ejected { pod: a, .. }, Self::Ejected { pod: b, .. })
             | (Self::Returned { pod: a, .. }, Self::Returned { pod: b, .. }) => a == b,
             (
-                Self::Config { step: a, version: v, .. },
-                Self::Config { step: b, version: w, .. },
+                Self::Config {
+                    step: a,
+                    version: v,
+                    ..
+                },
+                Self::Config {
+                    step: b,
+                    version: w,
+                    ..
+                },
             ) => a == b && v == w,
             _ => false,
         }
@@ -249,31 +264,55 @@ impl What {
             why => format!(": {why}"),
         };
         match self {
-            Self::Fault { fault, began, pods, packets, requests } => {
+            Self::Fault {
+                fault,
+                began,
+                pods,
+                packets,
+                requests,
+            } => {
                 let name = cast.fault_name(*fault).to_owned();
                 if *began {
                     return (name, "begins".into());
                 }
                 let touched = [
-                    (u64::from(*pods), "pods"),
-                    (*packets, "packets"),
-                    (*requests, "requests"),
+                    (u64::from(*pods), "pod"),
+                    (*packets, "packet"),
+                    (*requests, "request"),
                 ];
                 let touched = touched.iter().filter(|(n, _)| *n > 0);
-                let touched: Vec<String> =
-                    touched.map(|(n, what)| format!("{} {what}", count(*n as f64))).collect();
+                let touched: Vec<String> = touched
+                    .map(|(n, what)| {
+                        let plural = if *n == 1 { "" } else { "s" };
+                        format!("{} {what}{plural}", count(*n as f64))
+                    })
+                    .collect();
                 match touched.is_empty() {
                     true => (name, "ends; it has touched nothing".into()),
                     false => (name, format!("ends; it has touched {}", touched.join(", "))),
                 }
             }
             Self::Pod { pod: id, change } => (pod(id), told(*change).into()),
-            Self::Ejected { pod: id, by, reason, least_ns, .. } => {
+            Self::Ejected {
+                pod: id,
+                by,
+                reason,
+                least_ns,
+                ..
+            } => {
                 let (why, least) = (why(*reason), span(*least_ns));
-                (pod(id), format!("ejected for {least} ({why}) by {}", pod(by)))
+                (
+                    pod(id),
+                    format!("ejected for {least} ({why}) by {}", pod(by)),
+                )
             }
             Self::Returned { pod: id, by, .. } => (pod(id), format!("taken back by {}", pod(by))),
-            Self::Config { step, version, pod, why } => {
+            Self::Config {
+                step,
+                version,
+                pod,
+                why,
+            } => {
                 let text = match step {
                     ConfigStep::Push => format!("is pushed version {version}"),
                     ConfigStep::Ack => format!("takes version {version}"),
@@ -292,12 +331,19 @@ impl What {
                 };
                 (somebody(pod), text)
             }
-            Self::Acted { mechanism, edge, count } => {
+            Self::Acted {
+                mechanism,
+                edge,
+                count,
+            } => {
                 let times = match count {
                     1 => String::new(),
                     n => format!(" ×{n}"),
                 };
-                (film.edge_name(*edge), format!("{}{times}", acted(*mechanism)))
+                (
+                    film.edge_name(*edge),
+                    format!("{}{times}", acted(*mechanism)),
+                )
             }
             Self::Told { subject, text, .. } => (subject.to_string(), text.to_string()),
         }

@@ -53,7 +53,10 @@ fn bucket(ns: u64) -> u16 {
 
 /// The least value of a bucket.
 fn floor(bucket: u16) -> u64 {
-    let (octave, within) = (u32::from(bucket >> BITS), u64::from(bucket) & ((1 << BITS) - 1));
+    let (octave, within) = (
+        u32::from(bucket >> BITS),
+        u64::from(bucket) & ((1 << BITS) - 1),
+    );
     match octave {
         0 => within,
         octave => (((1 << BITS) + within) as u128)

@@ -344,7 +344,11 @@ impl Film {
     /// `web → api`.
     pub(crate) fn edge_name(&self, edge: EdgeId) -> String {
         let (from, to) = self.edges.get(edge as usize).copied().unwrap_or_default();
-        format!("{} → {}", self.cast.part_name(from), self.cast.part_name(to))
+        format!(
+            "{} → {}",
+            self.cast.part_name(from),
+            self.cast.part_name(to)
+        )
     }
 
     /// How a request failed, or `-`.
@@ -366,7 +370,10 @@ impl Film {
                 spans.push((fault, from, entry.at));
             }
         }
-        spans.extend(open.into_iter().map(|(fault, from)| (fault, from, self.reached)));
+        spans.extend(
+            open.into_iter()
+                .map(|(fault, from)| (fault, from, self.reached)),
+        );
         spans
     }
 }

@@ -106,7 +106,11 @@ impl Film {
             self.rows.push(row);
         }
         self.rows.sort_by_key(|row| (row.at, row.key()));
-        let all: u64 = report.traffic.values().map(|traffic| traffic.requests).sum();
+        let all: u64 = report
+            .traffic
+            .values()
+            .map(|traffic| traffic.requests)
+            .sum();
         self.rows_omitted = all.saturating_sub(self.rows.len() as u64);
     }
 
@@ -188,7 +192,8 @@ impl Film {
                 }
             }
             if failed > explained {
-                cell.failed.push((self.met_kind("failed"), clipped(failed - explained)));
+                cell.failed
+                    .push((self.met_kind("failed"), clipped(failed - explained)));
             }
             if let Some(heat) = course.map(|course| &course.heat) {
                 for [bucket, count] in heat.counts.get(index).into_iter().flatten() {

@@ -111,8 +111,15 @@ impl Standing {
             What::Returned { pod, by, cluster } => {
                 self.ejections.remove(&(*pod, *by, *cluster));
             }
-            What::Config { step, version, pod, .. } => self.config(at, *step, *version, *pod),
-            What::Certificate { step, pod, not_after, .. } => {
+            What::Config {
+                step, version, pod, ..
+            } => self.config(at, *step, *version, *pod),
+            What::Certificate {
+                step,
+                pod,
+                not_after,
+                ..
+            } => {
                 let taken = matches!(step, CertificateStep::Obtained | CertificateStep::Rotated);
                 if let Some(state) = pod.and_then(|pod| self.pods.get_mut(pod as usize))
                     && taken
@@ -188,7 +195,9 @@ impl Standing {
 
     /// How many have ejected `pod`, in how many ways.
     pub(crate) fn ejected_by(&self, pod: PodId) -> impl Iterator<Item = (PodId, u64)> + '_ {
-        let range = self.ejections.range((pod, 0, 0)..=(pod, PodId::MAX, u32::MAX));
+        let range = self
+            .ejections
+            .range((pod, 0, 0)..=(pod, PodId::MAX, u32::MAX));
         range.map(|((_, by, _), until)| (*by, *until))
     }
 

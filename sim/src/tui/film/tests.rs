@@ -58,7 +58,11 @@ fn a_frame_is_the_fold_of_what_came_before() {
     }
     assert!(film.entries.is_sorted_by_key(|entry| entry.at));
     assert!(film.rows.is_sorted_by_key(|row| row.at));
-    assert!(film.frames.windows(2).all(|pair| pair[0].to == pair[1].from));
+    assert!(
+        film.frames
+            .windows(2)
+            .all(|pair| pair[0].to == pair[1].from)
+    );
 }
 
 #[test]
@@ -68,13 +72,20 @@ fn a_film_counts_what_the_record_counts() {
     let users = &report.traffic["users"];
     let tally = film.tally(&film.frames, None);
     assert_eq!(tally.sent, users.requests);
-    assert_eq!((tally.succeeded, tally.failed), (users.succeeded, users.failed));
+    assert_eq!(
+        (tally.succeeded, tally.failed),
+        (users.succeeded, users.failed)
+    );
     assert_eq!(film.rows.len() as u64, users.succeeded + users.failed);
     let sums = Film::edge_sums(&film.frames);
     for (edge, cell) in &sums {
         let (from, to) = film.edges[*edge as usize];
         let names = (film.cast.part_name(from), film.cast.part_name(to));
-        let told = report.edges.iter().find(|edge| (&*edge.from, &*edge.to) == names).unwrap();
+        let told = report
+            .edges
+            .iter()
+            .find(|edge| (&*edge.from, &*edge.to) == names)
+            .unwrap();
         assert_eq!(u64::from(cell.requests), told.requests, "{names:?}");
         assert_eq!(u64::from(cell.attempts), told.attempts, "{names:?}");
         assert_eq!(u64::from(cell.failed), told.failed, "{names:?}");
@@ -96,13 +107,25 @@ fn one_seed_is_one_film() {
 #[test]
 fn a_fault_by_hand_changes_nothing_before_it() {
     let (before, script, _) = recorded(TROUBLED);
-    let (_, plan) = script.with_fault("{ at: 5s, for: 1s, freeze: web-0 }").unwrap_or_else(|e| panic!("{e}"));
+    let (_, plan) = script
+        .with_fault("{ at: 5s, for: 1s, freeze: web-0 }")
+        .unwrap_or_else(|e| panic!("{e}"));
     let after = record(&plan);
     let at = 5_000_000_000;
     let entries = |film: &Film| -> Vec<_> {
-        film.entries.iter().filter(|e| e.at < at).map(|e| (e.at, e.what.tell(film))).collect()
+        film.entries
+            .iter()
+            .filter(|e| e.at < at)
+            .map(|e| (e.at, e.what.tell(film)))
+            .collect()
     };
-    let rows = |film: &Film| film.rows.iter().take_while(|row| row.at < at).copied().collect::<Vec<_>>();
+    let rows = |film: &Film| {
+        film.rows
+            .iter()
+            .take_while(|row| row.at < at)
+            .copied()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(entries(&before), entries(&after));
     assert_eq!(rows(&before), rows(&after));
     assert_ne!(before.rows, after.rows, "and something after it");
@@ -117,8 +140,19 @@ fn a_record_is_played_from_what_it_tells() {
     assert_eq!(film.fault_spans().len(), 2);
     let tally = film.tally(&film.frames, None);
     assert_eq!(tally.sent, live.tally(&live.frames, None).sent);
-    let dead = film.cast.pods.iter().position(|pod| &*pod.name == "api-1").unwrap();
+    let dead = film
+        .cast
+        .pods
+        .iter()
+        .position(|pod| &*pod.name == "api-1")
+        .unwrap();
     assert_eq!(film.standing(4_000_000_000).pods[dead].life, Life::Crashed);
     assert_eq!(film.standing(11_000_000_000).pods[dead].life, Life::Ready);
-    assert!(!film.rows.is_empty() && film.rows.iter().all(|row| film.traces.contains_key(&row.key())));
+    assert!(
+        !film.rows.is_empty()
+            && film
+                .rows
+                .iter()
+                .all(|row| film.traces.contains_key(&row.key()))
+    );
 }

@@ -90,7 +90,11 @@ pub(crate) enum Mode {
 pub(crate) fn action(key: KeyEvent, mode: Mode) -> Option<Action> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     if control && key.code == KeyCode::Char('c') {
-        return Some(if mode == Mode::Typing { Action::Back } else { Action::Quit });
+        return Some(if mode == Mode::Typing {
+            Action::Back
+        } else {
+            Action::Quit
+        });
     }
     match mode {
         Mode::Typing => typing(key, control),
@@ -99,8 +103,12 @@ pub(crate) fn action(key: KeyEvent, mode: Mode) -> Option<Action> {
             KeyCode::Char('q') => Some(Action::Back),
             code => list(code, control),
         },
-        Mode::Looking => looking(key.code, control, key.modifiers.contains(KeyModifiers::SHIFT))
-            .or_else(|| list(key.code, control)),
+        Mode::Looking => looking(
+            key.code,
+            control,
+            key.modifiers.contains(KeyModifiers::SHIFT),
+        )
+        .or_else(|| list(key.code, control)),
     }
 }
 

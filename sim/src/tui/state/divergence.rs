@@ -20,7 +20,11 @@ pub(super) fn first(a: &Film, b: &Film) -> Option<Divergence> {
         at,
         told: pair.map(|entry| entry.map_or(String::new(), |(_, text)| text)),
     });
-    let rows = parted(a.rows.iter().map(essence), b.rows.iter().map(essence), |row| row.0);
+    let rows = parted(
+        a.rows.iter().map(essence),
+        b.rows.iter().map(essence),
+        |row| row.0,
+    );
     let rows = rows.map(|(at, pair)| {
         let mut told = films.into_iter().zip(pair).map(|(film, row)| {
             let row = row.and_then(|essence| request(film, at, &essence));
@@ -28,10 +32,16 @@ pub(super) fn first(a: &Film, b: &Film) -> Option<Divergence> {
         });
         Divergence {
             at,
-            told: [told.next().unwrap_or_default(), told.next().unwrap_or_default()],
+            told: [
+                told.next().unwrap_or_default(),
+                told.next().unwrap_or_default(),
+            ],
         }
     });
-    [entries, rows].into_iter().flatten().min_by_key(|divergence| divergence.at)
+    [entries, rows]
+        .into_iter()
+        .flatten()
+        .min_by_key(|divergence| divergence.at)
 }
 
 /// The first place at which two lists in order of time differ, with what stands there in each.
@@ -44,7 +54,10 @@ fn parted<T: PartialEq>(
         let pair = [a.next(), b.next()];
         if pair[0] != pair[1] {
             let first = pair.iter().flatten().map(&at).min()?;
-            return Some((first, pair.map(|item| item.filter(|item| at(item) == first))));
+            return Some((
+                first,
+                pair.map(|item| item.filter(|item| at(item) == first)),
+            ));
         }
         if pair[0].is_none() {
             return None;
@@ -65,19 +78,31 @@ fn news(film: &Film) -> impl Iterator<Item = (u64, String)> + '_ {
 type Essence = (u64, u16, u64, u64, u16, bool);
 
 const fn essence(row: &Row) -> Essence {
-    (row.at, row.source, row.sequence, row.intended, row.status, row.succeeded)
+    (
+        row.at,
+        row.source,
+        row.sequence,
+        row.intended,
+        row.status,
+        row.succeeded,
+    )
 }
 
 fn request(film: &Film, at: u64, wanted: &Essence) -> Option<String> {
     let first = film.rows.partition_point(|row| row.at < at);
-    let row = film.rows[first..].iter().find(|row| essence(row) == *wanted)?;
+    let row = film.rows[first..]
+        .iter()
+        .find(|row| essence(row) == *wanted)?;
     let source = film.cast.part_name(u32::from(row.source));
     let how = match (row.succeeded, film.kind_name(row.kind)) {
         (true, _) => "succeeds".to_owned(),
         (false, kind) => format!("fails with {kind}"),
     };
     let (sent, latency) = (clock(row.intended), span(row.latency()));
-    Some(format!("{source} #{} of {sent} {how} after {latency}", row.sequence))
+    Some(format!(
+        "{source} #{} of {sent} {how} after {latency}",
+        row.sequence
+    ))
 }
 
 #[cfg(test)]
@@ -91,8 +116,14 @@ mod tests {
         };
         let same = [(1, 'a'), (2, 'b')];
         assert_eq!(parts(&same, &same), None);
-        assert_eq!(parts(&same, &[(1, 'a'), (2, 'c')]), Some((2, [Some((2, 'b')), Some((2, 'c'))])));
-        assert_eq!(parts(&same, &[(1, 'a'), (3, 'c')]), Some((2, [Some((2, 'b')), None])));
+        assert_eq!(
+            parts(&same, &[(1, 'a'), (2, 'c')]),
+            Some((2, [Some((2, 'b')), Some((2, 'c'))]))
+        );
+        assert_eq!(
+            parts(&same, &[(1, 'a'), (3, 'c')]),
+            Some((2, [Some((2, 'b')), None]))
+        );
         assert_eq!(parts(&same[..1], &[]), Some((1, [Some((1, 'a')), None])));
     }
 }

@@ -104,7 +104,8 @@ impl Term {
                     || has(film.kind_name(row.kind), wanted)
                     || row.status.to_string() == *wanted
                     || row.sequence.to_string() == *wanted
-                    || row.outcome != RequestOutcome::Answered && has(&format!("{:?}", row.outcome), wanted)
+                    || row.outcome != RequestOutcome::Answered
+                        && has(&format!("{:?}", row.outcome), wanted)
                     || film.traces.get(&row.key()).is_some_and(|trace| {
                         has(&trace.request, wanted) || trace.trace.starts_with(wanted.as_str())
                     })
@@ -121,9 +122,14 @@ fn through(film: &Film, row: &Row, wanted: &str) -> bool {
     let has = |text: &str, part: &str| text.to_lowercase().contains(part);
     match wanted.split_once('>') {
         Some((from, to)) => trace.spans.iter().any(|span| {
-            has(&span.service, from) && (has(&span.cluster, to) || has(&span.peer, to)) && !to.is_empty()
+            has(&span.service, from)
+                && (has(&span.cluster, to) || has(&span.peer, to))
+                && !to.is_empty()
         }),
-        None => trace.spans.iter().any(|span| has(&span.pod, wanted) || has(&span.peer, wanted)),
+        None => trace
+            .spans
+            .iter()
+            .any(|span| has(&span.pod, wanted) || has(&span.peer, wanted)),
     }
 }
 

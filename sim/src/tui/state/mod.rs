@@ -21,7 +21,18 @@ use super::wish::{Target, WISHES};
 use crate::plan::Plan;
 
 /// Virtual seconds in a second, to choose from.
-pub(crate) const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0, f64::INFINITY];
+pub(crate) const SPEEDS: [f64; 10] = [
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    30.0,
+    100.0,
+    f64::INFINITY,
+];
 /// The speed at which a film begins.
 const SPEED_FIRST: usize = 3;
 /// A screen of a list, when its height is not known.
@@ -245,6 +256,8 @@ pub(crate) struct State {
     pub(crate) color: bool,
     /// Where two films part.
     pub(crate) divergence: Option<Option<Divergence>>,
+    /// An instant to go to as soon as it is recorded.
+    wanted: Option<u64>,
     /// A quit was asked for although something is unsaved.
     quitting: bool,
 }
@@ -273,6 +286,7 @@ impl State {
             event_filter: String::new(),
             color,
             divergence: None,
+            wanted: None,
             quitting: false,
         };
         state.settle();
@@ -291,13 +305,19 @@ impl State {
 
     /// The longest film's length.
     pub(crate) fn length(&self) -> u64 {
-        self.sides.iter().map(|side| side.film.length).max().unwrap_or(0)
+        self.sides
+            .iter()
+            .map(|side| side.film.length)
+            .max()
+            .unwrap_or(0)
     }
 
     /// How far all films are recorded.
     fn reached(&self) -> u64 {
         let open = self.sides.iter().filter(|side| !side.film.is_done());
-        open.map(|side| side.film.reached).min().unwrap_or_else(|| self.length())
+        open.map(|side| side.film.reached)
+            .min()
+            .unwrap_or_else(|| self.length())
     }
 
     /// The stretch of time on the axes.
@@ -342,8 +362,19 @@ impl State {
         self.noted = None;
     }
 
+    /// Looks at `at` now, or as soon as it is recorded.
+    fn seek(&mut self, at: u64) {
+        let at = at.min(self.length());
+        self.go(at);
+        self.wanted = (self.cursor < at).then_some(at);
+    }
+
     /// After anything has changed: brings the lists up to date.
     pub(crate) fn settle(&mut self) {
+        if let Some(at) = self.wanted.filter(|at| *at <= self.reached()) {
+            self.wanted = None;
+            self.go(at);
+        }
         for side in &mut self.sides {
             side.requests.update(&side.film, &self.request_filter);
             side.events.update(&side.film, &self.event_filter);
@@ -373,10 +404,13 @@ impl State {
     pub(crate) fn event_at(&self) -> Option<usize> {
         let (film, shown) = (self.film(), self.shown().events.shown());
         let noted = self.noted.filter(|at| {
-            let line = shown.get(*at).and_then(|line| film.entries.get(line.first as usize));
+            let line = shown
+                .get(*at)
+                .and_then(|line| film.entries.get(line.first as usize));
             line.is_some_and(|entry| entry.at == self.cursor)
         });
-        let last = shown.partition_point(|line| film.entries[line.first as usize].at <= self.cursor);
+        let last =
+            shown.partition_point(|line| film.entries[line.first as usize].at <= self.cursor);
         noted.or(last.checked_sub(1))
     }
 
@@ -400,6 +434,7 @@ impl State {
     pub(crate) fn apply(&mut self, action: Action) -> Option<Effect> {
         let quitting = std::mem::take(&mut self.quitting);
         self.message = None;
+        self.wanted = None;
         let effect = match action {
             Action::Quit => return self.quit(quitting),
             Action::Play => {
@@ -429,7 +464,7 @@ impl State {
                 None
             }
             Action::Seek(at) => {
-                self.go(at);
+                self.seek(at);
                 None
             }
             Action::Step(step, forward) => {
@@ -442,7 +477,10 @@ impl State {
                 None
             }
             Action::Next(by) => {
-                let at = View::ALL.iter().position(|view| *view == self.view).unwrap_or(0);
+                let at = View::ALL
+                    .iter()
+                    .position(|view| *view == self.view)
+                    .unwrap_or(0);
                 let count = View::ALL.len() as isize;
                 let next = (at as isize + by).rem_euclid(count) as usize;
                 self.look(View::ALL[next]);
@@ -551,7 +589,8 @@ impl State {
         self.view = view;
         if view == View::Detail && self.subjects.is_empty() {
             // The first service, or what stands chosen in the topology.
-            let chosen = super::view::topology_subject(self, self.chosen[View::Topology as usize]);
+            let at = self.chosen[View::Topology as usize];
+            let chosen = super::view::topology_subject(self, at).filter(|_| at > 0);
             let first = Subject::Part(self.film().cast.sources as PartId);
             self.subjects.push(chosen.unwrap_or(first));
         }
@@ -570,7 +609,11 @@ impl State {
                     }
                     false => {
                         let before = film.rows.partition_point(|row| row.at < now);
-                        film.rows[..before].iter().rev().find(wanted).map(|row| row.at)
+                        film.rows[..before]
+                            .iter()
+                            .rev()
+                            .find(wanted)
+                            .map(|row| row.at)
                     }
                 }
             }
@@ -582,11 +625,18 @@ impl State {
                 match forward {
                     true => {
                         let next = film.entries.partition_point(|entry| entry.at <= now);
-                        film.entries[next..].iter().find(wanted).map(|entry| entry.at)
+                        film.entries[next..]
+                            .iter()
+                            .find(wanted)
+                            .map(|entry| entry.at)
                     }
                     false => {
                         let before = film.entries.partition_point(|entry| entry.at < now);
-                        film.entries[..before].iter().rev().find(wanted).map(|entry| entry.at)
+                        film.entries[..before]
+                            .iter()
+                            .rev()
+                            .find(wanted)
+                            .map(|entry| entry.at)
                     }
                 }
             }
@@ -680,7 +730,7 @@ impl State {
             (Some(_), _) => self.choose(if end { isize::MAX / 2 } else { isize::MIN / 2 }),
             (None, View::Overview) if end => {
                 self.playing = false;
-                self.go(u64::MAX);
+                self.seek(u64::MAX);
             }
             (None, View::Overview) => self.go(0),
             (None, _) => self.choose(if end { isize::MAX / 2 } else { isize::MIN / 2 }),
@@ -733,7 +783,9 @@ impl State {
             }
             View::Events => {
                 // To what it happened to.
-                let line = self.event_at().and_then(|at| self.shown().events.shown().get(at));
+                let line = self
+                    .event_at()
+                    .and_then(|at| self.shown().events.shown().get(at));
                 let entry = line.and_then(|line| self.film().entries.get(line.first as usize));
                 if let Some(subject) = entry.and_then(|entry| subject(&entry.what)) {
                     self.subjects = vec![subject];
@@ -887,7 +939,7 @@ impl State {
             _ => match mesh_core::document::duration::parse_go(word) {
                 Ok(at) => {
                     self.playing = false;
-                    self.go(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
+                    self.seek(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
                     None
                 }
                 Err(_) => {
@@ -901,7 +953,10 @@ impl State {
 
 impl Line {
     fn byte(&self, at: usize) -> usize {
-        self.text.char_indices().nth(at).map_or(self.text.len(), |(byte, _)| byte)
+        self.text
+            .char_indices()
+            .nth(at)
+            .map_or(self.text.len(), |(byte, _)| byte)
     }
 
     fn insert(&mut self, c: char) {

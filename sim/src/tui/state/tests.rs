@@ -66,9 +66,17 @@ fn time_goes_by_when_it_is_played() {
     assert!(!state.advance(Duration::from_secs(1)));
     press(&mut state, " >>>>>>>>>");
     state.advance(Duration::from_millis(1));
-    assert_eq!((state.cursor, state.playing), (12_000_000_000, false), "max is the end");
+    assert_eq!(
+        (state.cursor, state.playing),
+        (12_000_000_000, false),
+        "max is the end"
+    );
     press(&mut state, " ");
-    assert_eq!((state.cursor, state.playing), (0, true), "from the beginning again");
+    assert_eq!(
+        (state.cursor, state.playing),
+        (0, true),
+        "from the beginning again"
+    );
 }
 
 #[test]
@@ -77,15 +85,26 @@ fn jumps_find_what_they_name() {
     press(&mut state, "f");
     assert_eq!(state.cursor, 3_000_000_000, "the first fault");
     press(&mut state, "ff");
-    assert_eq!(state.cursor, 7_000_000_000, "its end is the second, the next fault the third");
+    assert_eq!(
+        state.cursor, 7_000_000_000,
+        "its end is the second, the next fault the third"
+    );
     press(&mut state, "FF");
     assert_eq!(state.cursor, 3_000_000_000);
     press(&mut state, "x");
     let film = state.film();
-    let failed = film.rows.iter().find(|row| !row.succeeded && row.at > 3_000_000_000);
+    let failed = film
+        .rows
+        .iter()
+        .find(|row| !row.succeeded && row.at > 3_000_000_000);
     assert_eq!(Some(state.cursor), failed.map(|row| row.at));
     press(&mut state, "$f");
-    assert!(state.message.as_ref().is_some_and(|message| message.text == "no later fault"));
+    assert!(
+        state
+            .message
+            .as_ref()
+            .is_some_and(|message| message.text == "no later fault")
+    );
 }
 
 #[test]
@@ -101,15 +120,23 @@ fn going_back_is_as_good_as_never_having_left() {
 #[test]
 fn requests_are_filtered_as_one_types() {
     let mut state = live();
-    let all = { press(&mut state, "4"); state.shown().requests().shown().len() };
+    let all = {
+        press(&mut state, "4");
+        state.shown().requests().shown().len()
+    };
     press(&mut state, "/fail");
     let failed = state.shown().requests().shown().len();
     assert!(failed > 0 && failed < all, "{failed} of {all}");
     press(&mut state, "<enter>g");
-    let row = state.request_at().and_then(|at| state.shown().requests().shown().get(at));
+    let row = state
+        .request_at()
+        .and_then(|at| state.shown().requests().shown().get(at));
     let row = state.film().rows[*row.unwrap() as usize];
     assert!(!row.succeeded);
-    assert_eq!(state.cursor, row.at, "the cursor is where the request ended");
+    assert_eq!(
+        state.cursor, row.at,
+        "the cursor is where the request ended"
+    );
     press(&mut state, "<enter>");
     assert!(state.opened);
     press(&mut state, "<esc><esc>");
@@ -159,9 +186,15 @@ fn a_fault_by_hand_is_a_line_of_the_scenario() {
     let line = "{ at: 4000ms, for: 10s, crash: { pod: api-2 } }";
     assert_eq!(effect, Some(Effect::Inject(line.into())));
     let effect = press(&mut state, ":fault crash: web-0<enter>");
-    assert_eq!(effect, Some(Effect::Inject("{ at: 4000ms, crash: web-0 }".into())));
+    assert_eq!(
+        effect,
+        Some(Effect::Inject("{ at: 4000ms, crash: web-0 }".into()))
+    );
     let effect = press(&mut state, ":set mesh.defaults.retries=0<enter>");
-    assert_eq!(effect, Some(Effect::Set("mesh.defaults.retries".into(), "0".into())));
+    assert_eq!(
+        effect,
+        Some(Effect::Set("mesh.defaults.retries".into(), "0".into()))
+    );
 }
 
 #[test]
@@ -180,8 +213,16 @@ fn nobody_leaves_unsaved_by_mistake() {
     assert_eq!(press(&mut state, "q"), None);
     assert_eq!(press(&mut state, "q"), Some(Effect::Quit));
     press(&mut state, "qj");
-    assert_eq!(press(&mut state, "q"), None, "something else came in between");
-    assert_eq!(press(&mut state, "?q"), None, "q closes what stands in front");
+    assert_eq!(
+        press(&mut state, "q"),
+        None,
+        "something else came in between"
+    );
+    assert_eq!(
+        press(&mut state, "?q"),
+        None,
+        "q closes what stands in front"
+    );
 }
 
 #[test]
@@ -189,9 +230,16 @@ fn one_drills_in_and_comes_back() {
     let mut state = live();
     press(&mut state, "2jj<enter>");
     assert_eq!(state.view, View::Detail);
-    assert!(matches!(state.subjects[..], [Subject::Part(_)]), "{:?}", state.subjects);
+    assert!(
+        matches!(state.subjects[..], [Subject::Part(_)]),
+        "{:?}",
+        state.subjects
+    );
     press(&mut state, "<enter>");
-    assert!(matches!(state.subjects[..], [Subject::Part(_), Subject::Pod(_)]));
+    assert!(matches!(
+        state.subjects[..],
+        [Subject::Part(_), Subject::Pod(_)]
+    ));
     press(&mut state, "<esc>");
     assert_eq!(state.subjects.len(), 1);
     press(&mut state, "<esc>");
@@ -215,7 +263,8 @@ fn two_films_part_where_they_differ() {
 #[test]
 fn whatever_is_pressed_nothing_breaks() {
     let mut state = live();
-    let keys = "1234567\t?jk qGg/x<esc>:<enter>:9999h<enter>ijjjj<enter><esc>hlHL+-+-+++cDrRxXeEmMpP.,<>";
+    let keys =
+        "1234567\t?jk qGg/x<esc>:<enter>:9999h<enter>ijjjj<enter><esc>hlHL+-+-+++cDrRxXeEmMpP.,<>";
     for round in 0..3 {
         for start in 0..keys.len() {
             press(&mut state, &keys[start..]);

@@ -46,7 +46,10 @@ impl Axis {
     pub(super) fn frames<'f>(&self, film: &'f Film) -> Vec<&'f [Frame]> {
         (0..self.columns)
             .map(|column| {
-                let (from, to) = (self.at(column), self.at(column + 1).max(self.at(column) + 1));
+                let (from, to) = (
+                    self.at(column),
+                    self.at(column + 1).max(self.at(column) + 1),
+                );
                 film.frames_between(from, to)
             })
             .collect()
@@ -113,7 +116,10 @@ pub(super) fn bars(
 
 /// Shows where the cursor is.
 pub(super) fn mark(canvas: &mut Canvas<'_>, area: Rect, axis: &Axis) {
-    if let Some(column) = axis.column(axis.cursor).filter(|column| *column < area.width) {
+    if let Some(column) = axis
+        .column(axis.cursor)
+        .filter(|column| *column < area.width)
+    {
         let place = Rect {
             x: area.x + column,
             width: 1,
@@ -150,7 +156,9 @@ pub(super) fn ticks(canvas: &mut Canvas<'_>, area: Rect, axis: &Axis) -> Rect {
             let text = short(at);
             let x = area.x + column;
             if x + (text.len() as u16) < area.right() && area.height > 0 {
-                canvas.buffer.set_string(x, area.y, format!("┴{text}"), theme.dim_style());
+                canvas
+                    .buffer
+                    .set_string(x, area.y, format!("┴{text}"), theme.dim_style());
             }
         }
         at += step;
@@ -177,7 +185,10 @@ fn nice(ns: u64) -> u64 {
         120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 21_600_000,
         43_200_000, 86_400_000,
     ];
-    let fitting = lengths.iter().map(|ms| ms * MS).find(|length| *length >= ns);
+    let fitting = lengths
+        .iter()
+        .map(|ms| ms * MS)
+        .find(|length| *length >= ns);
     fitting.unwrap_or_else(|| ns.div_ceil(86_400_000 * MS).max(1) * 86_400_000 * MS)
 }
 

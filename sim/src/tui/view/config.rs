@@ -13,7 +13,10 @@ use crate::tui::text::{columns, fit, inert, pad, span};
 const BESIDE: u16 = 100;
 
 fn policies(film: &Film) -> &[PolicyReport] {
-    let detail = film.report.as_ref().and_then(|report| report.detail.as_ref());
+    let detail = film
+        .report
+        .as_ref()
+        .and_then(|report| report.detail.as_ref());
     detail.map_or(&[], |detail| &detail.policy)
 }
 
@@ -69,11 +72,19 @@ fn versions(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
         .map(|(pod, known)| (&*known.name, state.cursor.saturating_sub(pod.pushed.1)))
         .collect();
     let lost = standing.pods.iter().filter(|pod| pod.lost).count();
-    let mut spans = vec![theme.dim(" newest pushed "), theme.strong(&format!("v{newest}"))];
+    let mut spans = vec![
+        theme.dim(" newest pushed "),
+        theme.strong(&format!("v{newest}")),
+    ];
     match behind.iter().max_by_key(|(_, ns)| *ns) {
         None => spans.push(theme.dim("   every sidecar has what it was pushed")),
         Some((name, ns)) => {
-            let text = format!("   {} sidecars behind, {} most: {}", behind.len(), fit(name, 30), span(*ns));
+            let text = format!(
+                "   {} sidecars behind, {} most: {}",
+                behind.len(),
+                fit(name, 30),
+                span(*ns)
+            );
             spans.push(theme.warn(&text));
         }
     }
@@ -96,9 +107,14 @@ fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport) {
         let name = theme.dim(&format!("{}{label} ", " ".repeat(indent)));
         let column = indent + columns(&label) + 1;
         let mut pieces = folded(&value, width.saturating_sub(column));
-        let first = if pieces.is_empty() { String::new() } else { pieces.remove(0) };
+        let first = if pieces.is_empty() {
+            String::new()
+        } else {
+            pieces.remove(0)
+        };
         let mut line = vec![name, Span::raw(first)];
-        let ends = pieces.is_empty() && line.iter().map(|s| s.width()).sum::<usize>() + columns(&origin) + 3 <= width;
+        let ends = pieces.is_empty()
+            && line.iter().map(|s| s.width()).sum::<usize>() + columns(&origin) + 3 <= width;
         if ends && !origin.is_empty() {
             line.push(theme.dim(&format!("  [{origin}]")));
         }
@@ -108,13 +124,18 @@ fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport) {
         }
         if !ends && !origin.is_empty() {
             let text = fit(&format!("[{origin}]"), width.saturating_sub(column));
-            lines.push(Line::from(theme.dim(&format!("{}{text}", " ".repeat(column)))));
+            lines.push(Line::from(
+                theme.dim(&format!("{}{text}", " ".repeat(column))),
+            ));
         }
     }
     let hidden = lines.len().saturating_sub(usize::from(rest.height));
     if hidden > 0 {
         lines.truncate(usize::from(rest.height).saturating_sub(1));
-        lines.push(Line::from(theme.dim(&format!(" … {} more lines: a taller terminal shows them", hidden + 1))));
+        lines.push(Line::from(theme.dim(&format!(
+            " … {} more lines: a taller terminal shows them",
+            hidden + 1
+        ))));
     }
     canvas.lines(rest, lines);
 }

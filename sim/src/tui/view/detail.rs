@@ -25,18 +25,30 @@ pub(super) fn rows(state: &State) -> Vec<Subject> {
     let film = state.film();
     match subject(state) {
         Subject::Part(part) => {
-            let pods = film.cast.parts.get(part as usize).map_or(&[][..], |part| &part.pods);
+            let pods = film
+                .cast
+                .parts
+                .get(part as usize)
+                .map_or(&[][..], |part| &part.pods);
             let pods = pods.iter().map(|pod| Subject::Pod(*pod));
-            pods.chain(edges_of(film, part).map(Subject::Edge)).collect()
+            pods.chain(edges_of(film, part).map(Subject::Edge))
+                .collect()
         }
         Subject::Edge(edge) => {
             let to = film.edges.get(edge as usize).map_or(0, |(_, to)| *to);
-            let pods = film.cast.parts.get(to as usize).map_or(&[][..], |part| &part.pods);
+            let pods = film
+                .cast
+                .parts
+                .get(to as usize)
+                .map_or(&[][..], |part| &part.pods);
             pods.iter().map(|pod| Subject::Pod(*pod)).collect()
         }
         Subject::Pod(pod) => {
             let ejected = film.standing(state.cursor);
-            ejected.ejected_by(pod).map(|(by, _)| Subject::Pod(by)).collect()
+            ejected
+                .ejected_by(pod)
+                .map(|(by, _)| Subject::Pod(by))
+                .collect()
         }
     }
 }
@@ -114,12 +126,23 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now) {
 
 fn part_head(canvas: &mut Canvas<'_>, area: Rect, film: &Film, part: PartId) -> Rect {
     let theme = canvas.theme;
-    let what = if film.cast.is_source(part) { "traffic source" } else { "service" };
-    let pods = film.cast.parts.get(part as usize).map_or(0, |part| part.pods.len());
+    let what = if film.cast.is_source(part) {
+        "traffic source"
+    } else {
+        "service"
+    };
+    let pods = film
+        .cast
+        .parts
+        .get(part as usize)
+        .map_or(0, |part| part.pods.len());
     let spans = vec![
         theme.dim(&format!(" {what} ")),
         theme.strong(film.cast.part_name(part)),
-        theme.dim(&format!("   {pods} pods")),
+        theme.dim(&match pods {
+            1 => "   1 pod".to_owned(),
+            pods => format!("   {pods} pods"),
+        }),
     ];
     canvas.line(area, super::cut(spans, usize::from(area.width)))
 }
@@ -131,7 +154,9 @@ fn edge_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, edge
     let cell = now.edges.get(&edge).unwrap_or(&idle);
     let spans = vec![theme.dim(" edge "), theme.strong(&film.edge_name(edge))];
     let rest = canvas.line(area, super::cut(spans, usize::from(area.width)));
-    let until = film.frames.partition_point(|frame| frame.to <= state.cursor);
+    let until = film
+        .frames
+        .partition_point(|frame| frame.to <= state.cursor);
     let until = (until + 1).min(film.frames.len());
     let all = Film::edge_sums(&film.frames[..until]);
     let all = all.get(&edge).unwrap_or(&idle);
@@ -139,7 +164,10 @@ fn edge_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, edge
     let pool = vec![
         theme.dim(" pool "),
         Span::raw(format!("{open} open")),
-        theme.dim(&format!("   {} opened, {} closed, ", all.opened, all.closed)),
+        theme.dim(&format!(
+            "   {} opened, {} closed, ",
+            all.opened, all.closed
+        )),
         match all.refused {
             0 => theme.dim("none failed"),
             refused => theme.warn(&format!("{refused} failed")),
@@ -153,7 +181,11 @@ fn edge_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, edge
     for (mechanism, count) in &all.acts {
         let recent = cell.acts_of(*mechanism);
         let text = format!("{} {count}", acted(*mechanism));
-        acts.push(if recent > 0 { theme.warn(&text) } else { theme.plain(&text) });
+        acts.push(if recent > 0 {
+            theme.warn(&text)
+        } else {
+            theme.plain(&text)
+        });
         if recent > 0 {
             acts.push(theme.warn(&format!(" (+{recent})")));
         }
@@ -167,13 +199,22 @@ fn policy(canvas: &mut Canvas<'_>, area: Rect, film: &Film, edge: EdgeId) -> Rec
     let theme = canvas.theme;
     let (from, to) = film.edges.get(edge as usize).copied().unwrap_or_default();
     let (from, to) = (film.cast.part_name(from), film.cast.part_name(to));
-    let detail = film.report.as_ref().and_then(|report| report.detail.as_ref());
+    let detail = film
+        .report
+        .as_ref()
+        .and_then(|report| report.detail.as_ref());
     let policies = detail.map_or(&[][..], |detail| &detail.policy);
-    let Some(policy) = policies.iter().find(|policy| policy.from == from && policy.to == to) else {
+    let Some(policy) = policies
+        .iter()
+        .find(|policy| policy.from == from && policy.to == to)
+    else {
         return area;
     };
-    let told = ["timeout", "retry", "balance", "balancer", "ejection", "limits", "pool", "breaker"];
-    let settings = policy.settings.iter().filter(|setting| told.contains(&setting.name.as_str()));
+    let told = ["timeout", "retry", "balancing", "ejection", "pool"];
+    let settings = policy
+        .settings
+        .iter()
+        .filter(|setting| told.contains(&setting.name.as_str()));
     let lines = settings.take(5).map(|setting| {
         let spans = vec![
             theme.dim(&format!(" {} ", pad(&setting.name, 10))),
@@ -208,11 +249,19 @@ fn pod_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, pod: 
     let spans = vec![
         theme.dim(" pod "),
         theme.strong(&known.name),
-        Span::styled(format!("   {} {}", health.sign(), health.word()), health.style(theme)),
+        Span::styled(
+            format!("   {} {}", health.sign(), health.word()),
+            health.style(theme),
+        ),
         theme.dim(&about),
     ];
     let rest = canvas.line(area, super::cut(spans, usize::from(area.width)));
-    let standing = now.standing.pods.get(pod as usize).copied().unwrap_or_default();
+    let standing = now
+        .standing
+        .pods
+        .get(pod as usize)
+        .copied()
+        .unwrap_or_default();
     if film.from_record {
         return rest;
     }
@@ -255,7 +304,11 @@ fn certificate(theme: Theme, film: &Film, pod: &PodState, cursor: u64) -> Span<'
         Some(left) => {
             let left = u64::try_from(left).unwrap_or(u64::MAX);
             let text = format!("{age} old, {} left", span(left));
-            if left < 600_000_000_000 { theme.warn(&text) } else { theme.plain(&text) }
+            if left < 600_000_000_000 {
+                theme.warn(&text)
+            } else {
+                theme.plain(&text)
+            }
         }
     }
 }
@@ -275,7 +328,13 @@ fn pods_heading(canvas: &mut Canvas<'_>, area: Rect) -> Rect {
     canvas.line(area, theme.dim(&heading))
 }
 
-fn pod_line(theme: Theme, state: &State, now: &Now, pod: PodId, attempts: u32) -> Vec<Span<'static>> {
+fn pod_line(
+    theme: Theme,
+    state: &State,
+    now: &Now,
+    pod: PodId,
+    attempts: u32,
+) -> Vec<Span<'static>> {
     let film = state.film();
     let health = Health::of(film, &now.standing, pod);
     let known = &film.cast.pods[pod as usize];
@@ -287,14 +346,22 @@ fn pod_line(theme: Theme, state: &State, now: &Now, pod: PodId, attempts: u32) -
     };
     let failed = (cell.attempts > 0).then(|| f64::from(cell.failed) / f64::from(cell.attempts));
     let errors = error_span(theme, failed);
-    let standing = now.standing.pods.get(pod as usize).copied().unwrap_or_default();
+    let standing = now
+        .standing
+        .pods
+        .get(pod as usize)
+        .copied()
+        .unwrap_or_default();
     let ejected = now.standing.ejected_by(pod).count();
     let mut spans = vec![
         Span::styled(format!(" {} ", health.sign()), health.style(theme)),
         Span::raw(pad(&known.name, 24)),
         theme.dim(&format!(" {} ", pad(&known.zone, 8))),
         Span::raw(pad_left(&share, 7)),
-        Span::raw(pad_left(&format!("{}/s", count(f64::from(cell.attempts) / now.seconds)), 10)),
+        Span::raw(pad_left(
+            &format!("{}/s", count(f64::from(cell.attempts) / now.seconds)),
+            10,
+        )),
         Span::styled(pad_left(&errors.content, 8), errors.style),
         Span::raw(pad_left(&cell.queue.to_string(), 7)),
         Span::styled(format!("  {}", health.word()), health.style(theme)),
@@ -303,9 +370,9 @@ fn pod_line(theme: Theme, state: &State, now: &Now, pod: PodId, attempts: u32) -
         spans.push(theme.warn(&format!(", ejected by {ejected}")));
     }
     if known.meshed && !film.from_record {
-        spans.push(theme.dim("   config "));
+        spans.push(theme.dim("  config "));
         spans.push(configuration(theme, &standing, state.cursor));
-        spans.push(theme.dim("   certificate "));
+        spans.push(theme.dim("  cert "));
         spans.push(certificate(theme, film, &standing, state.cursor));
     }
     spans
@@ -320,9 +387,15 @@ fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId) -> Vec<Span<'st
     vec![
         theme.dim(" ⇄ "),
         Span::raw(pad(&name, width)),
-        Span::raw(pad_left(&format!("{}/s", count(f64::from(cell.requests) / now.seconds)), 10)),
+        Span::raw(pad_left(
+            &format!("{}/s", count(f64::from(cell.requests) / now.seconds)),
+            10,
+        )),
         Span::styled(pad_left(&errors.content, 9), errors.style),
-        Span::raw(pad_left(&cell.latency.quantile(0.99).map_or("–".into(), span), 10)),
+        Span::raw(pad_left(
+            &cell.latency.quantile(0.99).map_or("–".into(), span),
+            10,
+        )),
         theme.dim(" p99"),
     ]
 }
@@ -345,15 +418,25 @@ fn pod_events(canvas: &mut Canvas<'_>, area: Rect, state: &State, pod: PodId) {
     let theme = canvas.theme;
     let film = state.film();
     let rest = canvas.title(area, "happened to it");
-    let until = film.entries.partition_point(|entry| entry.at <= state.cursor);
-    let own = film.entries[..until].iter().rev().filter(|entry| match &entry.what {
-        What::Pod { pod: id, .. } | What::Ejected { pod: id, .. } | What::Returned { pod: id, .. } => *id == pod,
-        What::Config { pod: id, .. } | What::Certificate { pod: id, .. } => *id == Some(pod),
-        _ => false,
-    });
+    let until = film
+        .entries
+        .partition_point(|entry| entry.at <= state.cursor);
+    let own = film.entries[..until]
+        .iter()
+        .rev()
+        .filter(|entry| match &entry.what {
+            What::Pod { pod: id, .. }
+            | What::Ejected { pod: id, .. }
+            | What::Returned { pod: id, .. } => *id == pod,
+            What::Config { pod: id, .. } | What::Certificate { pod: id, .. } => *id == Some(pod),
+            _ => false,
+        });
     let lines = own.take(usize::from(rest.height)).map(|entry| {
         let (_, text) = entry.what.tell(film);
-        let spans = vec![theme.dim(&format!(" {:>10}  ", clock(entry.at))), Span::raw(text)];
+        let spans = vec![
+            theme.dim(&format!(" {:>10}  ", clock(entry.at))),
+            Span::raw(text),
+        ];
         super::cut(spans, usize::from(area.width))
     });
     let lines: Vec<Line<'_>> = lines.collect();
@@ -396,7 +479,10 @@ fn course(canvas: &mut Canvas<'_>, area: Rect, state: &State, of: Of, each: u16)
             (ns > 0).then(|| (f64::from(all), f64::from(failed), ns as f64 / 1e9))
         })
         .collect();
-    let load: Vec<Option<f64>> = counted.iter().map(|c| c.map(|(all, _, s)| all / s)).collect();
+    let load: Vec<Option<f64>> = counted
+        .iter()
+        .map(|c| c.map(|(all, _, s)| all / s))
+        .collect();
     let errors: Vec<Option<f64>> = counted
         .iter()
         .map(|c| c.map(|(all, failed, _)| if all > 0.0 { failed / all } else { 0.0 }))
@@ -408,8 +494,20 @@ fn course(canvas: &mut Canvas<'_>, area: Rect, state: &State, of: Of, each: u16)
         _ => "requests",
     };
     let charts = [
-        (what, format!("max {}/s", count(most(&load))), &load, most(&load), theme.good_style()),
-        ("errors", format!("max {}", percent(most(&errors))), &errors, most(&errors).max(0.01), theme.bad_style()),
+        (
+            what,
+            format!("max {}/s", count(most(&load))),
+            &load,
+            most(&load),
+            theme.good_style(),
+        ),
+        (
+            "errors",
+            format!("max {}", percent(most(&errors))),
+            &errors,
+            most(&errors).max(0.01),
+            theme.bad_style(),
+        ),
     ];
     let mut rest = area;
     for (name, told, values, max, style) in charts {
@@ -441,7 +539,9 @@ fn counts(film: &Film, frame: &crate::tui::film::Frame, of: Of) -> (u32, u32) {
                 let ends = film.edges.get(*edge as usize);
                 ends.is_some_and(|(from, to)| if source { *from == part } else { *to == part })
             });
-            own.fold((0, 0), |(all, failed), (_, cell)| (all + cell.requests, failed + cell.failed))
+            own.fold((0, 0), |(all, failed), (_, cell)| {
+                (all + cell.requests, failed + cell.failed)
+            })
         }
     }
 }

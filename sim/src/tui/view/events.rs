@@ -15,7 +15,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let shown = state.shown().events().shown();
     let mut head = vec![Span::raw(format!(" {} events", count(shown.len() as f64)))];
     if film.entries_omitted > 0 {
-        head.push(theme.warn(&format!(", {} more found no room", count(film.entries_omitted as f64))));
+        head.push(theme.warn(&format!(
+            ", {} more found no room",
+            count(film.entries_omitted as f64)
+        )));
     }
     head.push(theme.dim(&match state.event_filter.as_str() {
         "" => "   / filters by words: fault pod ejection config identity mechanism, or any text; all".to_owned(),
@@ -27,6 +30,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         return;
     }
     let chosen = state.event_at();
+    let narrow = area.width < 100;
     for (line, number) in visible(shown.len(), chosen.unwrap_or(0), rest.height).enumerate() {
         let place = top(below(rest, line as u16), 1);
         let Some((at, kind, subject, text)) = shown[number].tell(film) else {
@@ -40,8 +44,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         let spans = vec![
             Span::raw(format!(" {}  ", pad_left(&clock(at), 11))),
             sign,
-            theme.dim(&format!(" {} ", pad(kind.name(), 9))),
-            theme.strong(&format!("{} ", pad(&subject, 26))),
+            theme.dim(&if narrow {
+                " ".to_owned()
+            } else {
+                format!(" {} ", pad(kind.name(), 9))
+            }),
+            theme.strong(&format!("{} ", pad(&subject, if narrow { 22 } else { 30 }))),
             Span::raw(text),
         ];
         canvas.line(place, super::cut(spans, usize::from(area.width)));

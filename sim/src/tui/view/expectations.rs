@@ -8,7 +8,7 @@ use super::theme::Theme;
 use super::{Canvas, below, top, visible};
 use crate::tui::film::Film;
 use crate::tui::state::{Action, State, View};
-use crate::tui::text::{count, fit, inert, pad, pad_left, percent, span, three};
+use crate::tui::text::{columns, count, fit, inert, pad, pad_left, percent, span, three};
 
 /// How an expectation stands at an instant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,11 @@ fn stand(expectation: &ExpectationReport, cursor: u64, length: u64) -> Stand {
 }
 
 pub(super) fn length(state: &State) -> usize {
-    state.film().report.as_ref().map_or(0, |report| report.expectations.len())
+    state
+        .film()
+        .report
+        .as_ref()
+        .map_or(0, |report| report.expectations.len())
 }
 
 /// The verdict so far, in a line.
@@ -45,8 +49,11 @@ pub(super) fn summary(theme: Theme, film: &Film, cursor: u64) -> Vec<Span<'stati
     let Some(report) = &film.report else {
         return vec![theme.dim("the verdict comes when the run is recorded")];
     };
-    let stands: Vec<Stand> =
-        report.expectations.iter().map(|e| stand(e, cursor, film.length)).collect();
+    let stands: Vec<Stand> = report
+        .expectations
+        .iter()
+        .map(|e| stand(e, cursor, film.length))
+        .collect();
     let of = |wanted: Stand| stands.iter().filter(|stand| **stand == wanted).count();
     let (held, failed) = (of(Stand::Held), of(Stand::Failed));
     let rest = of(Stand::Ahead) + of(Stand::Measuring);
@@ -87,14 +94,24 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         return;
     };
     let expectations = &report.expectations;
-    let chosen = state.chosen[View::Expectations as usize].min(expectations.len().saturating_sub(1));
-    let subjects = expectations.iter().map(|e| crate::tui::text::columns(&e.subject));
-    let wide = subjects.max().unwrap_or(0).clamp(10, 30);
+    let chosen =
+        state.chosen[View::Expectations as usize].min(expectations.len().saturating_sub(1));
+    let widest = |of: &dyn Fn(&ExpectationReport) -> String, least: usize, most: usize| {
+        let all = expectations
+            .iter()
+            .map(|expectation| columns(&of(expectation)));
+        all.max().unwrap_or(0).clamp(least, most)
+    };
+    let wide = [
+        widest(&|e| e.subject.clone(), 8, 30),
+        widest(&when, 8, 26),
+        widest(&|e| e.measure.clone(), 7, 16),
+    ];
     let heading = format!(
         "             {} {} {} {} {}  {}",
-        pad("of", wide),
-        pad("when", 22),
-        pad("what", 10),
+        pad("of", wide[0]),
+        pad("when", wide[1]),
+        pad("what", wide[2]),
         pad_left("demanded", 12),
         pad_left("measured", 11),
         "where",
@@ -104,7 +121,13 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let list = top(rest, rest.height - failures - u16::from(failures > 0));
     for (line, number) in visible(expectations.len(), chosen, list.height).enumerate() {
         let place = top(below(list, line as u16), 1);
-        let spans = row(theme, &expectations[number], state.cursor, film.length, wide);
+        let spans = row(
+            theme,
+            &expectations[number],
+            state.cursor,
+            film.length,
+            wide,
+        );
         canvas.line(place, super::cut(spans, usize::from(area.width)));
         if number == chosen {
             canvas.style(place, theme.chosen_style());
@@ -127,7 +150,7 @@ fn row(
     expectation: &ExpectationReport,
     cursor: u64,
     length: u64,
-    wide: usize,
+    wide: [usize; 3],
 ) -> Vec<Span<'static>> {
     let stand = stand(expectation, cursor, length);
     let (word, measured) = match stand {
@@ -136,13 +159,12 @@ fn row(
         Stand::Held => (theme.good(&pad("✓ held", 12)), Some(expectation.measured)),
         Stand::Failed => (theme.bad(&pad("✗ failed", 12)), Some(expectation.measured)),
     };
-    let window = &expectation.window;
-    let when = match window.text.as_str() {
-        "" => format!("{}s..{}s", trimmed(window.from_s), trimmed(window.to_s)),
-        text => text.to_owned(),
-    };
     let demanded = &expectation.demanded;
-    let demanded = format!("{} {}", demanded.comparison, told(demanded.value, expectation.unit));
+    let demanded = format!(
+        "{} {}",
+        demanded.comparison,
+        told(demanded.value, expectation.unit)
+    );
     let measured = match measured {
         None => String::new(),
         Some(None) => "nothing".into(),
@@ -155,12 +177,22 @@ fn row(
     vec![
         Span::raw(" "),
         word,
-        Span::raw(format!("{} ", pad(&expectation.subject, wide))),
-        Span::raw(format!("{} {} ", pad(&when, 22), pad(&expectation.measure, 10))),
+        Span::raw(format!("{} ", pad(&expectation.subject, wide[0]))),
+        Span::raw(format!("{} ", pad(&when(expectation), wide[1]))),
+        Span::raw(format!("{} ", pad(&expectation.measure, wide[2]))),
         Span::raw(format!("{} ", pad_left(&demanded, 12))),
         Span::styled(pad_left(&measured, 11), style),
         theme.dim(&format!("  {}", fit(&expectation.place, 60))),
     ]
+}
+
+/// The window, as it was written or in seconds.
+fn when(expectation: &ExpectationReport) -> String {
+    let window = &expectation.window;
+    match window.text.as_str() {
+        "" => format!("{}s..{}s", trimmed(window.from_s), trimmed(window.to_s)),
+        text => text.to_owned(),
+    }
 }
 
 fn trimmed(seconds: f64) -> String {

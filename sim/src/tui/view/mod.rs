@@ -47,14 +47,17 @@ impl Canvas<'_> {
     /// Writes a line at the top of `area`, and gives back what is below it.
     fn line<'t>(&mut self, area: Rect, line: impl Into<Line<'t>>) -> Rect {
         if area.height > 0 {
-            self.buffer.set_line(area.x, area.y, &line.into(), area.width);
+            self.buffer
+                .set_line(area.x, area.y, &line.into(), area.width);
         }
         below(area, 1)
     }
 
     /// Writes several lines.
     fn lines<'t>(&mut self, area: Rect, lines: impl IntoIterator<Item = Line<'t>>) -> Rect {
-        lines.into_iter().fold(area, |area, line| self.line(area, line))
+        lines
+            .into_iter()
+            .fold(area, |area, line| self.line(area, line))
     }
 
     /// A title over what follows.
@@ -103,13 +106,21 @@ fn split(area: Rect, left: u16) -> (Rect, Rect) {
         width: area.width.saturating_sub(left + 1),
         ..area
     };
-    (Rect { width: left, ..area }, right)
+    (
+        Rect {
+            width: left,
+            ..area
+        },
+        right,
+    )
 }
 
 /// The lines of a list of `length` that are visible in `height`, with `chosen` among them.
 fn visible(length: usize, chosen: usize, height: u16) -> std::ops::Range<usize> {
     let height = usize::from(height).max(1);
-    let first = chosen.saturating_sub(height / 2).min(length.saturating_sub(height));
+    let first = chosen
+        .saturating_sub(height / 2)
+        .min(length.saturating_sub(height));
     first..(first + height).min(length)
 }
 
@@ -183,7 +194,10 @@ fn header(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     };
     let sign = if state.playing { "▶" } else { "‖" };
     let time = format!("{} / {}", clock(state.cursor), clock(state.length()));
-    let mut right = vec![theme.strong(&format!("{sign} {speed:<4} ")), theme.strong(&time)];
+    let mut right = vec![
+        theme.strong(&format!("{sign} {speed:<4} ")),
+        theme.strong(&time),
+    ];
     let waits = state.shown().retake;
     let shown = film.reached.min(film.length) as f64 / film.length.max(1) as f64;
     let recording = match (waits, film.is_done()) {
@@ -213,7 +227,9 @@ fn header(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     let line = cut(left, room);
     canvas.line(area, line);
     let x = area.x + area.width.saturating_sub(width as u16 + 1);
-    canvas.buffer.set_line(x, area.y, &Line::from(right), area.right() - x);
+    canvas
+        .buffer
+        .set_line(x, area.y, &Line::from(right), area.right() - x);
     below(area, 1)
 }
 
@@ -242,14 +258,23 @@ fn cut<'a>(spans: Vec<Span<'a>>, room: usize) -> Line<'a> {
 fn tabs(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     let theme = canvas.theme;
     // Names in full, or their beginnings where the terminal is narrow.
+    let room = usize::from(area.width);
     let full: usize = View::ALL.iter().map(|view| view.name().len() + 4).sum();
-    let short = full > usize::from(area.width);
+    let most = match (full <= room, full <= room + 6) {
+        (true, _) => usize::MAX,
+        (false, true) => 8,
+        (false, false) => 4,
+    };
     let mut x = area.x;
     for (number, view) in View::ALL.into_iter().enumerate() {
-        let name = if short { fit(view.name(), 6) } else { view.name().to_owned() };
+        let name: String = view.name().chars().take(most).collect();
         let text = format!(" {} {name} ", number + 1);
         let width = (columns(&text) as u16).min(area.right().saturating_sub(x));
-        let place = Rect { x, width, ..top(area, 1) };
+        let place = Rect {
+            x,
+            width,
+            ..top(area, 1)
+        };
         let span = match view == state.view {
             true => theme.chosen(&text),
             false => theme.dim(&text),
@@ -265,28 +290,44 @@ fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let theme = canvas.theme;
     if let Some(message) = &state.message {
         let text = format!(" {}", inert(&message.text));
-        let span = if message.wrong { theme.bad(&text) } else { theme.accent(&text) };
+        let span = if message.wrong {
+            theme.bad(&text)
+        } else {
+            theme.accent(&text)
+        };
         canvas.line(area, span);
         return;
     }
     let own: &[(&str, &str)] = match state.view {
         View::Overview if state.sides.len() > 1 => &[("D", "first difference"), ("c", "other run")],
-        View::Overview => &[("f e x", "next fault, ejection, failure"), ("i", "inject")],
+        View::Overview => &[("f e x", "fault, ejection, failure"), ("i", "inject")],
         View::Topology => &[("↵", "open"), ("i", "inject")],
         View::Detail => &[("↵", "open"), ("Esc", "back")],
-        View::Requests if state.opened => &[("r x", "next request, failure"), ("Esc", "back")],
+        View::Requests if state.opened => &[("r x", "next, failed"), ("Esc", "back")],
         View::Requests => &[("/", "filter"), ("↵", "waterfall"), ("x", "next failure")],
         View::Events => &[("/", "filter"), ("↵", "open"), (". ,", "step")],
         View::Config => &[("j k", "edge")],
         View::Expectations => &[("↵", "go there")],
     };
-    let all = [("space", "play"), ("← →", "scrub"), ("?", "help"), ("q", "quit")];
+    let span = |(key, what): &(&str, &str)| [theme.strong(key), theme.dim(&format!(" {what}  "))];
+    let last: Vec<Span<'_>> = [("?", "help"), ("q", "quit")]
+        .iter()
+        .flat_map(span)
+        .collect();
+    let last_width: usize = last.iter().map(Span::width).sum();
+    let room = usize::from(area.width).saturating_sub(last_width + 1);
     let mut spans = vec![Span::raw(" ")];
-    for (key, what) in all[..2].iter().chain(own).chain(&all[2..]) {
-        spans.push(theme.strong(key));
-        spans.push(theme.dim(&format!(" {what}   ")));
+    let mut used = 1;
+    for key in [("space", "play"), ("← →", "scrub")].iter().chain(own) {
+        let pair = span(key);
+        let width: usize = pair.iter().map(Span::width).sum();
+        if used + width <= room {
+            used += width;
+            spans.extend(pair);
+        }
     }
-    canvas.line(area, cut(spans, usize::from(area.width)));
+    spans.extend(last);
+    canvas.line(area, spans);
 }
 
 /// Replaces whatever a terminal would obey.
@@ -298,7 +339,11 @@ fn disarm(buffer: &mut Buffer) {
         }
         let safe = inert(symbol);
         if safe != symbol {
-            let safe = if safe.width() == 1 { safe } else { "\u{fffd}".to_owned() };
+            let safe = if safe.width() == 1 {
+                safe
+            } else {
+                "\u{fffd}".to_owned()
+            };
             cell.set_symbol(&safe);
         }
     }

@@ -15,7 +15,10 @@ pub(crate) const KEYS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("space", "play, pause"),
             ("< >", "slower, faster: 0.1× to 100×, and max"),
-            ("← →  h l", "scrub by 1 % of the axis; with shift, or H L, by 10 %"),
+            (
+                "← →  h l",
+                "scrub by 1 % of the axis; with shift, or H L, by 10 %",
+            ),
             (". ,", "next event, event before"),
             ("r R", "next request, request before"),
             ("x X", "next failed request, failed request before"),
@@ -31,10 +34,19 @@ pub(crate) const KEYS: &[(&str, &[(&str, &str)])] = &[
     (
         "views",
         &[
-            ("1 … 7  Tab", "overview, topology, detail, requests, events, config, expectations"),
-            ("j k  ↓ ↑", "choose a line; in the overview a traffic source"),
+            (
+                "1 … 7  Tab",
+                "overview, topology, detail, requests, events, config, expectations",
+            ),
+            (
+                "j k  ↓ ↑",
+                "choose a line; in the overview a traffic source",
+            ),
             ("g G  PgUp PgDn", "first, last, by screens"),
-            ("Enter", "open: a service, a pod, an edge, a request's waterfall"),
+            (
+                "Enter",
+                "open: a service, a pod, an edge, a request's waterfall",
+            ),
             ("Esc", "back; takes a filter away"),
             ("/", "filter requests or events"),
             ("c  D", "two runs: look at the other; go to where they part"),
@@ -43,9 +55,18 @@ pub(crate) const KEYS: &[(&str, &[(&str, &str)])] = &[
     (
         "chaos by hand",
         &[
-            ("i", "inject a fault at the cursor: what, whom, then the line"),
-            (": fault …", "the same in a line: `:fault for: 5s, crash: web-0`"),
-            (": set …", "another value from the start: `:set mesh.defaults.retries=0`"),
+            (
+                "i",
+                "inject a fault at the cursor: what, whom, then the line",
+            ),
+            (
+                ": fault …",
+                "the same in a line: `:fault for: 5s, crash: web-0`",
+            ),
+            (
+                ": set …",
+                "another value from the start: `:set mesh.defaults.retries=0`",
+            ),
             (": seed N", "another seed"),
             ("w  : w FILE", "save the changed scenario as a new file"),
         ],
@@ -90,9 +111,15 @@ pub(super) fn draw(
             let skip = columns(&before).saturating_sub(room);
             let shown: String = inert(&line.text).chars().skip(skip).collect();
             let text = pad(&shown, room);
-            canvas.line(foot, vec![theme.accent(prompt), Span::raw(text), Span::raw("  ")]);
+            canvas.line(
+                foot,
+                vec![theme.accent(prompt), Span::raw(text), Span::raw("  ")],
+            );
             let x = foot.x as usize + columns(prompt) + columns(&before) - skip;
-            Some(Position::new(x.min(usize::from(foot.right().saturating_sub(1))) as u16, foot.y))
+            Some(Position::new(
+                x.min(usize::from(foot.right().saturating_sub(1))) as u16,
+                foot.y,
+            ))
         }
     }
 }
@@ -115,7 +142,11 @@ fn panel(canvas: &mut Canvas<'_>, body: Rect, width: u16, height: u16, title: &s
     let inner = usize::from(width).saturating_sub(2);
     let title = fit(title, inner.saturating_sub(4));
     let rule = "─".repeat(inner.saturating_sub(columns(&title) + 3));
-    let head = vec![Span::raw("┌─ "), theme.strong(&title), Span::raw(format!(" {rule}┐"))];
+    let head = vec![
+        Span::raw("┌─ "),
+        theme.strong(&title),
+        Span::raw(format!(" {rule}┐")),
+    ];
     canvas.line(area, head);
     for line in 1..height.saturating_sub(1) {
         let place = top(below(area, line), 1);
@@ -165,14 +196,26 @@ fn help(canvas: &mut Canvas<'_>, body: Rect, state: &State) {
 
 fn menu(canvas: &mut Canvas<'_>, body: Rect, title: &str, lines: &[(String, &str)], at: usize) {
     let theme = canvas.theme;
-    let names = lines.iter().map(|(name, _)| columns(name)).max().unwrap_or(0).min(50);
-    let abouts = lines.iter().map(|(_, about)| about.len()).max().unwrap_or(0);
+    let names = lines
+        .iter()
+        .map(|(name, _)| columns(name))
+        .max()
+        .unwrap_or(0)
+        .min(50);
+    let abouts = lines
+        .iter()
+        .map(|(_, about)| about.len())
+        .max()
+        .unwrap_or(0);
     let width = (names + abouts + 8).max(columns(title) + 8) as u16;
     let inner = panel(canvas, body, width, lines.len() as u16 + 2, title);
     for (line, number) in visible(lines.len(), at, inner.height).enumerate() {
         let (name, about) = &lines[number];
         let place = top(below(inner, line as u16), 1);
-        let spans = vec![Span::raw(format!("{}  ", pad(name, names))), theme.dim(about)];
+        let spans = vec![
+            Span::raw(format!("{}  ", pad(name, names))),
+            theme.dim(about),
+        ];
         canvas.line(place, super::cut(spans, usize::from(inner.width)));
         if number == at {
             canvas.style(place, theme.chosen_style());

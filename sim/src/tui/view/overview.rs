@@ -68,7 +68,9 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, state: &State, side: &Side) {
     let now = if area.height < 16 { 2 } else { 4 };
     let room = area.height.saturating_sub(below_charts + now + 1);
     let each = (room / 4).clamp(1, 7);
-    let source = state.chosen[View::Overview as usize].checked_sub(1).map(|s| s as PartId);
+    let source = state.chosen[View::Overview as usize]
+        .checked_sub(1)
+        .map(|s| s as PartId);
     let source = source.filter(|source| film.cast.is_source(*source));
     let (from, to) = state.axis();
     let axis = Axis {
@@ -127,7 +129,10 @@ fn charts(
         .collect();
     let now = film.tally(film.frames_before(axis.cursor, RECENT_NS), source);
     let values = |of: &dyn Fn(&Tally) -> Option<f64>| -> Vec<Option<f64>> {
-        tallies.iter().map(|tally| tally.as_ref().and_then(of)).collect()
+        tallies
+            .iter()
+            .map(|tally| tally.as_ref().and_then(of))
+            .collect()
     };
     let most = |values: &[Option<f64>]| values.iter().flatten().copied().fold(0.0, f64::max);
     let goodput = values(&|tally| Some(tally.rate(tally.succeeded)));
@@ -136,6 +141,8 @@ fn charts(
     let p99 = values(&|tally| Some(tally.p99().map_or(0.0, |ns| ns as f64)));
     let attempts = values(&|tally| Some(tally.attempts_each().unwrap_or(0.0)));
     let top_rate = most(&goodput).max(most(&offered));
+    let usual = film.tally(film.frames_between(axis.from, axis.to), source);
+    let usual = usual.attempts_each().unwrap_or(1.0);
     let attempts_now = now.attempts_each();
     let charts = [
         Chart {
@@ -174,7 +181,8 @@ fn charts(
             },
             most: format!("max {:.2}", most(&attempts)),
             style: theme.load_style(),
-            max: most(&attempts).max(2.0),
+            // A moment in which many attempts end and hardly a request must not flatten all others.
+            max: most(&attempts).min(3.0 * usual).max(2.0),
             values: attempts,
         },
     ];
@@ -184,7 +192,15 @@ fn charts(
         let place = top(rest, each);
         let (labels, plot) = split(place, LABELS);
         label(canvas, labels, &chart);
-        bars(canvas, plot, axis, &chart.values, chart.max, &shaded, chart.style);
+        bars(
+            canvas,
+            plot,
+            axis,
+            &chart.values,
+            chart.max,
+            &shaded,
+            chart.style,
+        );
         rest = below(rest, each);
     }
     rest
@@ -194,11 +210,20 @@ fn label(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
     let theme = canvas.theme;
     let name = theme.dim(&format!(" {:<9}", chart.name));
     if area.height < 2 {
-        canvas.line(area, super::cut(vec![name, chart.now.clone()], usize::from(area.width)));
+        canvas.line(
+            area,
+            super::cut(vec![name, chart.now.clone()], usize::from(area.width)),
+        );
         return;
     }
     let rest = canvas.line(area, vec![name]);
-    let rest = canvas.line(rest, super::cut(vec![Span::raw("  "), chart.now.clone()], usize::from(area.width)));
+    let rest = canvas.line(
+        rest,
+        super::cut(
+            vec![Span::raw("  "), chart.now.clone()],
+            usize::from(area.width),
+        ),
+    );
     let most = fit(&format!("  {}", chart.most), usize::from(area.width));
     canvas.line(rest, theme.dim(&most));
 }
@@ -220,9 +245,13 @@ fn timeline(canvas: &mut Canvas<'_>, area: Rect, film: &Film, axis: &Axis) -> Re
             hidden if hidden > 0 && fault + 1 == LANES_MAX => format!("+{} faults", hidden + 1),
             _ => film.cast.fault_name(fault as u32).to_owned(),
         };
-        canvas.line(labels, theme.warn(&format!(" {}", fit(&name, usize::from(LABELS) - 2))));
+        canvas.line(
+            labels,
+            theme.warn(&format!(" {}", fit(&name, usize::from(LABELS) - 2))),
+        );
         for (which, from, to) in &spans {
-            let own = *which as usize == fault || hidden > 0 && fault + 1 == LANES_MAX && *which as usize >= fault;
+            let own = *which as usize == fault
+                || hidden > 0 && fault + 1 == LANES_MAX && *which as usize >= fault;
             if own {
                 for column in axis.covered(*from, *to) {
                     if column < plot.width && plot.height > 0 {
@@ -291,7 +320,13 @@ fn happening(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
         true => theme.dim("no fault"),
         false => theme.warn(&format!("↯ {}", fit(&active.join(", "), 60))),
     });
-    for health in [Health::Down, Health::Frozen, Health::Cut, Health::Ejected, Health::NotReady] {
+    for health in [
+        Health::Down,
+        Health::Frozen,
+        Health::Cut,
+        Health::Ejected,
+        Health::NotReady,
+    ] {
         let pods = (0..film.cast.pods.len() as u32)
             .filter(|pod| Health::of(film, &standing, *pod) == health)
             .filter(|pod| !film.cast.is_source(film.cast.pods[*pod as usize].part));
@@ -304,7 +339,10 @@ fn happening(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
     let behind = standing.pods.iter().filter(|pod| pod.pushed.0 > pod.acked);
     let behind = behind.count();
     if behind > 0 {
-        now.push(theme.warn(&format!("   ↓ {behind} sidecars behind v{}", standing.version)));
+        now.push(theme.warn(&format!(
+            "   ↓ {behind} sidecars behind v{}",
+            standing.version
+        )));
     }
     let rest = canvas.line(area, super::cut(now, usize::from(area.width)));
     recent(canvas, rest, state, film);
@@ -313,15 +351,22 @@ fn happening(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
 /// The last events up to the cursor, the newest first.
 fn recent(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
     let theme = canvas.theme;
-    let until = film.entries.partition_point(|entry| entry.at <= state.cursor);
-    let news = film.entries[..until].iter().rev().filter(|entry| !entry.what.is_routine());
+    let until = film
+        .entries
+        .partition_point(|entry| entry.at <= state.cursor);
+    let news = film.entries[..until]
+        .iter()
+        .rev()
+        .filter(|entry| !entry.what.is_routine());
     let mut lines: Vec<(u64, String, String, Kind)> = Vec::new();
     for entry in news.take(2_000) {
         if lines.len() >= usize::from(area.height) {
             break;
         }
         let (subject, text) = entry.what.tell(film);
-        let told = lines.last().is_some_and(|(_, s, t, _)| *s == subject && *t == text);
+        let told = lines
+            .last()
+            .is_some_and(|(_, s, t, _)| *s == subject && *t == text);
         if !told && entry.what.kind() != Kind::Mechanism {
             lines.push((entry.at, subject, text, entry.what.kind()));
         }
@@ -329,7 +374,11 @@ fn recent(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
     let width = usize::from(area.width);
     let lines = lines.into_iter().map(|(at, subject, text, kind)| {
         let when = format!(" {:>10}  ", clock(at));
-        let subject = if columns(&subject) > 24 { fit(&subject, 24) } else { pad(&subject, 24) };
+        let subject = if columns(&subject) > 24 {
+            fit(&subject, 24)
+        } else {
+            pad(&subject, 24)
+        };
         super::cut(
             vec![
                 theme.dim(&when),

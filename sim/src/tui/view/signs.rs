@@ -20,7 +20,10 @@ pub(super) enum Health {
 impl Health {
     /// Of a pod.
     pub(super) fn of(film: &Film, standing: &Standing, pod: PodId) -> Self {
-        let life = standing.pods.get(pod as usize).map_or(Life::Absent, |state| state.life);
+        let life = standing
+            .pods
+            .get(pod as usize)
+            .map_or(Life::Absent, |state| state.life);
         match life {
             Life::Crashed | Life::Off => Self::Down,
             Life::Frozen => Self::Frozen,

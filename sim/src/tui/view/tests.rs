@@ -11,7 +11,10 @@ use crate::tui::text;
 
 fn live() -> State {
     let (film, _, plan) = recorded(TROUBLED);
-    let mut state = State::new(vec![Side::new("troubled.yaml".into(), film, Some(plan))], false);
+    let mut state = State::new(
+        vec![Side::new("troubled.yaml".into(), film, Some(plan))],
+        false,
+    );
     state.playing = false;
     state.go(8_000_000_000);
     state
@@ -50,14 +53,28 @@ fn waterfall() {
 fn no_size_breaks_a_view() {
     let live = live();
     let report = live.film().report.clone().unwrap();
-    let record = State::new(vec![Side::new("r".into(), Film::of_report(*report), None)], true);
+    let record = State::new(
+        vec![Side::new("r".into(), Film::of_report(*report), None)],
+        true,
+    );
     let blank = State::new(vec![Side::new("b".into(), Film::default(), None)], true);
     let two = {
         let sides = [recorded(TROUBLED).0, recorded(TROUBLED).0];
-        State::new(sides.map(|film| Side::new("two".into(), film, None)).into(), true)
+        State::new(
+            sides.map(|film| Side::new("two".into(), film, None)).into(),
+            true,
+        )
     };
     for mut state in [live, record, blank, two] {
-        for (width, height) in [(1, 1), (59, 15), (60, 16), (80, 24), (81, 17), (120, 40), (200, 60)] {
+        for (width, height) in [
+            (1, 1),
+            (59, 15),
+            (60, 16),
+            (80, 24),
+            (81, 17),
+            (120, 40),
+            (200, 60),
+        ] {
             for view in View::ALL {
                 state.apply(Action::Look(view));
                 painted(&state, width, height);
@@ -65,7 +82,11 @@ fn no_size_breaks_a_view() {
                 painted(&state, width, height);
                 state.apply(Action::Back);
             }
-            for action in [Action::Help, Action::Inject, Action::Prompt(crate::tui::state::Purpose::Command)] {
+            for action in [
+                Action::Help,
+                Action::Inject,
+                Action::Prompt(crate::tui::state::Purpose::Command),
+            ] {
                 state.apply(action);
                 painted(&state, width, height);
                 state.apply(Action::Back);
@@ -86,9 +107,15 @@ fn clicks_hit_what_is_seen() {
     let state = live();
     let (_, hits) = painted(&state, 120, 40);
     let screen = Rect::new(0, 0, 120, 40);
-    assert!(hits.iter().all(|(area, _)| area.intersection(screen) == *area));
+    assert!(
+        hits.iter()
+            .all(|(area, _)| area.intersection(screen) == *area)
+    );
     for view in View::ALL {
-        assert!(hits.iter().any(|(area, action)| area.y == 1 && *action == Action::Look(view)));
+        assert!(
+            hits.iter()
+                .any(|(area, action)| area.y == 1 && *action == Action::Look(view))
+        );
     }
 }
 
@@ -122,7 +149,12 @@ fn hostile_names_are_inert() {
                 let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
                 terminal.draw(|frame| drop(draw(frame, &state))).unwrap();
                 for cell in terminal.backend().buffer().content() {
-                    assert_eq!(text::inert(cell.symbol()), cell.symbol(), "in {}", view.name());
+                    assert_eq!(
+                        text::inert(cell.symbol()),
+                        cell.symbol(),
+                        "in {}",
+                        view.name()
+                    );
                 }
             }
         }
@@ -140,14 +172,16 @@ fn hostile_names_are_inert() {
 fn poison(value: &mut serde_json::Value, name: &str) {
     const NAMES: &[&str] = &[
         "name", "scenario", "service", "pod", "zone", "version", "node", "from", "to", "request",
-        "cluster", "peer", "flags", "details", "subject", "text", "message", "place", "value", "origin",
-        "measure", "traffic",
+        "cluster", "peer", "flags", "details", "subject", "text", "message", "place", "value",
+        "origin", "measure", "traffic",
     ];
     match value {
         serde_json::Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 match value {
-                    serde_json::Value::String(text) if NAMES.contains(&key.as_str()) => *text = name.into(),
+                    serde_json::Value::String(text) if NAMES.contains(&key.as_str()) => {
+                        *text = name.into()
+                    }
                     value => poison(value, name),
                 }
             }

@@ -69,7 +69,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let now = Now::of(film, state.cursor);
     let rows = rows(state);
     let chosen = state.chosen[View::Topology as usize].min(rows.len().saturating_sub(1));
-    let legend = legend(theme, film, &now);
+    let legend = legend(theme, film, &now, area.width);
     let rest = canvas.line(area, super::cut(legend, usize::from(area.width)));
     let names = names_width(film, area.width);
     let heading = format!(
@@ -103,7 +103,7 @@ fn names_width(film: &Film, width: u16) -> usize {
     names.max().unwrap_or(12).clamp(12, most)
 }
 
-fn legend(theme: Theme, film: &Film, now: &Now) -> Vec<Span<'static>> {
+fn legend(theme: Theme, film: &Film, now: &Now, width: u16) -> Vec<Span<'static>> {
     let mut spans = vec![theme.dim(" pods")];
     let all = [
         Health::Ready,
@@ -114,14 +114,17 @@ fn legend(theme: Theme, film: &Film, now: &Now) -> Vec<Span<'static>> {
         Health::NotReady,
     ];
     for health in all {
-        spans.push(Span::styled(format!("  {} ", health.sign()), health.style(theme)));
+        spans.push(Span::styled(
+            format!("  {} ", health.sign()),
+            health.style(theme),
+        ));
         spans.push(theme.dim(health.word()));
     }
     if film.from_record && film.cast.pods.is_empty() {
         spans.push(theme.dim("  (the record tells of no pods)"));
     }
     let version = now.standing.version;
-    if version > 0 {
+    if version > 0 && width >= 100 {
         spans.push(theme.dim(&format!("   configuration v{version}")));
     }
     spans
@@ -173,7 +176,11 @@ fn part_line(theme: Theme, film: &Film, now: &Now, part: PartId, names: usize) -
     if shown > SIGNS_MAX {
         spans.push(theme.dim(&format!(" +{}", shown - SIGNS_MAX)));
     }
-    let queue = pods.iter().filter_map(|pod| now.pods.get(pod)).map(|cell| cell.queue).max();
+    let queue = pods
+        .iter()
+        .filter_map(|pod| now.pods.get(pod))
+        .map(|cell| cell.queue)
+        .max();
     if let Some(queue) = queue.filter(|queue| *queue > 0) {
         spans.push(theme.dim(&format!("  queue {queue}")));
     }
@@ -209,7 +216,10 @@ fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId, names: usize) -
         Span::styled("▬".repeat(filled), bar_style),
         Span::raw(" ".repeat(LOAD_COLUMNS - filled)),
         Span::styled(errors_text, errors.style),
-        Span::raw(pad_left(&cell.latency.quantile(0.99).map_or("–".into(), span), 10)),
+        Span::raw(pad_left(
+            &cell.latency.quantile(0.99).map_or("–".into(), span),
+            10,
+        )),
         Span::raw(pad_left(&each, 10)),
     ];
     for sign in troubles(film, now, cell, (from, to)) {
@@ -222,10 +232,14 @@ fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId, names: usize) -
 fn troubles(film: &Film, now: &Now, cell: &EdgeCell, ends: (PartId, PartId)) -> Vec<String> {
     let mut told = Vec::new();
     let faults = film.cast.faults.iter().zip(&now.standing.faults);
-    let cut = faults.filter(|(fault, state)| fault.cuts && state.active).any(|(fault, _)| {
-        let of = |part: PartId| film.cast.parts[part as usize].pods.iter();
-        of(ends.0).chain(of(ends.1)).any(|pod| fault.pods.contains(pod))
-    });
+    let cut = faults
+        .filter(|(fault, state)| fault.cuts && state.active)
+        .any(|(fault, _)| {
+            let of = |part: PartId| film.cast.parts[part as usize].pods.iter();
+            of(ends.0)
+                .chain(of(ends.1))
+                .any(|pod| fault.pods.contains(pod))
+        });
     if cut {
         told.push("⌁ cut".into());
     }

@@ -31,8 +31,21 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     match film.traces.get(&row.key()) {
         Some(trace) => spans_of(canvas, spans, state, trace),
         None => {
+            let theme = canvas.theme;
             let why = " this request was not told in full: of each moment only a few are";
-            canvas.line(spans, canvas.theme.dim(why));
+            let rest = canvas.line(spans, theme.dim(why));
+            let told = |row: &&u32| film.traces.contains_key(&film.rows[**row as usize].key());
+            let at = state.request_at().unwrap_or(0);
+            let near = shown[at..].iter().take(10_000).find(told);
+            let near = near.or_else(|| shown[..at].iter().rev().take(10_000).find(told));
+            if let Some(near) = near.map(|row| &film.rows[*row as usize]) {
+                let text = format!(
+                    " the nearest that was: #{} at {}",
+                    near.sequence,
+                    clock(near.at)
+                );
+                canvas.line(rest, theme.plain(&text));
+            }
         }
     }
     let rest = below(rest, spans.height);
@@ -72,7 +85,10 @@ fn head(canvas: &mut Canvas<'_>, area: Rect, film: &Film, row: &Row) -> Rect {
     let Some(parts) = &trace.split else {
         return rest;
     };
-    canvas.line(rest, super::cut(blame(theme, parts), usize::from(area.width)))
+    canvas.line(
+        rest,
+        super::cut(blame(theme, parts), usize::from(area.width)),
+    )
 }
 
 /// Where the latency went, the largest part first.
@@ -92,7 +108,11 @@ fn blame(theme: Theme, split: &Split) -> Vec<Span<'static>> {
     let mut spans = vec![theme.dim(" went to ")];
     for (index, (name, ns)) in parts.iter().filter(|(_, ns)| *ns > 0).enumerate() {
         let told = format!("{name} {}", span(*ns));
-        spans.push(if index == 0 { theme.strong(&told) } else { theme.plain(&told) });
+        spans.push(if index == 0 {
+            theme.strong(&told)
+        } else {
+            theme.plain(&told)
+        });
         spans.push(theme.dim("  "));
     }
     spans
@@ -102,10 +122,18 @@ fn spans_of(canvas: &mut Canvas<'_>, area: Rect, state: &State, trace: &TraceRep
     let theme = canvas.theme;
     let from = trace.intended_ns;
     let ends = trace.spans.iter().map(|span| span.end_ns);
-    let to = ends.max().unwrap_or(from).max(from + trace.latency_ns.unwrap_or(1)).max(from + 1);
+    let to = ends
+        .max()
+        .unwrap_or(from)
+        .max(from + trace.latency_ns.unwrap_or(1))
+        .max(from + 1);
     let names = (area.width / 2).clamp(30, 64);
     let (left, plot) = split(area, names);
-    let scale = format!("0 {} {}", "─".repeat(usize::from(plot.width).saturating_sub(14)), span(to - from));
+    let scale = format!(
+        "0 {} {}",
+        "─".repeat(usize::from(plot.width).saturating_sub(14)),
+        span(to - from)
+    );
     canvas.line(top(left, 1), theme.dim(" what, where"));
     canvas.line(top(plot, 1), theme.dim(&scale));
     let (left, plot) = (below(left, 1), below(plot, 1));
@@ -115,14 +143,23 @@ fn spans_of(canvas: &mut Canvas<'_>, area: Rect, state: &State, trace: &TraceRep
     for (line, (index, depth)) in order.iter().skip(first).take(height).enumerate() {
         let told = &trace.spans[*index];
         let place = top(below(left, line as u16), 1);
-        canvas.line(place, super::cut(name(theme, told, *depth), usize::from(left.width)));
+        canvas.line(
+            place,
+            super::cut(name(theme, told, *depth), usize::from(left.width)),
+        );
         let bar = top(below(plot, line as u16), 1);
         self::bar(canvas, bar, told, from, to);
     }
     let hidden = order.len().saturating_sub(first + height) + trace.spans_omitted as usize;
     if hidden > 0 && left.height > 0 {
         let place = top(below(left, left.height - 1), 1);
-        canvas.line(place, theme.dim(&pad(&format!(" … {hidden} more (j)"), usize::from(left.width))));
+        canvas.line(
+            place,
+            theme.dim(&pad(
+                &format!(" … {hidden} more (j)"),
+                usize::from(left.width),
+            )),
+        );
     }
 }
 
@@ -132,7 +169,10 @@ fn tree(spans: &[SpanReport]) -> Vec<(usize, usize)> {
     let mut order = Vec::new();
     // A parent may come later in a record that was tampered with; then it is taken for none.
     for (index, span) in spans.iter().enumerate() {
-        let parent = span.parent.map(|parent| parent as usize).filter(|parent| *parent < index);
+        let parent = span
+            .parent
+            .map(|parent| parent as usize)
+            .filter(|parent| *parent < index);
         depths.push(parent.map_or(0, |parent| depths[parent] + 1));
     }
     let mut stack: Vec<usize> = (0..spans.len())
@@ -155,7 +195,7 @@ fn tree(spans: &[SpanReport]) -> Vec<(usize, usize)> {
 }
 
 fn name(theme: Theme, told: &SpanReport, depth: usize) -> Vec<Span<'static>> {
-    let indent = "  ".repeat(depth.min(12));
+    let indent = " ".repeat(depth.min(16));
     let bad = told.status.is_none_or(|status| status >= 500);
     let (what, whom) = match told.kind {
         SpanKind::Client => ("client", inert(&told.service)),
@@ -168,7 +208,10 @@ fn name(theme: Theme, told: &SpanReport, depth: usize) -> Vec<Span<'static>> {
         0 => what.to_owned(),
         number => format!("{what} {number}"),
     };
-    let mut spans = vec![theme.dim(&format!(" {indent}{what} ")), Span::raw(fit(&whom, 40))];
+    let mut spans = vec![
+        theme.dim(&format!(" {indent}{what} ")),
+        Span::raw(fit(&whom, 40)),
+    ];
     if told.mirror {
         spans.push(theme.dim(" mirror"));
     }
@@ -176,7 +219,11 @@ fn name(theme: Theme, told: &SpanReport, depth: usize) -> Vec<Span<'static>> {
         None => "none".to_owned(),
         Some(status) => status.to_string(),
     };
-    spans.push(if bad { theme.bad(&format!(" {status}")) } else { theme.dim(&format!(" {status}")) });
+    if bad {
+        spans.push(theme.bad(&format!(" {status}")));
+    } else if told.kind == SpanKind::Client {
+        spans.push(theme.dim(&format!(" {status}")));
+    }
     if !matches!(told.flags.as_str(), "" | "-") {
         spans.push(theme.bad(&format!(" {}", fit(&told.flags, 12))));
     }
@@ -193,7 +240,11 @@ fn short_cluster(cluster: &str) -> String {
     let (Some("outbound"), Some(port), Some(subset), Some(host)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return if cluster.is_empty() { "no cluster".into() } else { inert(cluster) };
+        return if cluster.is_empty() {
+            "no cluster".into()
+        } else {
+            inert(cluster)
+        };
     };
     let name = host.split('.').next().unwrap_or(host);
     inert(format!("{name}:{port} {subset}").trim_end())
@@ -214,25 +265,40 @@ fn bar(canvas: &mut Canvas<'_>, area: Rect, told: &SpanReport, from: u64, to: u6
         SpanKind::Attempt if bad => ("▬", theme.bad_style()),
         SpanKind::Attempt => ("▬", theme.load_style()),
         SpanKind::Inbound => ("─", theme.dim_style()),
-        SpanKind::App => ("█", if bad { theme.bad_style() } else { theme.good_style() }),
+        SpanKind::App => (
+            "█",
+            if bad {
+                theme.bad_style()
+            } else {
+                theme.good_style()
+            },
+        ),
     };
     let (first, last) = (column(told.start_ns), column(told.end_ns));
     for x in first..=last {
-        canvas.buffer[(area.x + x, area.y)].set_symbol(sign).set_style(style);
+        canvas.buffer[(area.x + x, area.y)]
+            .set_symbol(sign)
+            .set_style(style);
     }
     // Waiting for a worker comes first, and is not work.
     if told.queue_ns > 0 {
         for x in first..=column(told.start_ns.saturating_add(told.queue_ns)) {
-            canvas.buffer[(area.x + x, area.y)].set_symbol("░").set_style(theme.warn_style());
+            canvas.buffer[(area.x + x, area.y)]
+                .set_symbol("░")
+                .set_style(theme.warn_style());
         }
     }
     let length = span(told.end_ns.saturating_sub(told.start_ns));
     let room = area.width.saturating_sub(last + 2);
     if usize::from(room) > columns(&length) {
-        canvas.buffer.set_string(area.x + last + 2, area.y, &length, theme.dim_style());
+        canvas
+            .buffer
+            .set_string(area.x + last + 2, area.y, &length, theme.dim_style());
     } else if usize::from(first) > columns(&length) + 1 {
         let x = area.x + first - columns(&length) as u16 - 1;
-        canvas.buffer.set_string(x, area.y, &length, theme.dim_style());
+        canvas
+            .buffer
+            .set_string(x, area.y, &length, theme.dim_style());
     }
 }
 
@@ -242,11 +308,19 @@ fn around(theme: Theme, film: &Film, row: &Row, width: usize) -> Vec<Line<'stati
     let first = film.entries.partition_point(|entry| entry.at < from);
     let last = film.entries.partition_point(|entry| entry.at <= row.at);
     let met: Vec<String> = film.traces.get(&row.key()).map_or_else(Vec::new, |trace| {
-        let pods = trace.spans.iter().flat_map(|span| [inert(&span.pod), inert(&span.peer)]);
+        let pods = trace
+            .spans
+            .iter()
+            .flat_map(|span| [inert(&span.pod), inert(&span.peer)]);
         pods.filter(|name| !name.is_empty()).collect()
     });
     let standing = film.standing(row.at);
-    let faults = film.cast.faults.iter().zip(&standing.faults).filter(|(_, state)| state.active);
+    let faults = film
+        .cast
+        .faults
+        .iter()
+        .zip(&standing.faults)
+        .filter(|(_, state)| state.active);
     let mut lines: Vec<Line<'static>> = faults
         .take(4)
         .map(|(fault, _)| {
@@ -254,14 +328,19 @@ fn around(theme: Theme, film: &Film, row: &Row, width: usize) -> Vec<Line<'stati
             Line::from(theme.warn(&fit(&text, width)))
         })
         .collect();
-    let touching = film.entries[first..last.max(first)].iter().filter(|entry| match &entry.what {
-        What::Fault { .. } => true,
-        what if what.is_routine() || what.kind() == Kind::Mechanism => false,
-        what => {
-            let (subject, text) = what.tell(film);
-            met.is_empty() || met.iter().any(|name| *name == subject || text.ends_with(name.as_str()))
-        }
-    });
+    let touching = film.entries[first..last.max(first)]
+        .iter()
+        .filter(|entry| match &entry.what {
+            What::Fault { .. } => true,
+            what if what.is_routine() || what.kind() == Kind::Mechanism => false,
+            what => {
+                let (subject, text) = what.tell(film);
+                met.is_empty()
+                    || met
+                        .iter()
+                        .any(|name| *name == subject || text.ends_with(name.as_str()))
+            }
+        });
     let touching: Vec<_> = touching.collect();
     for entry in touching.iter().rev().take(AROUND_MAX - lines.len()).rev() {
         let (subject, text) = entry.what.tell(film);
@@ -288,7 +367,10 @@ mod tests {
 
     #[test]
     fn a_cluster_goes_by_what_it_leads_to() {
-        assert_eq!(short_cluster("outbound|9080|v1|reviews.default.svc.cluster.local"), "reviews:9080 v1");
+        assert_eq!(
+            short_cluster("outbound|9080|v1|reviews.default.svc.cluster.local"),
+            "reviews:9080 v1"
+        );
         assert_eq!(short_cluster("outbound|80||web"), "web:80");
         assert_eq!(short_cluster(""), "no cluster");
         assert_eq!(short_cluster("PassthroughCluster"), "PassthroughCluster");
