@@ -235,9 +235,10 @@ fn inserted(text: &str, fault: &str) -> Result<String, String> {
 fn flow(text: &str, from: usize, fault: &str) -> Result<String, String> {
     let mut depth = 0_u32;
     let mut quote = None;
-    let mut empty = true;
     let mut comment = false;
     let mut last = ' ';
+    // Where the last thing that is no comment ends, and whether it was a comma or the bracket that opens the list.
+    let mut content = (from, true);
     for (at, c) in text[from..].char_indices() {
         let before = std::mem::replace(&mut last, c);
         if comment {
@@ -248,24 +249,22 @@ fn flow(text: &str, from: usize, fault: &str) -> Result<String, String> {
             (Some(open), c) if c == open && before != '\\' => quote = None,
             (Some(_), _) => {}
             (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
-            (None, '#') if before.is_whitespace() => comment = true,
-            (None, '[' | '{') => {
-                empty &= depth == 0;
-                depth += 1;
+            (None, '#') if before.is_whitespace() => {
+                comment = true;
+                continue;
             }
-            (None, ']' | '}') => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    let (head, tail) = text.split_at(from + at);
-                    let comma = if empty || head.trim_end().ends_with(',') {
-                        ""
-                    } else {
-                        ","
-                    };
-                    return Ok(format!("{}{comma} {fault} {tail}", head.trim_end()));
-                }
-            }
-            (None, c) => empty &= depth == 0 || c.is_whitespace(),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth == 0 && matches!(c, ']' | '}') && quote.is_none() {
+            let (head, tail) = text.split_at(content.0);
+            let comma = if content.1 { "" } else { "," };
+            return Ok(format!("{head}{comma} {fault}{tail}"));
+        }
+        if !c.is_whitespace() {
+            let open = depth == 1 && matches!(c, '[' | ',') && quote.is_none();
+            content = (from + at + c.len_utf8(), open);
         }
     }
     Err("the list of faults has no end".into())

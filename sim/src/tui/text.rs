@@ -65,23 +65,22 @@ pub(crate) fn inert(text: &str) -> String {
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
-    let mut cut = None;
+    // The last place where the sign of omission still finds room.
+    let mut cut = 0;
     for c in text.chars().filter_map(shown) {
         let width = c.width().unwrap_or(0);
         if used + width > columns {
-            let (at, _) = cut.unwrap_or((0, 0));
-            out.truncate(at);
+            out.truncate(cut);
             if columns > 0 {
                 out.push('…');
             }
             return out;
         }
-        // The last place where the sign of omission still finds room.
-        if used < columns {
-            cut = Some((out.len(), used));
-        }
         out.push(c);
         used += width;
+        if used < columns {
+            cut = out.len();
+        }
     }
     out
 }

@@ -204,6 +204,18 @@ impl What {
         )
     }
 
+    /// Whether it happens all the time when anything does: pushes too.
+    pub(crate) const fn is_common(&self) -> bool {
+        let pushed = matches!(
+            self,
+            Self::Config {
+                step: ConfigStep::Push,
+                ..
+            }
+        );
+        pushed || self.is_routine()
+    }
+
     /// The same as news only: it changes nothing any more.
     pub(super) fn as_told(self) -> Self {
         match self {

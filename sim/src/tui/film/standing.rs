@@ -145,7 +145,12 @@ impl Standing {
                 false
             }
             PodChange::NotReady => {
-                state.life = Life::NotReady;
+                match state.life {
+                    // That it takes no traffic is then the least of it.
+                    Life::Crashed | Life::Off => {}
+                    Life::Frozen => state.thawed = Life::NotReady,
+                    _ => state.life = Life::NotReady,
+                }
                 false
             }
             PodChange::Frozen => {

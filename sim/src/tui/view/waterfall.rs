@@ -332,7 +332,7 @@ fn around(theme: Theme, film: &Film, row: &Row, width: usize) -> Vec<Line<'stati
         .iter()
         .filter(|entry| match &entry.what {
             What::Fault { .. } => true,
-            what if what.is_routine() || what.kind() == Kind::Mechanism => false,
+            what if what.is_common() || what.kind() == Kind::Mechanism => false,
             what => {
                 let (subject, text) = what.tell(film);
                 met.is_empty()
