@@ -190,10 +190,11 @@ fn one_line(report: &RunReport) -> String {
         report.scenario, report.virtual_seconds, report.wall_seconds,
     );
     for failure in &report.failures {
-        line.push_str(&format!(
-            "        {} ({})\n",
-            failure.message, failure.place
-        ));
+        line.push_str(&format!("        {}", failure.message));
+        if !failure.place.is_empty() {
+            line.push_str(&format!(" ({})", failure.place));
+        }
+        line.push('\n');
     }
     line
 }

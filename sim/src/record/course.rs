@@ -299,8 +299,10 @@ impl Service {
     }
 
     fn report(&self, windows: usize) -> ServiceCourse {
-        let mut queue_max = self.queue_max.clone();
-        queue_max.resize(windows, 0);
+        // A request is told when it is done: who still stood in a line at the end is not known.
+        let stands = self.queue_max.last().is_some_and(|longest| *longest > 0);
+        let mut queue_max: Vec<Option<u32>> = self.queue_max.iter().copied().map(Some).collect();
+        queue_max.resize(windows, if stands { None } else { Some(0) });
         ServiceCourse {
             arrivals: self.arrivals.told(windows),
             errors: self.errors.told(windows),
