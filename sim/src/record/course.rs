@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use crate::record::quick::Map;
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{ConfigEvent, ConnectionEvent, EjectionEvent, IdentityEvent};
 use meshquake_reports::record::seconds;
@@ -28,7 +28,7 @@ pub(super) struct Course {
     epoch: Duration,
     /// The service of each pod, by number.
     pods: BTreeMap<Box<str>, usize>,
-    services: IndexMap<Box<str>, Service>,
+    services: Map<Box<str>, Service>,
     connections: Gauge<u64>,
     open: BTreeMap<usize, u64>,
     sidecars: BTreeMap<usize, Sidecar>,
@@ -106,7 +106,7 @@ impl<T: Copy> Gauge<T> {
 
 impl Course {
     pub(super) fn new(plan: &Plan, cut: Cut) -> Self {
-        let mut services: IndexMap<Box<str>, Service> = IndexMap::new();
+        let mut services: Map<Box<str>, Service> = Map::default();
         let mut pods = BTreeMap::new();
         for pod in &plan.pods {
             if !services.contains_key(pod.service.as_str()) && services.len() >= SERVICES_MAX {
@@ -172,11 +172,16 @@ impl Course {
         let open = self.open.entry(teller).or_default();
         match event.what {
             "open" => *open += 1,
-            "close" => *open = open.saturating_sub(1),
+            "close" if *open > 0 => *open -= 1,
             _ => return,
         }
-        self.connections
-            .set(self.cut.index(at), self.open.values().sum());
+        let all = self.connections.now;
+        let all = if event.what == "open" {
+            all + 1
+        } else {
+            all - 1
+        };
+        self.connections.set(self.cut.index(at), all);
     }
 
     /// A pod came or went; `teller` is its sidecar, if that ever told anything.
