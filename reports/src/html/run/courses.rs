@@ -268,7 +268,10 @@ fn mesh(report: &RunReport, detail: Option<&Detail>) -> Vec<Chart> {
         marks: Marks::Lines(lines),
     };
     charts.extend(
-        per_service(&services, |s| of(&s.queue_max)).map(|(lines, more)| {
+        per_service(&services, |s| {
+            s.queue_max.iter().map(|n| n.map(f64::from)).collect()
+        })
+        .map(|(lines, more)| {
             chart(
                 "Waiting for a worker",
                 format!("The longest line that an arriving request met, by service.{more}"),
