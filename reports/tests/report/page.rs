@@ -123,13 +123,25 @@ fn a_run_with_everything() {
             "again"
         ]
     );
-    insta::assert_snapshot!(text_of(&page, "<header>", "</header>"), @"");
+    insta::assert_snapshot!(text_of(&page, "<header>", "</header>"), @"Meshquake: the report of a run reviews-zone-outage Zone b disappears for 20 s; shoppers must not notice for longer than outlier detection needs. ✗ Failed It failed: for 15 s from 35 s on, the slowest 1% of the requests of shoppers took 7.01 s or longer; less than 250 ms was demanded. 3 more reasons are below. requests sent 6,710 succeeded 97.31% failed 180 still under way at the end 1 99% were faster than 41.0 ms demands met 1 of 3 simulated 2 min");
     let titles: Vec<String> = page
         .split("<span class=\"what\">")
         .skip(1)
         .map(|rest| text_of(&format!("<{rest}"), "<", "</span>"))
         .collect();
-    insta::assert_snapshot!(titles.join("\n"), @"");
+    insta::assert_snapshot!(titles.join("\n"), @r#"
+    Load and goodput
+    Requests that failed
+    Latency
+    Latency of every request
+    Attempts for each request
+    Waiting for a worker
+    Ejected endpoints
+    Pods not at work
+    Errors of the apps
+    Sidecars behind
+    Age of the oldest configuration
+    "#);
 }
 
 #[test]
@@ -161,18 +173,18 @@ fn without_detail_the_page_is_complete_with_what_there_is() {
 fn every_verdict_is_a_sentence() {
     let sentence =
         |report: &RunReport| text_of(&report_html(report), "<p class=\"sentence\">", "</p>");
-    insta::assert_snapshot!(sentence(&sample::held()), @"");
-    insta::assert_snapshot!(sentence(&sample::failed()), @"");
-    insta::assert_snapshot!(sentence(&sample::metastable()), @"");
+    insta::assert_snapshot!(sentence(&sample::held()), @"Both demands were met, through 20 s of “partition zone b”; 99.95% of 6,011 requests succeeded.");
+    insta::assert_snapshot!(sentence(&sample::failed()), @"It failed: for 15 s from 35 s on, the slowest 1% of the requests of shoppers took 7.01 s or longer; less than 250 ms was demanded. 3 more reasons are below.");
+    insta::assert_snapshot!(sentence(&sample::metastable()), @"It stays broken: 70 s after everything was repaired, none of the requests of shoppers succeed, where 50.1/s did before. The load that the mesh makes for itself, by trying again, keeps it so.");
     let mut interrupted = sample::failed();
     interrupted.verdict = meshquake_reports::Verdict::Interrupted;
     interrupted.interrupted();
-    insta::assert_snapshot!(sentence(&interrupted), @"");
+    insta::assert_snapshot!(sentence(&interrupted), @"The run was ended before its time: what follows is of the part that ran, and nothing is judged.");
     let mut missed = sample::failed();
     missed.faults[0].inert = false;
     let success = &mut missed.expectations[0];
     (success.held, success.measured) = (false, Some(0.88));
-    insta::assert_snapshot!(sentence(&missed), @"");
+    insta::assert_snapshot!(sentence(&missed), @"It failed: for 15 s from 35 s on, with “partition zone b” at work, 12% of the requests of shoppers failed; at most 0.1% were to. 3 more reasons are below.");
 }
 
 #[test]
