@@ -12,6 +12,7 @@
 pub mod baseline;
 pub mod comparison;
 pub mod coverage;
+pub mod export;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod record;

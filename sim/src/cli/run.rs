@@ -51,7 +51,7 @@ fn fits(args: &RunArgs) -> Result<(), String> {
         ("--requests", &args.requests),
         ("--access-log", &args.access_log),
     ];
-    for (option, path) in files {
+    for (option, path) in files.into_iter().chain(args.exports.named()) {
         let Some(path) = path else {
             continue;
         };
@@ -91,7 +91,7 @@ fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
 }
 
 fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> io::Result<Exit> {
-    let files = Files::open(args, file, &plan.name)?;
+    let files = Files::open(args, file, plan)?;
     let reproduce = reproduce(args, file, plan);
     let report = match run_once(args, plan, &reproduce, Some(&files), stop) {
         Ok(report) => report,
@@ -133,7 +133,7 @@ fn run_once(
 ) -> Result<RunReport, RunError> {
     let progress = Rc::new(Progress::new(&plan.name, plan.duration, args.quiet));
     let shown = progress.clone();
-    let options = RunOptions {
+    let mut options = RunOptions {
         requests: files.and_then(|files| Some(files.requests.as_ref()?.sink())),
         access_log: files.and_then(|files| {
             Some(AccessLog {
@@ -146,6 +146,9 @@ fn run_once(
         progress: Box::new(move |at, requests| shown.at(at, requests)),
         ..RunOptions::default()
     };
+    if let Some(files) = files {
+        files.exports.attach(&mut options);
+    }
     let report = world::run(plan, options);
     progress.finish();
     report
