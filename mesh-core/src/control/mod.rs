@@ -24,8 +24,8 @@ pub use compile::{Compiler, compile};
 pub use delivery::{Delivery, PushGate};
 pub use explain::{
     ClusterFinding, DestinationFinding, EndpointFinding, ExplainRequest, ExplainRequestError,
-    Explanation, Forwarding, HostFinding, MirrorFinding, Outcome, Protection, RouteFinding,
-    SentRequest, Target, explain,
+    ExplainedLine, Explanation, Forwarding, HostFinding, MirrorFinding, Outcome, Protection,
+    RouteFinding, SentRequest, Target, explain,
 };
 pub use plane::{ControlPlane, control_plane_identity};
 pub use registry::{Locality, Registry, Service, ServicePort, Workload, WorkloadState};

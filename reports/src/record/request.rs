@@ -45,6 +45,19 @@ pub struct Split {
 }
 
 impl Split {
+    /// Adds another split, part by part.
+    pub const fn add(&mut self, other: &Self) {
+        self.client_ns += other.client_ns;
+        self.fault_ns += other.fault_ns;
+        self.backoff_ns += other.backoff_ns;
+        self.pool_ns += other.pool_ns;
+        self.queue_ns += other.queue_ns;
+        self.service_ns += other.service_ns;
+        self.proxy_ns += other.proxy_ns;
+        self.unanswered_ns += other.unanswered_ns;
+        self.network_ns += other.network_ns;
+    }
+
     /// The latency.
     pub const fn total_ns(&self) -> u64 {
         self.client_ns

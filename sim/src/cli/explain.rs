@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use mesh_core::control::{Compiler, ExplainRequest, Registry, Workload, explain};
+use mesh_core::control::{Compiler, ExplainRequest, Workload, explain};
 use mesh_core::document::nearest;
 
 use super::args::ExplainArgs;
@@ -27,7 +27,7 @@ pub(crate) fn execute(args: &ExplainArgs) -> Exit {
     let Some(caller) = caller(&plan, args.from.as_deref()) else {
         return invalid(&unknown_caller(&plan, args.from.as_deref()));
     };
-    let registry = registry(&plan);
+    let registry = plan.registry();
     let snapshot = Compiler::default().compile(&plan.mesh, &registry, &caller, &[], 1);
     let explanation = explain(&snapshot, &request);
     let text = match args.json {
@@ -117,24 +117,6 @@ fn unknown_caller(plan: &Plan, name: Option<&str>) -> String {
         }
         None => format!("there is no service, pod or traffic source `{name}`"),
     }
-}
-
-/// What exists, with every pod ready.
-fn registry(plan: &Plan) -> Registry {
-    let mut registry = Registry::default();
-    let pods = plan.pods.iter().map(|pod| &pod.workload);
-    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
-    for workload in pods.chain(clients) {
-        registry
-            .workloads
-            .insert(workload.name.clone(), workload.clone());
-    }
-    for service in &plan.services {
-        registry
-            .services
-            .insert(service.host.clone(), service.clone());
-    }
-    registry
 }
 
 #[cfg(test)]

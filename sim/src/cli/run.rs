@@ -142,6 +142,8 @@ fn run_once(
             })
         }),
         reproduce: reproduce.to_owned(),
+        // Whoever reads a result may want to draw it.
+        detail: args.json.is_some() || args.out.is_some(),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
         ..RunOptions::default()

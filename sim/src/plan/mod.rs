@@ -39,7 +39,7 @@ pub use verdict::{
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_core::control::{Service, Workload};
+use mesh_core::control::{Registry, Service, Workload};
 use mesh_core::policy::MeshPolicy;
 use meshquake_reports::Declared;
 
@@ -74,6 +74,24 @@ pub struct Plan {
     pub declared: Declared,
     /// BLAKE3 of every input file and override, hex: which scenario this was.
     pub fingerprint: String,
+}
+
+impl Plan {
+    /// What exists, with every pod ready.
+    pub fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        let pods = self.pods.iter().map(|pod| &pod.workload);
+        let clients = self.traffic.iter().map(|traffic| &traffic.workload);
+        for workload in pods.chain(clients) {
+            let name = workload.name.clone();
+            registry.workloads.insert(name, workload.clone());
+        }
+        for service in &self.services {
+            let host = service.host.clone();
+            registry.services.insert(host, service.clone());
+        }
+        registry
+    }
 }
 
 /// A pod and the app it runs.

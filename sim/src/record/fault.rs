@@ -11,7 +11,10 @@ use crate::plan::{FaultPlan, Plan};
 /// All faults, in plan order.
 pub(super) struct Faults(Vec<Touched>);
 
-#[derive(Clone, Copy, Default)]
+/// Stretches kept of one fault.
+const SPANS_MAX: usize = 100;
+
+#[derive(Clone, Default)]
 struct Touched {
     began: bool,
     pods: u64,
@@ -22,6 +25,8 @@ struct Touched {
     /// When it first began and last ended.
     first: Option<Instant>,
     last: Option<Instant>,
+    /// When it was at work, the first stretches; the end of the last one is open while it is.
+    spans: Vec<(Instant, Option<Instant>)>,
 }
 
 impl Faults {
@@ -39,8 +44,16 @@ impl Faults {
                 FaultPhase::Began => {
                     touched.times += 1;
                     touched.first.get_or_insert(at);
+                    if touched.spans.len() < SPANS_MAX {
+                        touched.spans.push((at, None));
+                    }
                 }
-                FaultPhase::Ended => touched.last = Some(at),
+                FaultPhase::Ended => {
+                    touched.last = Some(at);
+                    if let Some((_, end)) = touched.spans.last_mut() {
+                        end.get_or_insert(at);
+                    }
+                }
             }
         }
     }
@@ -51,6 +64,18 @@ impl Faults {
         faults
             .map(|(fault, touched)| touched.told(fault, origin))
             .collect()
+    }
+
+    /// When each fault was at work, in a run of this length in nanoseconds.
+    pub(super) fn spans(&self, origin: Instant, length: u64) -> Vec<Vec<[f64; 2]>> {
+        let told = |at: Instant| seconds(nanos(at.since(origin)).min(length));
+        let of = |touched: &Touched| {
+            let spans = touched.spans.iter();
+            spans
+                .map(|(from, to)| [told(*from), to.map_or(seconds(length), told)])
+                .collect()
+        };
+        self.0.iter().map(of).collect()
     }
 }
 

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
-use meshquake_reports::Series;
 use meshquake_reports::record::{millis, roundest, seconds};
+use meshquake_reports::{Heat, Series};
 
 /// Most windows of a run.
 const WINDOWS_MAX: u64 = 600;
@@ -52,14 +52,24 @@ impl Cut {
         Self { origin, window_ns }
     }
 
+    /// When the scenario's clock shows zero.
+    pub(super) const fn origin(self) -> Instant {
+        self.origin
+    }
+
+    /// Length of a window.
+    pub(super) const fn window_ns(self) -> u64 {
+        self.window_ns
+    }
+
     /// The window of `at`; what lies outside the run belongs to its first or last one.
-    fn index(self, at: Instant) -> usize {
+    pub(super) fn index(self, at: Instant) -> usize {
         let since = at.as_nanos().saturating_sub(self.origin.as_nanos());
         (since / self.window_ns).min(WINDOWS_MAX - 1) as usize
     }
 
     /// Windows begun in a run of this length in nanoseconds.
-    fn windows(self, length: u64) -> usize {
+    pub(super) fn windows(self, length: u64) -> usize {
         length.div_ceil(self.window_ns).clamp(1, WINDOWS_MAX) as usize
     }
 }
@@ -135,6 +145,48 @@ impl Windows {
     }
 }
 
+/// Buckets of a heat map to one bucket here: eight to the octave, each a twelfth of its value wide at most.
+const HEAT_BITS: u32 = OCTAVE_BITS - 3;
+
+impl Windows {
+    /// The latencies of each of so many windows, coarsely.
+    pub(super) fn heat(&self, windows: usize) -> Heat {
+        let coarse = |bucket: u16| bucket >> HEAT_BITS;
+        let all = || self.windows.iter().flat_map(|window| &window.latency.0);
+        let least = all().map(|(bucket, _)| coarse(*bucket)).min().unwrap_or(0);
+        let most = all().map(|(bucket, _)| coarse(*bucket) + 1).max();
+        let mut counts: Vec<Vec<[u32; 2]>> = Vec::with_capacity(windows);
+        for window in &self.windows {
+            let mut merged: Vec<[u32; 2]> = Vec::new();
+            for (bucket, n) in &window.latency.0 {
+                let bucket = u32::from(coarse(*bucket) - least);
+                match merged.last_mut().filter(|last| last[0] == bucket) {
+                    Some(last) => last[1] = last[1].saturating_add(*n),
+                    None => merged.push([bucket, *n]),
+                }
+            }
+            counts.push(merged);
+        }
+        counts.resize(windows.max(counts.len()), Vec::new());
+        let floors = least..most.unwrap_or(least);
+        Heat {
+            floors_ms: floors.map(|b| millis(bounds(b << HEAT_BITS).0)).collect(),
+            counts,
+        }
+    }
+
+    /// A quantile of each of so many windows.
+    pub(super) fn quantiles(&self, q: f64, windows: usize) -> Vec<Option<f64>> {
+        let told = self
+            .windows
+            .iter()
+            .map(|w| w.latency.quantile(q).map(millis));
+        let mut told: Vec<Option<f64>> = told.collect();
+        told.resize(windows.max(told.len()), None);
+        told
+    }
+}
+
 /// A histogram of the buckets in use, by bucket.
 #[derive(Clone, Debug, Default)]
 struct Buckets(Vec<(u16, u32)>);
@@ -165,13 +217,13 @@ impl Buckets {
 }
 
 /// Values below 2⁸ are their own bucket; above, the leading eight bits tell.
-fn bucket(nanos: u64) -> u16 {
+pub(super) fn bucket(nanos: u64) -> u16 {
     let shift = (63 - (nanos | 1).leading_zeros()).saturating_sub(OCTAVE_BITS);
     ((u64::from(shift) << OCTAVE_BITS) + (nanos >> shift)) as u16
 }
 
 /// The least and the largest value of a bucket.
-fn bounds(bucket: u16) -> (u64, u64) {
+pub(super) fn bounds(bucket: u16) -> (u64, u64) {
     let bucket = u64::from(bucket);
     let shift = (bucket >> OCTAVE_BITS).saturating_sub(1);
     let lowest = (bucket - (shift << OCTAVE_BITS)) << shift;

@@ -9,13 +9,15 @@ use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, RequestE
 use super::access_log::OpenAccessLog;
 use super::callee::Callees;
 use super::control::{ControlPlane, Teller};
+use super::course::Course;
+use super::detail::Asked;
 use super::digest::{Digest, Family, HostId};
 use super::edge::{Caller, Edges};
 use super::event::{AppEvent, FaultEvent, PodEvent, RequestEnded, RequestSent, TrafficEvent};
 use super::fault::Faults;
 use super::listener::{self, Listener};
 use super::mechanism::Mechanisms;
-use super::request_log::RequestLog;
+use super::request::{RequestLog, Requests, Wanted};
 use super::series::Cut;
 use super::service::Services;
 use super::timeline::Timeline;
@@ -50,7 +52,11 @@ pub(super) struct State {
     pub(super) violations: Vec<String>,
     world: HostId,
     watched: IndexMap<Box<str>, Watched>,
-    requests: Option<RequestLog>,
+    pub(super) requests: Option<Requests>,
+    pub(super) course: Option<Course>,
+    pub(super) asked: Asked,
+    pub(super) cut: Cut,
+    tells_traces: bool,
     access_log: Option<OpenAccessLog>,
     written: io::Result<()>,
     requests_ended: u64,
@@ -74,6 +80,14 @@ impl State {
         let cut = Cut::of(plan.duration, options.origin);
         let mut digest = Digest::new();
         let world = digest.host(WORLD);
+        let mut listeners = options.listeners.iter();
+        let tells_traces = listeners.any(|listener| listener.wants_traces());
+        let wanted = Wanted {
+            log: options.requests.map(RequestLog::new),
+            detail: options.detail,
+            traces: tells_traces,
+        };
+        let joins = wanted.log.is_some() || wanted.detail || wanted.traces;
         Self {
             seed: options.seed,
             origin: options.origin,
@@ -90,9 +104,11 @@ impl State {
             digest,
             world,
             watched: IndexMap::new(),
-            requests: options
-                .requests
-                .map(|sink| RequestLog::new(sink, options.origin)),
+            requests: joins.then(|| Requests::new(wanted, cut)),
+            course: options.detail.then(|| Course::new(plan, cut)),
+            asked: Asked::default(),
+            cut,
+            tells_traces,
             access_log: options.access_log.map(OpenAccessLog::new),
             written: Ok(()),
             requests_ended: 0,
@@ -149,6 +165,9 @@ impl State {
                 if outbound(connection.cluster) {
                     let (_, edge) = self.edges.edge(caller, connection.cluster, "");
                     edge.connection(connection);
+                    if let Some(course) = &mut self.course {
+                        course.connection(at, index, connection);
+                    }
                 }
             }
             Event::Ejection(ejection) => {
@@ -156,15 +175,27 @@ impl State {
                 self.timeline.ejection(at, pod, ejection);
                 let teller = watched.as_teller(index, pod);
                 self.witness.ejection(teller, moment, ejection);
+                if let Some(course) = &mut self.course {
+                    course.ejection(at, index, ejection);
+                }
             }
             Event::Config(config) => {
                 self.control.config(at, watched.teller, config);
                 self.timeline.config(at, config);
                 self.witness.config(moment, config);
+                let told = watched.teller == Teller::ControlPlane;
+                if let Some(course) = self.course.as_mut().filter(|_| told) {
+                    let sidecar = self.watched.get_index_of(config.workload);
+                    course.config(at, sidecar.unwrap_or(usize::MAX), config);
+                }
             }
             Event::Identity(identity) => {
                 self.control.identity(watched.teller, identity);
                 self.timeline.identity(at, identity);
+                let told = watched.teller == Teller::Sidecar;
+                if let Some(course) = self.course.as_mut().filter(|_| told) {
+                    course.identity(at, index, identity);
+                }
             }
             Event::Mechanism(event) => {
                 self.mechanisms.acted(event.mechanism);
@@ -200,6 +231,12 @@ impl State {
             return;
         };
         let start = local(self.origin, event.start);
+        if let Some(requests) = &mut self.requests {
+            let service = &watched.service;
+            let own = watched.source.is_some();
+            let teller = listener::Teller { pod, service };
+            requests.passage(&self.sources, teller, own, event);
+        }
         if event.direction == Direction::Inbound {
             self.services.inbound(&watched.service, event);
             self.witness
@@ -210,6 +247,9 @@ impl State {
         let (number, edge) = self.edges.edge(caller, event.cluster, event.authority);
         edge.request(event);
         meet(&mut self.witness, &self.edges, number);
+        if self.course.is_some() {
+            self.asked.request(number, pod, event);
+        }
         let teller = watched.as_teller(index, pod);
         self.witness.outbound(number, teller, start, event);
         let Some(source) = watched.source else {
@@ -218,15 +258,19 @@ impl State {
         if let Some(source) = self.sources.get(source) {
             source.logged(event);
         }
-        if let Some(log) = &mut self.requests {
-            log.passage(&self.sources, event);
-        }
     }
 
     fn attempt(&mut self, index: usize, event: &AttemptEvent<'_>) {
         let Some((pod, watched)) = self.watched.get_index_mut(index) else {
             return;
         };
+        if let Some(requests) = &mut self.requests
+            && event.direction == Direction::Outbound
+        {
+            let service = &watched.service;
+            let own = watched.source.is_some();
+            requests.attempt(listener::Teller { pod, service }, own, event);
+        }
         if event.direction == Direction::Inbound {
             self.witness
                 .app_attempt(watched.as_teller(index, pod), event);
@@ -239,9 +283,6 @@ impl State {
             let start = local(self.origin, event.start);
             let teller = watched.as_teller(index, pod);
             self.witness.attempt(number, teller, start, event);
-        }
-        if let (Some(_), Some(log)) = (watched.source, &mut self.requests) {
-            log.attempt(event);
         }
     }
 
@@ -275,8 +316,8 @@ impl State {
             let sent = local(self.origin, event.sent);
             self.witness.sent(index, event.trace, intended, sent);
         }
-        if let Some(log) = &mut self.requests {
-            log.sent(index, meshed, event);
+        if let Some(requests) = &mut self.requests {
+            requests.sent(index, meshed, event);
         }
         self.keep(event.traffic, event.sequence, kept);
     }
@@ -300,8 +341,9 @@ impl State {
                 flags: (!meshed).then_some(event.flags),
             };
             self.witness.ended(&end, local(self.origin, event.sent));
-            if let Some(log) = &mut self.requests {
-                log.ended(&self.sources, index, event, judged);
+            if let Some(requests) = &mut self.requests {
+                let pod = &*self.plan.traffic[index].workload.name;
+                requests.ended(&self.sources, (index, pod), event, judged);
             }
         }
         self.keep(event.traffic, event.sequence, kept);
@@ -328,8 +370,11 @@ impl State {
         self.services.app(event);
         let origin = self.origin;
         self.witness.app(event, |at| local(origin, at));
-        if let Some(log) = &mut self.requests {
-            log.visit(event);
+        if let Some(course) = &mut self.course {
+            course.app(event);
+        }
+        if let Some(requests) = &mut self.requests {
+            requests.visit(event);
         }
     }
 
@@ -356,6 +401,9 @@ impl State {
             listener.pod(at, event);
         }
         self.timeline.pod(at, event);
+        if let Some(course) = &mut self.course {
+            course.pod(at, self.watched.get_index_of(event.pod), event);
+        }
         self.witness.pod(event);
     }
 
@@ -364,6 +412,7 @@ impl State {
     }
 
     pub(super) fn reached(&mut self, at: Instant) {
+        self.tell_traces();
         for listener in &mut self.listeners {
             listener.reached(at);
         }
@@ -377,7 +426,12 @@ impl State {
         if self.closed.is_none() {
             self.close(&end);
         }
-        self.report(&end, local(self.origin, end.at).as_nanos())
+        let length = local(self.origin, end.at).as_nanos();
+        let detail = self.detail(end.at, length);
+        RunReport {
+            detail: detail.map(Box::new),
+            ..self.report(&end, length)
+        }
     }
 
     fn close(&mut self, end: &RunEnd) {
@@ -395,12 +449,25 @@ impl State {
             .extend(self.witness.close(&self.plan, ended));
         self.violations.extend(self.edges.violations());
         self.violations.truncate(VIOLATIONS_MAX);
-        if let Some(log) = &mut self.requests {
-            self.written = log.close(&self.sources);
+        if let Some(requests) = &mut self.requests {
+            self.written = requests.close(&self.sources);
         }
+        self.tell_traces();
         if let Some(log) = &mut self.access_log {
             let closed = log.close();
             self.written = std::mem::replace(&mut self.written, Ok(())).and(closed);
+        }
+    }
+
+    /// Tells listeners of the requests that have become complete.
+    fn tell_traces(&mut self) {
+        let Some(requests) = self.requests.as_mut().filter(|_| self.tells_traces) else {
+            return;
+        };
+        for trace in requests.told() {
+            for listener in self.listeners.iter_mut().filter(|l| l.wants_traces()) {
+                listener.trace(&trace);
+            }
         }
     }
 

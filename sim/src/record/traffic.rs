@@ -127,6 +127,11 @@ impl Source {
         self.meshed
     }
 
+    /// Counts and latencies over time.
+    pub(super) const fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
     /// The requests in flight.
     pub(super) fn in_flight(&self) -> impl Iterator<Item = Start> {
         self.in_flight.starts()

@@ -22,6 +22,7 @@ pub use finding::{
     MirrorFinding, Outcome, Protection, RouteFinding, SentRequest, Target,
 };
 pub use request::{ExplainRequest, ExplainRequestError};
+pub use text::ExplainedLine;
 
 use super::{Cluster, ClusterName, EndpointHealth, LoadAssignment, Snapshot};
 use crate::document::nearest;

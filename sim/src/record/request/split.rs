@@ -12,7 +12,7 @@
 use mesh_core::telemetry::RequestTiming;
 use meshquake_reports::Split;
 
-use super::edge::nanos;
+use super::super::edge::nanos;
 
 /// What is known of one request.
 #[derive(Clone, Copy, Debug)]
