@@ -136,7 +136,7 @@ impl<W: Write> OpenMetrics<W> {
 }
 
 /// The labels of a series, as they are written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(String);
 
 impl Labels {

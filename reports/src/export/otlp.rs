@@ -483,9 +483,9 @@ mod tests {
     fn an_attempt_as_it_is_written() {
         let json: Json = serde_json::from_slice(&document(&[trace()])).unwrap();
         let attempt = &json["resourceSpans"][0]["scopeSpans"][0]["spans"][2];
-        insta::assert_snapshot!(serde_json::to_string(attempt).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(attempt).unwrap(), @r#"{"attributes":[{"key":"http.request.method","value":{"stringValue":"GET"}},{"key":"server.address","value":{"stringValue":"reviews"}},{"key":"server.port","value":{"intValue":"9080"}},{"key":"url.path","value":{"stringValue":"/reviews/1"}},{"key":"url.query","value":{"stringValue":"full=yes"}},{"key":"error.type","value":{"stringValue":"UF"}},{"key":"response_flags","value":{"stringValue":"UF"}},{"key":"upstream_cluster","value":{"stringValue":"outbound|9080||reviews.default.svc.cluster.local"}},{"key":"meshquake.upstream.pod","value":{"stringValue":"reviews-v1-0"}},{"key":"meshquake.mutual_tls","value":{"boolValue":true}}],"endTimeUnixNano":"1700000000002000000","kind":3,"name":"attempt 1 to reviews-v1-0","parentSpanId":"c0b7de941b1529c6","spanId":"5eef584d9a5fa5db","startTimeUnixNano":"1700000000001100000","status":{"code":2},"traceId":"0af7651916cd43dd8448eb211c80319c"}"#);
         let resource = &json["resourceSpans"][1]["resource"];
-        insta::assert_snapshot!(serde_json::to_string(resource).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(resource).unwrap(), @r#"{"attributes":[{"key":"service.name","value":{"stringValue":"reviews"}},{"key":"service.instance.id","value":{"stringValue":"reviews-v1-0"}},{"key":"k8s.pod.name","value":{"stringValue":"reviews-v1-0"}},{"key":"service.version","value":{"stringValue":"v1"}},{"key":"k8s.node.name","value":{"stringValue":"node-1"}},{"key":"cloud.availability_zone","value":{"stringValue":"a"}}]}"#);
     }
 
     #[test]

@@ -415,7 +415,7 @@ mod tests {
             .collect();
         // Everything nests, so one lane of each pod is enough.
         assert_eq!(spots, [(3, 1), (3, 1), (3, 1), (3, 1), (2, 1), (2, 1)]);
-        insta::assert_snapshot!(slices[2], @"");
+        insta::assert_snapshot!(slices[2], @r#"{"args":{"cluster":"outbound|9080||reviews.default.svc.cluster.local","flags":"UF","peer":"reviews-v1-0","status":"none"},"cat":"failed","dur":900.0,"name":"attempt 1 to reviews-v1-0","ph":"X","pid":3,"tid":1,"ts":1100.0}"#);
         let (starts, ends) = (of(&events, "s"), of(&events, "f"));
         assert_eq!((starts.len(), ends.len()), (1, 1));
         assert_eq!(

@@ -163,6 +163,27 @@ fn what_clusters_go_through() {
     assert_eq!(of(&format!("{ejected}enforced_total{{")), ["0", "1", "1"]);
 }
 
+/// Labels do not say which pod of a deployment answered, nor through which subset: that must not make two series.
+#[test]
+fn what_labels_do_not_tell_apart_is_one_series() {
+    let text = scraped(SAMPLES_MAX, |run| {
+        for (upstream, cluster) in [
+            ("details-v1-0", CLUSTER),
+            ("details-v1-1", CLUSTER),
+            ("details-v1-1", "outbound|9080|v1|reviews.default.svc.cluster.local"),
+        ] {
+            let event = RequestEvent {
+                upstream,
+                cluster,
+                ..request(200, 7)
+            };
+            tell(run, "productpage-v1-0", Event::Request(event));
+        }
+        run.reached(at(1));
+    });
+    assert_eq!(values(&text, &["istio_requests_total"]), ["0", "3"]);
+}
+
 #[test]
 fn samples_are_bounded_and_the_last_is_told() {
     let text = scraped(1_000, |run| {
