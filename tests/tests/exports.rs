@@ -97,8 +97,9 @@ fn exports_change_nothing_and_are_whole() {
         let spans = resource["scopeSpans"][0]["spans"].as_array().unwrap();
         spans.iter()
     });
-    let traces: std::collections::BTreeSet<_> =
-        spans.map(|span| span["traceId"].as_str().unwrap()).collect();
+    let traces: std::collections::BTreeSet<_> = spans
+        .map(|span| span["traceId"].as_str().unwrap())
+        .collect();
     assert_eq!(traces.len() as u64, requests, "every request is a trace");
 
     let perfetto = json(&folder.path().join("perfetto.json"));
@@ -144,7 +145,13 @@ fn what_cannot_be_meant_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
     };
-    for option in ["--otlp", "--perfetto", "--openmetrics", "--pcap", "--keylog"] {
+    for option in [
+        "--otlp",
+        "--perfetto",
+        "--openmetrics",
+        "--pcap",
+        "--keylog",
+    ] {
         let several = ["run", "a.yaml", "b.yaml", option, "x"];
         refused(&several, "takes one scenario; use --out DIR for several");
         refused(&["run", "a.yaml", option, "-"], "takes the name of a file");
@@ -162,7 +169,15 @@ fn an_interrupted_run_has_exports() {
     let folder = folder(&[("shop.yaml", SHOP)]);
     let mut run = Command::new(binary());
     run.current_dir(folder.path())
-        .args(["run", "shop.yaml", "-q", "--duration", "24h", "--traces", "1000"])
+        .args([
+            "run",
+            "shop.yaml",
+            "-q",
+            "--duration",
+            "24h",
+            "--traces",
+            "1000",
+        ])
         .args(ALL);
     let mut child = run.stdout(Stdio::null()).spawn().unwrap();
     let part = folder.path().join(format!("keys.log.{}.part", child.id()));
@@ -178,7 +193,11 @@ fn an_interrupted_run_has_exports() {
     json(&folder.path().join("perfetto.json"));
     let metrics = fs::read_to_string(folder.path().join("metrics.txt")).unwrap();
     assert!(metrics.ends_with("# EOF\n"));
-    assert!(!fs::read(folder.path().join("run.pcapng")).unwrap().is_empty());
+    assert!(
+        !fs::read(folder.path().join("run.pcapng"))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// HTTP/2 inside mutual TLS is read with the key log, and not without.
@@ -211,7 +230,12 @@ fn tshark_reads_the_packets() {
     assert!(packets >= result["network"]["packets"].as_u64().unwrap());
     let good = [
         &read[..],
-        &["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"],
+        &[
+            "-o",
+            "ip.check_checksum:TRUE",
+            "-o",
+            "tcp.check_checksum:TRUE",
+        ],
         &["-Y", "ip.checksum.status == 1 && tcp.checksum.status == 1"],
     ];
     assert_eq!(lines(&good.concat()), packets, "checksums are right");
@@ -221,7 +245,13 @@ fn tshark_reads_the_packets() {
     let named = tshark(&["-r", "run.pcapng", "-N", "n", "-c", "1"]);
     assert!(named.contains("istiod"), "{named}");
 
-    let plain = ["--discard-all-secrets", "-F", "nsecpcap", "run.pcapng", "plain.pcap"];
+    let plain = [
+        "--discard-all-secrets",
+        "-F",
+        "nsecpcap",
+        "run.pcapng",
+        "plain.pcap",
+    ];
     printed(folder, "editcap", &plain);
     let http = ["-r", "plain.pcap", "-Y", "http2.headers.method"];
     assert_eq!(lines(&http), 0, "without keys it is ciphertext");
@@ -253,8 +283,14 @@ impl Prometheus {
             .unwrap();
         let this = Self { process, address };
         let begun = Instant::now();
-        while this.get("/-/ready").is_none_or(|answer| !answer.contains("200 OK")) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not start");
+        while this
+            .get("/-/ready")
+            .is_none_or(|answer| !answer.contains("200 OK"))
+        {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "it does not start"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         this
@@ -298,7 +334,13 @@ fn prometheus_loads_the_metrics() {
     }
     let (folder, result) = shop(&["--openmetrics", "metrics.txt"]);
     let folder = folder.path();
-    let load = ["tsdb", "create-blocks-from", "openmetrics", "metrics.txt", "data"];
+    let load = [
+        "tsdb",
+        "create-blocks-from",
+        "openmetrics",
+        "metrics.txt",
+        "data",
+    ];
     printed(folder, "promtool", &load);
     let prometheus = Prometheus::start(folder);
     /// 2026-01-01T00:00:20Z, the end of the run.
@@ -312,7 +354,10 @@ fn prometheus_loads_the_metrics() {
         r#"sum(istio_requests_total{{{seen},response_code!~"0|5.."}}) / sum(istio_requests_total{{{seen}}})"#
     );
     let rate = prometheus.query(&query, END);
-    assert!((rate - succeeded / (succeeded + failed)).abs() < 1e-12, "{rate}");
+    assert!(
+        (rate - succeeded / (succeeded + failed)).abs() < 1e-12,
+        "{rate}"
+    );
 
     // The median lies in the bucket that the report's lies in.
     let query = format!(
@@ -320,7 +365,12 @@ fn prometheus_loads_the_metrics() {
     );
     let median = prometheus.query(&query, END);
     let told = users["latency_ms"]["p50"].as_f64().unwrap();
-    let bucket = |value: f64| [5.0, 10.0, 25.0].iter().filter(|bound| value > **bound).count();
+    let bucket = |value: f64| {
+        [5.0, 10.0, 25.0]
+            .iter()
+            .filter(|bound| value > **bound)
+            .count()
+    };
     assert_eq!(bucket(median), bucket(told), "{median} for {told}");
     let ended = prometheus.query("sum(envoy_cluster_upstream_cx_destroy)", END);
     assert!(ended > 0.0, "the pod that was killed had connections");

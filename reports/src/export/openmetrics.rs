@@ -111,12 +111,7 @@ impl<W: Write> OpenMetrics<W> {
         }
     }
 
-    fn write(
-        &mut self,
-        series: std::fmt::Arguments<'_>,
-        value: f64,
-        at_ms: u64,
-    ) -> io::Result<()> {
+    fn write(&mut self, series: std::fmt::Arguments<'_>, value: f64, at_ms: u64) -> io::Result<()> {
         self.line.clear();
         let (seconds, millis) = (at_ms / 1_000, at_ms % 1_000);
         // A string takes whatever is written.

@@ -55,7 +55,10 @@ impl<W: Write> Otlp<W> {
         Ok(Self {
             out,
             epoch_ns,
-            pods: pods.into_iter().map(|pod| (pod.name.clone(), pod)).collect(),
+            pods: pods
+                .into_iter()
+                .map(|pod| (pod.name.clone(), pod))
+                .collect(),
             scope: Scope {
                 name: "meshquake",
                 version: version.to_owned(),
@@ -148,11 +151,7 @@ fn fnv(text: &str) -> u64 {
     })
 }
 
-fn resource<'a>(
-    name: &'a str,
-    span: &'a SpanReport,
-    pod: Option<&'a PodReport>,
-) -> Attributes<'a> {
+fn resource<'a>(name: &'a str, span: &'a SpanReport, pod: Option<&'a PodReport>) -> Attributes<'a> {
     let mut all = Attributes::default();
     all.text("service.name", &span.service);
     all.text("service.instance.id", name);
@@ -202,7 +201,10 @@ fn target(trace: &TraceReport, index: usize) -> Option<Target<'_>> {
         if let Some(target) = Target::of(&span.request) {
             return Some(target);
         }
-        match span.parent.and_then(|above| trace.spans.get(above as usize)) {
+        match span
+            .parent
+            .and_then(|above| trace.spans.get(above as usize))
+        {
             Some(above) => span = above,
             None => break,
         }

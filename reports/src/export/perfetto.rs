@@ -93,10 +93,15 @@ impl<W: Write> Perfetto<W> {
     /// When they cannot be written.
     pub fn faults(&mut self, faults: &[FaultReport], run_s: f64) -> io::Result<()> {
         let mut lanes = Lanes::default();
+        let mut named = 0;
         for fault in faults.iter().filter(|fault| fault.began) {
             let over = fault.over_s.unwrap_or(run_s - fault.at_s).max(0.0);
             let [start, end] = [fault.at_s, fault.at_s + over].map(|s| (s.max(0.0) * 1e9) as u64);
             let lane = lanes.take(start, end);
+            if lane >= named {
+                named = lane + 1;
+                self.name("thread_name", RUN, named as u64, "faults")?;
+            }
             let mut args = Map::new();
             args.insert("place".into(), fault.place.as_str().into());
             args.insert("times".into(), fault.times.into());
@@ -132,7 +137,7 @@ impl<W: Write> Perfetto<W> {
                 name: short(&format!("{}: {}", entry.subject, entry.text)),
                 cat: happening(entry.kind),
                 ph: "i",
-                ts: Some(entry.at_s * 1e6),
+                ts: Some((entry.at_s * 1e9).round() / 1e3),
                 pid: pod.map_or(RUN, pid),
                 s: Some(if pod.is_some() { "p" } else { "g" }),
                 args,
@@ -411,7 +416,12 @@ mod tests {
         let slices = of(&events, "X");
         let spots: Vec<(u64, u64)> = slices
             .iter()
-            .map(|slice| (slice["pid"].as_u64().unwrap(), slice["tid"].as_u64().unwrap()))
+            .map(|slice| {
+                (
+                    slice["pid"].as_u64().unwrap(),
+                    slice["tid"].as_u64().unwrap(),
+                )
+            })
             .collect();
         // Everything nests, so one lane of each pod is enough.
         assert_eq!(spots, [(3, 1), (3, 1), (3, 1), (3, 1), (2, 1), (2, 1)]);

@@ -30,8 +30,7 @@ pub(super) fn write(packet: &Packet, into: &mut Vec<u8>) -> Option<()> {
 }
 
 fn header(tcp: &TcpSegment) -> etherparse::TcpHeader {
-    let mut header =
-        etherparse::TcpHeader::new(tcp.src_port, tcp.dst_port, tcp.seq, tcp.window);
+    let mut header = etherparse::TcpHeader::new(tcp.src_port, tcp.dst_port, tcp.seq, tcp.window);
     header.acknowledgment_number = if tcp.flags.ack { tcp.ack } else { 0 };
     header.syn = tcp.flags.syn;
     header.ack = tcp.flags.ack;

@@ -213,7 +213,7 @@ mod tests {
         file.names(names.into_iter()).unwrap();
         let names = blocks(&sink.bytes()).pop().unwrap();
         assert_eq!(names.0, NAMES);
-        assert_eq!(names.1[..16], *b"\x01\0\x0A\0\x0A\0\0\x01ab[31m\0\0\0"[..16]);
+        assert_eq!(names.1[..16], *b"\x01\0\x0B\0\x0A\0\0\x01ab[31m\0\0");
         let length = u16::from_le_bytes([names.1[18], names.1[19]]);
         assert_eq!(length, 16 + 254 + 1, "no character is cut");
     }

@@ -56,7 +56,9 @@ impl Traces {
         let pods = pods(plan);
         let epoch = u64::try_from(plan.epoch.as_nanos()).unwrap_or(u64::MAX);
         let version = env!("CARGO_PKG_VERSION");
-        let perfetto = perfetto.map(|out| Perfetto::begin(out, &pods)).transpose()?;
+        let perfetto = perfetto
+            .map(|out| Perfetto::begin(out, &pods))
+            .transpose()?;
         let otlp = otlp
             .map(|out| Otlp::begin(out, epoch, version, pods))
             .transpose()?;

@@ -14,8 +14,25 @@ use super::pods::{Pods, UNKNOWN};
 /// Upper bounds of Envoy's histograms, whatever they measure; one without a bound follows
 /// (Envoy, `HistogramSettingsImpl::defaultBuckets`).
 pub(super) const BOUNDS: [f64; 19] = [
-    0.5, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0,
-    30_000.0, 60_000.0, 300_000.0, 600_000.0, 1_800_000.0, 3_600_000.0,
+    0.5,
+    1.0,
+    5.0,
+    10.0,
+    25.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    10_000.0,
+    30_000.0,
+    60_000.0,
+    300_000.0,
+    600_000.0,
+    1_800_000.0,
+    3_600_000.0,
 ];
 /// Buckets of a histogram, and then its sum.
 const WIDTH: usize = BOUNDS.len() + 2;
@@ -86,7 +103,11 @@ impl HttpSeries {
             event.direction,
             event.downstream_tls,
             event.peer,
-            if event.cluster.is_empty() { event.authority } else { "" },
+            if event.cluster.is_empty() {
+                event.authority
+            } else {
+                ""
+            },
         );
         let index = match self.known.get(&self.key) {
             Some(known) => *known,
@@ -187,7 +208,13 @@ fn labels(pods: &Pods, pod: &str, event: &RequestEvent<'_>) -> Labels {
         (true, TlsState::Mutual) => "mutual_tls",
         (true, _) => "none",
     };
-    let principal = |name| if policy == "mutual_tls" { name } else { UNKNOWN };
+    let principal = |name| {
+        if policy == "mutual_tls" {
+            name
+        } else {
+            UNKNOWN
+        }
+    };
     let host = host(event);
     let service = match inbound {
         true => pods.service_of(own),

@@ -15,8 +15,8 @@ use super::*;
 const CLUSTER: &str = "outbound|9080||reviews.default.svc.cluster.local";
 
 fn plan() -> Plan {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../scenarios/bookinfo/bookinfo.yaml");
+    let file =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios/bookinfo/bookinfo.yaml");
     let loaded = crate::scenario::load(&file, &crate::scenario::Overrides::default());
     loaded.ok().unwrap().plan
 }
@@ -83,7 +83,7 @@ fn a_request_in_istios_words() {
         .lines()
         .find(|line| line.starts_with("istio_requests_total"))
         .unwrap();
-    insta::assert_snapshot!(line, @"");
+    insta::assert_snapshot!(line, @r#"istio_requests_total{reporter="source",pod="productpage-v1-0",source_workload="productpage-v1",source_workload_namespace="default",source_principal="unknown",source_app="productpage",source_version="v1",destination_workload="reviews-v1",destination_workload_namespace="default",destination_principal="unknown",destination_app="reviews",destination_version="v1",destination_service="reviews.default.svc.cluster.local",destination_service_name="reviews",destination_service_namespace="default",request_protocol="http",response_code="200",response_flags="-",connection_security_policy="unknown"} 0 1767225601.000"#);
     assert_eq!(values(&text, &["istio_requests_total"]), ["0", "2", "2"]);
     let bucket = |le: &str| {
         let le = format!("le=\"{le}\"");
@@ -118,7 +118,7 @@ fn who_is_called_knows_the_caller_by_its_certificate() {
         .lines()
         .find(|line| line.starts_with("istio_requests_total"))
         .unwrap();
-    insta::assert_snapshot!(line, @"");
+    insta::assert_snapshot!(line, @r#"istio_requests_total{reporter="destination",pod="reviews-v1-0",source_workload="productpage-v1",source_workload_namespace="default",source_principal="spiffe://cluster.local/ns/default/sa/bookinfo-productpage",source_app="productpage",source_version="v1",destination_workload="reviews-v1",destination_workload_namespace="default",destination_principal="spiffe://cluster.local/ns/default/sa/bookinfo-reviews",destination_app="reviews",destination_version="v1",destination_service="reviews.default.svc.cluster.local",destination_service_name="reviews",destination_service_namespace="default",request_protocol="http",response_code="503",response_flags="-",connection_security_policy="mutual_tls"} 0 1767225600.000"#);
 }
 
 #[test]
@@ -151,13 +151,22 @@ fn what_clusters_go_through() {
         tell(run, "a", ejection(Some(EjectionReason::Consecutive5xx), 1));
         run.reached(at(1));
         tell(run, "a", ejection(None, 0));
-        run.pod(at(1), &PodEvent { pod: "a", change: PodChange::Crashed });
+        run.pod(
+            at(1),
+            &PodEvent {
+                pod: "a",
+                change: PodChange::Crashed,
+            },
+        );
         run.reached(at(2));
     });
     let of = |name: &str| values(&text, &[name]);
     assert_eq!(of("envoy_cluster_upstream_cx_total{"), ["0", "2", "2"]);
     assert_eq!(of("envoy_cluster_upstream_cx_active{"), ["0", "1", "0"]);
-    assert_eq!(of("envoy_cluster_upstream_cx_connect_fail{"), ["0", "1", "1"]);
+    assert_eq!(
+        of("envoy_cluster_upstream_cx_connect_fail{"),
+        ["0", "1", "1"]
+    );
     let ejected = "envoy_cluster_outlier_detection_ejections_";
     assert_eq!(of(&format!("{ejected}active{{")), ["0", "1", "0"]);
     assert_eq!(of(&format!("{ejected}enforced_total{{")), ["0", "1", "1"]);
@@ -170,7 +179,10 @@ fn what_labels_do_not_tell_apart_is_one_series() {
         for (upstream, cluster) in [
             ("details-v1-0", CLUSTER),
             ("details-v1-1", CLUSTER),
-            ("details-v1-1", "outbound|9080|v1|reviews.default.svc.cluster.local"),
+            (
+                "details-v1-1",
+                "outbound|9080|v1|reviews.default.svc.cluster.local",
+            ),
         ] {
             let event = RequestEvent {
                 upstream,
@@ -199,7 +211,7 @@ fn samples_are_bounded_and_the_last_is_told() {
 
 #[test]
 fn an_interval_grows_with_the_run() {
-    let minutes = |minutes| interval(Duration::from_secs(60 * minutes)).as_secs();
+    let minutes = |minutes: u64| interval(Duration::from_secs(60 * minutes)).as_secs();
     assert_eq!([minutes(1), minutes(10), minutes(11)], [1, 1, 5]);
     assert_eq!([minutes(24 * 60), minutes(365 * 24 * 60)], [300, 14_400]);
 }
