@@ -125,7 +125,7 @@ impl Ids {
         let number = u128::from_str_radix(&trace.trace, 16).unwrap_or(0);
         // An id of zero is no id: a request that carried none gets one of its source and number.
         let number = match number {
-            0 => u128::from(fnv(&trace.traffic)) << 64 | u128::from(trace.sequence) + 1,
+            0 => (u128::from(fnv(&trace.traffic)) << 64) | (u128::from(trace.sequence) + 1),
             number => number,
         };
         Self {
@@ -138,7 +138,7 @@ impl Ids {
         /// 2^64 over the golden ratio, odd: multiples of it are all different.
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let id = self.seed.wrapping_add(STEP.wrapping_mul(index as u64 + 1));
-        // Zero is no id; nothing else has the one that its neighbour after the last index would have.
+        // Zero is no id; the trace's own half is no other span's, since the step times an index is never zero.
         let id = if id == 0 { self.seed } else { id };
         format!("{id:016x}")
     }

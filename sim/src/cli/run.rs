@@ -189,15 +189,24 @@ fn one_line(report: &RunReport) -> String {
     let digest = report.digest.get(..12).unwrap_or(&report.digest);
     let mut line = format!(
         "{verdict}  {}  {requests} requests, {} s in {:.2} s  digest {digest}\n",
-        report.scenario, report.virtual_seconds, report.wall_seconds,
+        inert(&report.scenario),
+        report.virtual_seconds,
+        report.wall_seconds,
     );
     for failure in &report.failures {
         line.push_str(&format!(
             "        {} ({})\n",
-            failure.message, failure.place
+            inert(&failure.message),
+            failure.place
         ));
     }
     line
+}
+
+/// Text that a terminal shows and does not obey.
+fn inert(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// The command that gives this very run again.

@@ -27,7 +27,7 @@ impl Choice {
         match self {
             Self::All => true,
             Self::Failed => failed,
-            Self::OneIn(many) => failed || trace.sequence % many.max(1) == 0,
+            Self::OneIn(many) => failed || trace.sequence.is_multiple_of(many),
         }
     }
 }

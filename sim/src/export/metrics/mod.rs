@@ -36,7 +36,7 @@ use crate::plan::Plan;
 use crate::record::{Listener, PodChange, PodEvent, Teller};
 use crate::world::ORIGIN;
 
-/// Samples written at most, give or take those of the last scrape: two hundred megabytes of text.
+/// Samples written at most, give or take those of the last scrape: three hundred megabytes of text.
 const SAMPLES_MAX: usize = 500_000;
 /// Scrapes wanted at most.
 const SCRAPES_MAX: u128 = 600;
