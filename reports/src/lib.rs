@@ -2,7 +2,8 @@
 //!
 //! [`record`] holds the data: a [`RunReport`] is the whole account of one run
 //! and, as JSON, a contract with its readers; a [`RequestLine`] is one request
-//! of the request log. [`summary`] draws a report for a person at a terminal.
+//! of the request log. [`summary`] draws a report for a person at a terminal,
+//! [`report_html`] as a page for a browser.
 //!
 //! What many runs say together is in [`suite`] (the account of a test suite),
 //! [`baseline`] (what it was before), [`coverage`] (which mechanisms acted),
@@ -13,6 +14,7 @@ pub mod baseline;
 pub mod comparison;
 pub mod coverage;
 pub mod export;
+mod html;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod record;
@@ -21,6 +23,7 @@ pub mod suite;
 pub mod summary;
 pub mod sweep;
 
+pub use html::report_html;
 pub use record::{
     BlameReport, Blamed, Connections, ControlPlaneReport, Course, Declared, DemandReport, Detail,
     EdgeReport, ExpectationReport, Failure, FailureKind, FaultReport, Happening, Heat,

@@ -339,7 +339,7 @@ fn tell(args: &TestArgs, report: &SuiteReport, results: Results) -> io::Result<(
 /// In a job of GitHub Actions: errors beside the lines they name, and the summary on the job's page.
 fn on_github(report: &SuiteReport, stdout_is_taken: bool) -> io::Result<()> {
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        let commands = annotations::github(report);
+        let commands = annotations::github(report, &folder_in_repository());
         // Commands are read from either stream.
         if stdout_is_taken {
             eprint!("{commands}");
@@ -364,6 +364,24 @@ fn on_github(report: &SuiteReport, stdout_is_taken: bool) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The current folder as seen from the root of the repository that the job checked out; empty at the root, and where
+/// nobody says which that is.
+fn folder_in_repository() -> String {
+    let root = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+    let here = std::env::current_dir().ok();
+    let inside = root.zip(here).and_then(|(root, here)| {
+        let root = root.canonicalize().ok()?;
+        Some(
+            here.canonicalize()
+                .ok()?
+                .strip_prefix(root)
+                .ok()?
+                .to_owned(),
+        )
+    });
+    inside.map_or_else(String::new, |path| path.display().to_string())
 }
 
 /// A comparison whose regressions have been accepted.

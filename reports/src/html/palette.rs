@@ -1,0 +1,73 @@
+//! Colours.
+//!
+//! The hues are those of Okabe and Ito ("Color Universal Design", 2008, <https://jfly.uni-koeln.de/color/>), which
+//! people with any of the common colour deficiencies tell apart. Their lightness is moved until text in them reads on
+//! the page's background: WCAG 2.1 asks for a contrast of 4.5, in the light scheme and in the dark one. The values
+//! stand in the page's style sheet as variables; a test computes their contrast.
+//!
+//! A drawing says *what* it draws, as an [`Ink`], and the style sheet says how that looks: in light, in dark, on paper.
+
+/// What is drawn, which the style sheet gives its look by the class of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// Axis labels.
+    Label,
+    /// Horizontal lines at the ticks.
+    Grid,
+    /// The line at the bottom.
+    Axis,
+    /// The stretch of a fault.
+    Fault,
+    /// A fault's name.
+    FaultName,
+    /// One of several things of a kind, by number.
+    Series(u8),
+    /// The same, as an area.
+    Area(u8),
+    /// What something is measured against: offered load, a limit.
+    Reference,
+    /// A cell of a heat map, from 0, little, to [`Ink::HEAT_MAX`].
+    Heat(u8),
+}
+
+impl Ink {
+    /// How many series have a colour of their own.
+    pub(crate) const SERIES: u8 = 7;
+    /// The deepest shade of a heat map.
+    pub(crate) const HEAT_MAX: u8 = 5;
+
+    /// The colour that means this to the canvas: nobody ever sees it.
+    pub(super) const fn code(self) -> (u8, u8, u8) {
+        match self {
+            Self::Label => (0, 0, 0),
+            Self::Grid => (0, 1, 0),
+            Self::Axis => (0, 2, 0),
+            Self::Fault => (0, 3, 0),
+            Self::FaultName => (0, 4, 0),
+            Self::Reference => (0, 5, 0),
+            Self::Series(n) => (1, n, 0),
+            Self::Area(n) => (2, n, 0),
+            Self::Heat(n) => (3, n, 0),
+        }
+    }
+
+    /// The class of what is drawn with that colour.
+    pub(super) fn class((kind, n, _): (u8, u8, u8)) -> String {
+        match (kind, n) {
+            (0, 0) => "label".into(),
+            (0, 1) => "grid".into(),
+            (0, 2) => "axis".into(),
+            (0, 3) => "fault".into(),
+            (0, 4) => "fault-name".into(),
+            (0, _) => "reference".into(),
+            (1, n) => format!("s{}", n % Self::SERIES),
+            (2, n) => format!("a{}", n % Self::SERIES),
+            (_, n) => format!("h{}", n.min(Self::HEAT_MAX)),
+        }
+    }
+
+    /// The class of marks outside charts in this ink.
+    pub(crate) fn name(self) -> String {
+        Self::class(self.code())
+    }
+}
