@@ -13,6 +13,7 @@
 pub mod baseline;
 pub mod comparison;
 pub mod coverage;
+pub mod export;
 mod html;
 #[cfg(feature = "parquet")]
 pub mod parquet;

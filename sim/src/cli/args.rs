@@ -9,6 +9,7 @@ use mesh_core::telemetry::AccessLogFormat;
 use meshquake_reports::suite::quoted;
 
 use super::compare::CompareArgs;
+use super::exports::ExportArgs;
 use super::replay::ReplayArgs;
 use super::report::ReportArgs;
 use super::sweep::SweepArgs;
@@ -80,6 +81,10 @@ Examples:
   meshquake run scenario.yaml --json result.json --requests requests.jsonl
   meshquake run scenario.yaml --report report.html
   meshquake run scenario.yaml --access-log access.log
+  meshquake run scenario.yaml --otlp traces.json        open it in Jaeger
+  meshquake run scenario.yaml --perfetto trace.json     ui.perfetto.dev
+  meshquake run scenario.yaml --openmetrics metrics.txt for Prometheus
+  meshquake run scenario.yaml --pcap run.pcapng         for Wireshark
   meshquake run scenario.yaml --verify      run twice, compare digests")]
 pub(crate) struct RunArgs {
     /// Scenario files.
@@ -110,6 +115,8 @@ pub(crate) struct RunArgs {
     /// Write all of these and the summary into DIR, one set per scenario.
     #[arg(long, value_name = "DIR", help_heading = RESULTS)]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) exports: ExportArgs,
     /// Run twice and compare digests.
     #[arg(long)]
     pub(crate) verify: bool,

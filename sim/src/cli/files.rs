@@ -12,7 +12,9 @@ use meshquake_reports::report_html;
 use meshquake_reports::{RunReport, Style};
 
 use super::args::RunArgs;
+use super::exports::{ExportArgs, Exports};
 use super::output::{Pending, at};
+use crate::plan::Plan;
 
 /// Columns of a summary in a file.
 const WIDTH: usize = 100;
@@ -24,15 +26,16 @@ pub(super) struct Files {
     page: Option<Pending>,
     pub(super) requests: Option<Log>,
     pub(super) access_log: Option<Log>,
+    pub(super) exports: Exports,
 }
 
 impl Files {
-    /// Opens what `args` ask for; `name` is the scenario's, for a file that has none.
+    /// Opens what `args` ask for.
     ///
     /// # Errors
     /// When a file cannot be made, or two are the same.
-    pub(super) fn open(args: &RunArgs, scenario: &Path, name: &str) -> io::Result<Self> {
-        let paths = Paths::choose(args, scenario, name)?;
+    pub(super) fn open(args: &RunArgs, scenario: &Path, plan: &Plan) -> io::Result<Self> {
+        let paths = Paths::choose(args, scenario, &plan.name)?;
         let log = |path: Option<PathBuf>| path.as_deref().map(Log::create).transpose();
         let file = |path: Option<PathBuf>| path.as_deref().map(Pending::create).transpose();
         Ok(Self {
@@ -41,6 +44,7 @@ impl Files {
             page: file(paths.page)?,
             requests: log(paths.requests)?,
             access_log: log(paths.access_log)?,
+            exports: Exports::open(&args.exports, plan)?,
         })
     }
 
@@ -65,6 +69,7 @@ impl Files {
             file.write_all(report_html(report).as_bytes())?;
             file.finish()?;
         }
+        self.exports.finish(report)?;
         for log in [self.requests, self.access_log].into_iter().flatten() {
             log.finish()?;
         }
@@ -82,6 +87,7 @@ struct Paths {
 }
 
 impl Paths {
+    /// `name` is the scenario's, for a file that has none.
     fn choose(args: &RunArgs, scenario: &Path, name: &str) -> io::Result<Self> {
         let json = args.json.clone().filter(|path| path.as_os_str() != "-");
         let mut paths = Self {
@@ -103,11 +109,11 @@ impl Paths {
             paths.requests.get_or_insert_with(|| file("requests.jsonl"));
             paths.access_log.get_or_insert_with(|| file("access.log"));
         }
-        paths.distinct()?;
+        paths.distinct(&args.exports)?;
         Ok(paths)
     }
 
-    fn distinct(&self) -> io::Result<()> {
+    fn distinct(&self, exports: &ExportArgs) -> io::Result<()> {
         let mut seen = BTreeSet::new();
         let all = [
             &self.json,
@@ -116,7 +122,8 @@ impl Paths {
             &self.requests,
             &self.access_log,
         ];
-        for path in all.into_iter().flatten() {
+        let exports = exports.named().map(|(_, path)| path);
+        for path in all.into_iter().chain(exports).flatten() {
             if !seen.insert(path) {
                 let twice = io::Error::other("named for two different results");
                 return Err(at(path, &twice));
@@ -130,7 +137,7 @@ impl Paths {
 pub(super) struct Log(Rc<RefCell<Option<Pending>>>);
 
 impl Log {
-    fn create(path: &Path) -> io::Result<Self> {
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
         let pending = Pending::create(path)?;
         Ok(Self(Rc::new(RefCell::new(Some(pending)))))
     }
@@ -140,7 +147,7 @@ impl Log {
         Box::new(LogSink(self.0.clone()))
     }
 
-    fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         self.0.take().map_or(Ok(()), Pending::finish)
     }
 }

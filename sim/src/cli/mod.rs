@@ -7,6 +7,7 @@ mod args;
 mod bar;
 mod compare;
 mod explain;
+mod exports;
 mod files;
 mod init;
 mod interrupt;
