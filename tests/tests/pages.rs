@@ -44,7 +44,8 @@ fn page(scenario: &Path, target: &Path) {
 
 #[test]
 fn a_browser_finds_nothing_wrong() {
-    let modules = std::env::var_os("MESHQUAKE_NODE_MODULES").filter(|path| Path::new(path).is_dir());
+    let modules =
+        std::env::var_os("MESHQUAKE_NODE_MODULES").filter(|path| Path::new(path).is_dir());
     let (Some(modules), Some(chromium), Some(node)) =
         (modules, program("chromium"), program("node"))
     else {

@@ -143,6 +143,8 @@ impl Table {
             }
             for (PreEscaped(cell), (kind, _)) in cells.iter().zip(&self.columns) {
                 let (open, close) = match kind {
+                    // A row that goes on with the one above has no name of its own.
+                    Column::Head if cell.is_empty() => ("<td>", "</td>"),
                     Column::Head => ("<th scope=\"row\">", "</th>"),
                     Column::Text => ("<td>", "</td>"),
                     Column::Words => ("<td class=\"w\">", "</td>"),
