@@ -14,5 +14,6 @@ pub mod record;
 pub mod scenario;
 pub mod topology;
 pub mod traffic;
+mod tui;
 pub mod verdict;
 pub mod world;

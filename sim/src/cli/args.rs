@@ -69,6 +69,8 @@ Examples:
     Init(InitArgs),
     /// Show which route a request takes, and every setting that applies to it, with its source.
     Explain(ExplainArgs),
+    /// Watch a run in the terminal: pause, go back, look inside, break things by hand.
+    Tui(TuiArgs),
 }
 
 #[derive(Debug, Args)]
@@ -248,6 +250,26 @@ pub(crate) struct ExplainArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  meshquake tui scenario.yaml             record it and play it
+  meshquake tui result.json               play what `run --json` wrote
+  meshquake tui fragile.yaml resilient.yaml
+                                          two runs in step
+  meshquake tui scenario.yaml --seed 7 --set mesh.defaults.retries=0
+
+Keys: space plays, arrows scrub, f e x go to the next fault, ejection, failure,
+1 to 7 are the views, i injects a fault at the cursor, w saves the changed
+scenario, ? shows all keys, q leaves.")]
+pub(crate) struct TuiArgs {
+    /// A scenario, or a run's JSON; two of them are shown in step.
+    #[arg(required = true, num_args = 1..=2, value_name = "SCENARIO|RUN.json")]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
 }

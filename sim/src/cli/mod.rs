@@ -19,7 +19,11 @@ mod run;
 mod schema;
 mod sweep;
 mod test;
+mod tui;
 mod validate;
+
+pub(crate) use args::options as overridden;
+pub(crate) use output::replace;
 
 use std::process::ExitCode;
 
@@ -81,5 +85,6 @@ fn dispatch(command: &Command) -> Exit {
         Command::Schema => schema::execute(),
         Command::Init(args) => init::execute(args),
         Command::Explain(args) => explain::execute(args),
+        Command::Tui(args) => tui::execute(args),
     }
 }

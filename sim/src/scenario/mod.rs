@@ -168,7 +168,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
 pub(crate) use load::load_source;
 pub use load::{Loaded, Overrides, load};
 pub use schema::schema;

@@ -212,6 +212,6 @@ fn samples_are_bounded_and_the_last_is_told() {
 #[test]
 fn an_interval_grows_with_the_run() {
     let minutes = |minutes: u64| interval(Duration::from_secs(60 * minutes)).as_secs();
-    assert_eq!([minutes(1), minutes(10), minutes(11)], [1, 1, 5]);
-    assert_eq!([minutes(24 * 60), minutes(365 * 24 * 60)], [300, 14_400]);
+    assert_eq!([minutes(1), minutes(8), minutes(11)], [1, 5, 15]);
+    assert_eq!([minutes(24 * 60), minutes(365 * 24 * 60)], [900, 14_400]);
 }

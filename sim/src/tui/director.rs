@@ -1,0 +1,268 @@
+//! What a [`State`] asks of the world outside: recording films, changing scenarios, writing files.
+
+use std::path::{Path, PathBuf};
+
+use super::film::Film;
+use super::script::Script;
+use super::state::{Effect, Side, State};
+use super::studio::Recording;
+use crate::plan::Plan;
+use crate::scenario::Overrides;
+
+/// Who records the films of the sides.
+pub(crate) struct Director {
+    sides: Vec<Crew>,
+}
+
+/// Behind one side.
+struct Crew {
+    script: Option<Script>,
+    /// What adds to the film that is shown.
+    recording: Option<Recording>,
+    /// The film that will take its place, and who records it.
+    retake: Option<(Film, Recording)>,
+}
+
+/// What a side is made from.
+pub(crate) enum Feature {
+    /// A scenario.
+    Live {
+        /// Its file's name.
+        file: String,
+        /// Its text.
+        script: Box<Script>,
+        /// What runs.
+        plan: Box<Plan>,
+    },
+    /// The record of a run.
+    Recorded {
+        /// Its file's name.
+        file: String,
+        /// Its film.
+        film: Box<Film>,
+    },
+}
+
+impl Director {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When the machine has no thread left.
+    pub(crate) fn start(features: Vec<Feature>) -> std::io::Result<(Self, Vec<Side>)> {
+        let mut crews = Vec::new();
+        let mut sides = Vec::new();
+        for feature in features {
+            let (crew, side) = match feature {
+                Feature::Live { file, script, plan } => {
+                    let reproduce = script.reproduce(plan.seed).unwrap_or_default();
+                    let (film, recording) = Recording::start((*plan).clone(), reproduce)?;
+                    let crew = Crew {
+                        script: Some(*script),
+                        recording: Some(recording),
+                        retake: None,
+                    };
+                    (crew, Side::new(file, film, Some(plan)))
+                }
+                Feature::Recorded { file, film } => {
+                    let crew = Crew {
+                        script: None,
+                        recording: None,
+                        retake: None,
+                    };
+                    (crew, Side::new(file, *film, None))
+                }
+            };
+            crews.push(crew);
+            sides.push(side);
+        }
+        Ok((Self { sides: crews }, sides))
+    }
+
+    /// Takes what was recorded since; says whether there was anything.
+    pub(crate) fn develop(&mut self, state: &mut State) -> bool {
+        let mut any = false;
+        for (crew, side) in self.sides.iter_mut().zip(&mut state.sides) {
+            if let Some(recording) = &crew.recording {
+                any |= recording.develop(&mut side.film);
+                if side.film.is_done() {
+                    crew.recording = None;
+                }
+            }
+            let Some((film, recording)) = &mut crew.retake else {
+                continue;
+            };
+            any |= recording.develop(film);
+            side.retake = Some(film.reached);
+            // Up to the cursor it is the same film: nobody notices when it takes the other's place.
+            if (film.is_done() || film.reached > state.cursor)
+                && let Some((film, recording)) = crew.retake.take()
+            {
+                side.replace(film);
+                side.retake = None;
+                crew.recording = Some(recording);
+                state.divergence = None;
+                any = true;
+            }
+        }
+        if any {
+            state.settle();
+        }
+        any
+    }
+
+    /// Whether something is being recorded.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.sides
+            .iter()
+            .any(|crew| crew.recording.is_some() || crew.retake.is_some())
+    }
+
+    /// Does what a state asked for; says whether to leave.
+    pub(crate) fn perform(&mut self, state: &mut State, effect: Effect) -> bool {
+        let side = state.side;
+        match effect {
+            Effect::Quit => return true,
+            Effect::Inject(line) => {
+                let changed = self.script(side).map(|script| script.with_fault(&line));
+                if self.retake(state, changed) {
+                    state.say(format!("recording again with {line}; w saves it"));
+                }
+            }
+            Effect::Set(path, value) => {
+                let changed = self
+                    .script(side)
+                    .map(|script| script.with_set(&path, &value));
+                if self.retake(state, changed) {
+                    state.say(format!(
+                        "recording again from the start with {path}={value}"
+                    ));
+                }
+            }
+            Effect::Seed(seed) => {
+                let changed = self.script(side).map(|script| script.with_seed(seed));
+                if self.retake(state, changed) {
+                    state.say(format!("recording again with seed {seed}"));
+                }
+            }
+            Effect::Save { path, force } => {
+                self.save(state, path.map(PathBuf::from).as_deref(), force)
+            }
+        }
+        false
+    }
+
+    fn script(&self, side: usize) -> Option<&Script> {
+        self.sides.get(side)?.script.as_ref()
+    }
+
+    fn retake(
+        &mut self,
+        state: &mut State,
+        changed: Option<Result<(Script, Plan), String>>,
+    ) -> bool {
+        let (script, plan) = match changed {
+            None => {
+                state.warn("this is the record of a run: only a scenario can be changed by hand");
+                return false;
+            }
+            Some(Err(why)) => {
+                state.warn(why);
+                return false;
+            }
+            Some(Ok(changed)) => changed,
+        };
+        let crew = &mut self.sides[state.side];
+        // What is recorded now is not wanted any more, but what there is of it stays on the screen.
+        crew.recording = None;
+        let reproduce = script.reproduce(plan.seed).unwrap_or_default();
+        match Recording::start(plan.clone(), reproduce) {
+            Err(error) => {
+                state.warn(format!("cannot record: {error}"));
+                false
+            }
+            Ok((film, recording)) => {
+                let side = &mut state.sides[state.side];
+                side.unsaved = script.unsaved;
+                side.plan = Some(Box::new(plan));
+                side.retake = Some(0);
+                crew.script = Some(script);
+                crew.retake = Some((film, recording));
+                true
+            }
+        }
+    }
+
+    fn save(&mut self, state: &mut State, path: Option<&Path>, force: bool) {
+        let seed = state.film().seed;
+        let Some(script) = self
+            .sides
+            .get_mut(state.side)
+            .and_then(|crew| crew.script.as_mut())
+        else {
+            return state.warn("this is the record of a run: there is no scenario to save");
+        };
+        if script.unsaved == 0
+            && path.is_none()
+            && let Some(command) = script.reproduce(seed)
+        {
+            return state.say(format!("nothing was changed in the file: {command}"));
+        }
+        match script.save(path, force) {
+            Err(error) => state.warn(format!("not saved: {error}")),
+            Ok(_) => {
+                let command = script.reproduce(seed).unwrap_or_default();
+                let side = &mut state.sides[state.side];
+                side.unsaved = 0;
+                state.say(format!("saved: {command}"));
+            }
+        }
+    }
+
+    /// The commands that make the runs again that were changed by hand, and what is lost.
+    pub(crate) fn farewell(&self, state: &State) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (crew, side) in self.sides.iter().zip(&state.sides) {
+            let Some(script) = &crew.script else {
+                continue;
+            };
+            if script.is_changed()
+                && let Some(command) = script.reproduce(side.film.seed)
+            {
+                lines.push(command);
+            }
+        }
+        lines
+    }
+}
+
+/// Opens what is to be shown: a scenario, or the record of a run.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub(crate) fn feature(
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<Feature, Vec<mesh_core::document::Diagnostic>> {
+    let file = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned();
+    if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    {
+        let film = super::record_of(path)
+            .map_err(|why| vec![mesh_core::document::Diagnostic::error(why)])?;
+        return Ok(Feature::Recorded {
+            file,
+            film: Box::new(film),
+        });
+    }
+    let (script, loaded) = Script::open(path, overrides.clone())?;
+    Ok(Feature::Live {
+        file,
+        script: Box::new(script),
+        plan: Box::new(loaded.plan),
+    })
+}

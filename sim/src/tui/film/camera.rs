@@ -1,0 +1,615 @@
+//! Records a run into pieces of film.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use mesh_core::seam::Instant;
+use mesh_core::telemetry::{
+    AttemptEvent, ConnectionEvent, Direction, Event, Mechanism, RequestEvent,
+};
+use meshquake_reports::{RequestOutcome, TraceReport};
+
+use super::cast::{Cast, EdgeId, Part, PartId, PodId};
+use super::entry::{CertificateStep, ConfigStep, Entry, What};
+use super::standing::Standing;
+use super::{EdgeCell, Frame, PodCell, Row, TrafficCell};
+use crate::plan::Plan;
+use crate::record::{
+    AppEvent, AppOutcome, Check, FaultEvent, FaultPhase, Listener, PodEvent, Teller, TrafficEvent,
+    TrafficOutcome,
+};
+use crate::tui::text::Label;
+use crate::world::ORIGIN;
+
+/// Moments of a film.
+const FRAMES: u64 = 1_000;
+/// Most entries of a film.
+const ENTRIES_MAX: u64 = 200_000;
+/// Most requests of a film.
+const ROWS_MAX: u64 = 2_000_000;
+/// Most parts, edges and kinds that are met on the way: a client that makes up hosts must not fill the memory.
+const MET_MAX: usize = 5_000;
+/// Requests told in full: of each kind of failure, and of successes, in a moment.
+const TRACES_EACH: u32 = 8;
+/// Requests told in full in all.
+const TRACES_MAX: usize = 20_000;
+/// The callee that stands for all that found no room.
+const OTHERS: &str = "(others)";
+
+/// What was recorded since the piece before.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    pub(super) start: Option<Arc<Standing>>,
+    pub(super) parts: Vec<Part>,
+    pub(super) edges: Vec<(PartId, PartId)>,
+    pub(super) kinds: Vec<Label>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) entries_omitted: u64,
+    pub(super) rows: Vec<Row>,
+    pub(super) rows_omitted: u64,
+    pub(super) traces: Vec<((u16, u64), Arc<TraceReport>)>,
+    pub(super) reached: u64,
+}
+
+/// Hears a run and sends it on as pieces of film.
+pub(crate) struct Camera {
+    to: Box<dyn FnMut(Piece)>,
+    piece: Piece,
+    names: Names,
+    sources: BTreeMap<String, u16>,
+    standing: Arc<Standing>,
+    begun: bool,
+    frame: Draft,
+    /// Length of the run.
+    length: u64,
+    /// Length of a frame.
+    cadence: u64,
+    /// Between two calls of `reached`, at most.
+    slice: u64,
+    /// World time up to which everything has been told.
+    reached: u64,
+    /// The latest entry or row.
+    latest: u64,
+    entries: u64,
+    rows: u64,
+    traces: usize,
+    /// Requests told in full so far, by kind of failure and by the moment they belong to: they are told late.
+    told: BTreeMap<(u16, u64), u32>,
+    /// Flags that the sources' sidecars gave, until the request's client is heard.
+    flags: IndexMap<u128, u16>,
+}
+
+/// A frame in the making.
+#[derive(Default)]
+struct Draft {
+    from: u64,
+    traffic: Vec<TrafficCell>,
+    edges: BTreeMap<EdgeId, EdgeCell>,
+    pods: BTreeMap<PodId, PodCell>,
+}
+
+/// Numbers for names.
+#[derive(Default)]
+struct Names {
+    pods: BTreeMap<String, PodId>,
+    parts: BTreeMap<String, PartId>,
+    sources: BTreeMap<String, PartId>,
+    /// Parts by the host that a cluster leads to.
+    hosts: BTreeMap<String, PartId>,
+    edges: BTreeMap<(PartId, PartId), EdgeId>,
+    kinds: BTreeMap<String, u16>,
+    clusters: BTreeMap<String, u32>,
+}
+
+impl Camera {
+    /// For a run of `plan`, whose cast is `cast`.
+    pub(crate) fn new(plan: &Plan, cast: &Cast, to: Box<dyn FnMut(Piece)>) -> Self {
+        let length = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
+        let sources = plan.traffic.iter().enumerate();
+        let sources: BTreeMap<String, u16> = sources
+            .map(|(i, traffic)| (traffic.name.clone(), i as u16))
+            .collect();
+        let draft = Draft {
+            traffic: vec![TrafficCell::default(); sources.len()],
+            ..Draft::default()
+        };
+        Self {
+            to,
+            piece: Piece::default(),
+            names: Names::of(plan, cast),
+            sources,
+            standing: Arc::new(Standing::of(cast)),
+            begun: false,
+            frame: draft,
+            length,
+            cadence: (length / FRAMES).max(1),
+            slice: length.div_ceil(FRAMES).max(1),
+            reached: 0,
+            latest: 0,
+            entries: 0,
+            rows: 0,
+            traces: 0,
+            told: BTreeMap::new(),
+            flags: IndexMap::new(),
+        }
+    }
+
+    /// An instant on the scenario's clock. A host whose clock is wrong tells of times that are not: they are brought
+    /// between what has been told and what can have happened since.
+    fn local(&mut self, at: Instant) -> u64 {
+        let at = at.as_nanos().saturating_sub(ORIGIN.as_nanos());
+        let at = at.clamp(
+            self.latest.max(self.reached),
+            self.latest.max(self.reached + self.slice),
+        );
+        self.latest = at;
+        at
+    }
+
+    fn entry(&mut self, at: Instant, what: What) {
+        let boot = at < ORIGIN;
+        if !boot {
+            self.begin();
+        }
+        let at = self.local(at);
+        Arc::make_mut(&mut self.standing).apply(at, &what);
+        // While the mesh comes up, all that comes up is no news.
+        let news = match &what {
+            What::Config { step, .. } => *step == ConfigStep::Nack,
+            What::Certificate { step, .. } => {
+                matches!(step, CertificateStep::Refused | CertificateStep::Failed)
+            }
+            What::Pod { .. } => false,
+            _ => true,
+        };
+        if boot && !news {
+            return;
+        }
+        // Told of the boot, but not to be folded again: what it changed is in the state that the film begins with.
+        let what = if boot { what.as_told() } else { what };
+        if self.entries >= ENTRIES_MAX {
+            self.piece.entries_omitted += 1;
+            return;
+        }
+        self.entries += 1;
+        self.piece.entries.push(Entry { at, what });
+    }
+
+    /// The scenario begins: how things stand now is what everything else is the consequence of.
+    fn begin(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.piece.start = Some(self.standing.clone());
+        }
+    }
+
+    fn edge(&mut self, teller: Teller<'_>, cluster: &str, authority: &str) -> Option<EdgeId> {
+        let host = match cluster.rsplit_once('|') {
+            Some((_, host)) if !host.is_empty() => host,
+            _ if authority.is_empty() => cluster,
+            _ => authority,
+        };
+        let from = self.names.caller(teller)?;
+        let to = self.names.callee(host, &mut self.piece.parts)?;
+        let known = self.names.edges.len();
+        if let Some(edge) = self.names.edges.get(&(from, to)) {
+            return Some(*edge);
+        }
+        if known >= MET_MAX {
+            return None;
+        }
+        self.names.edges.insert((from, to), known as EdgeId);
+        self.piece.edges.push((from, to));
+        Some(known as EdgeId)
+    }
+
+    fn kind(&mut self, name: &str) -> u16 {
+        let known = self.names.kinds.len() + 1;
+        if let Some(kind) = self.names.kinds.get(name) {
+            return *kind;
+        }
+        if known > MET_MAX {
+            return 0;
+        }
+        self.names.kinds.insert(name.to_owned(), known as u16);
+        self.piece.kinds.push(Label::new(name));
+        known as u16
+    }
+
+    fn request(&mut self, teller: Teller<'_>, event: &RequestEvent<'_>) {
+        if event.direction == Direction::Inbound {
+            return;
+        }
+        if let Some(edge) = self.edge(teller, event.cluster, event.authority) {
+            let cell = self.frame.edges.entry(edge).or_default();
+            cell.requests += 1;
+            cell.failed += u32::from(event.status == 0 || event.status >= 500);
+            let ns = u64::try_from(event.duration.as_nanos()).unwrap_or(u64::MAX);
+            cell.latency.add(ns, 1);
+        }
+        if self.sources.contains_key(teller.service) && !event.flags.is_empty() && event.trace != 0
+        {
+            let kind = self.kind(&event.flags.to_string());
+            self.flags.insert(event.trace, kind);
+            // A client that has given up is not heard again.
+            if self.flags.len() > 2 * MET_MAX {
+                self.flags.shift_remove_index(0);
+            }
+        }
+    }
+
+    fn attempt(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
+        if event.direction == Direction::Inbound || event.mirror {
+            return;
+        }
+        if let Some(edge) = self.edge(teller, event.cluster, "") {
+            self.frame.edges.entry(edge).or_default().attempts += 1;
+        }
+        if let Some(pod) = self.names.pods.get(event.upstream) {
+            let cell = self.frame.pods.entry(*pod).or_default();
+            cell.attempts += 1;
+            cell.failed += u32::from(event.status == 0 || event.status >= 500);
+        }
+    }
+
+    fn connection(&mut self, teller: Teller<'_>, event: &ConnectionEvent<'_>) {
+        if !outbound(event.cluster) {
+            return;
+        }
+        if let Some(edge) = self.edge(teller, event.cluster, "") {
+            let cell = self.frame.edges.entry(edge).or_default();
+            match event.what {
+                "open" => cell.opened += 1,
+                "fail" => cell.refused += 1,
+                _ => cell.closed += 1,
+            }
+        }
+    }
+
+    fn mechanism(&mut self, teller: Teller<'_>, mechanism: Mechanism, subject: &str) {
+        if outbound(subject)
+            && let Some(edge) = self.edge(teller, subject, "")
+        {
+            self.frame
+                .edges
+                .entry(edge)
+                .or_default()
+                .acted(mechanism, 1);
+        }
+    }
+
+    /// Ends the frame at `at`, and sends what there is.
+    fn cut(&mut self, at: u64) {
+        self.begin();
+        self.latest = self.latest.max(at);
+        let next = Draft {
+            from: at,
+            traffic: vec![TrafficCell::default(); self.sources.len()],
+            ..Draft::default()
+        };
+        let draft = std::mem::replace(&mut self.frame, next);
+        // Mechanisms act by the thousand: one entry for an edge and a moment.
+        for (edge, cell) in &draft.edges {
+            for (mechanism, count) in &cell.acts {
+                if self.entries >= ENTRIES_MAX {
+                    self.piece.entries_omitted += 1;
+                    continue;
+                }
+                self.entries += 1;
+                let what = What::Acted {
+                    mechanism: *mechanism,
+                    edge: *edge,
+                    count: *count,
+                };
+                self.piece.entries.push(Entry { at, what });
+            }
+        }
+        self.piece.frames.push(Frame {
+            from: draft.from,
+            to: at,
+            traffic: draft.traffic,
+            edges: draft.edges.into_iter().collect(),
+            pods: draft.pods.into_iter().collect(),
+            standing: self.standing.clone(),
+            entries: self.entries as usize,
+        });
+        self.piece.reached = at;
+        (self.to)(std::mem::take(&mut self.piece));
+    }
+
+    /// The run has ended: sends what came after the last frame.
+    pub(crate) fn wrap(&mut self) {
+        if self.reached > self.frame.from {
+            self.cut(self.reached);
+        } else {
+            self.piece.reached = self.reached;
+            (self.to)(std::mem::take(&mut self.piece));
+        }
+    }
+}
+
+impl Listener for Camera {
+    fn mesh(&mut self, at: Instant, teller: Teller<'_>, event: &Event<'_>) {
+        match event {
+            Event::Request(request) => self.request(teller, request),
+            Event::Attempt(attempt) => self.attempt(teller, attempt),
+            Event::Connection(connection) => self.connection(teller, connection),
+            Event::Mechanism(event) => self.mechanism(teller, event.mechanism, event.subject),
+            Event::Ejection(event) => {
+                let (Some(pod), Some(by)) = (
+                    self.names.pods.get(event.upstream).copied(),
+                    self.names.pods.get(teller.pod).copied(),
+                ) else {
+                    return;
+                };
+                let cluster = self.names.cluster(event.cluster);
+                let least_ns = u64::try_from(event.ejected_for.as_nanos()).unwrap_or(u64::MAX);
+                let what = match event.reason {
+                    None => What::Returned { pod, by, cluster },
+                    Some(reason) => What::Ejected {
+                        pod,
+                        by,
+                        cluster,
+                        reason,
+                        least_ns,
+                    },
+                };
+                self.entry(at, what);
+            }
+            Event::Config(event) => {
+                let step = match event.what {
+                    "push" => ConfigStep::Push,
+                    "ack" => ConfigStep::Ack,
+                    "nack" => ConfigStep::Nack,
+                    "connect" => ConfigStep::Connect,
+                    "disconnect" => ConfigStep::Disconnect,
+                    _ => return,
+                };
+                let what = What::Config {
+                    step,
+                    version: event.version,
+                    pod: self.names.pods.get(event.workload).copied(),
+                    why: Label::new(event.why),
+                };
+                self.entry(at, what);
+            }
+            Event::Identity(event) => {
+                let step = match event.what {
+                    "obtain" => CertificateStep::Obtained,
+                    "rotate" => CertificateStep::Rotated,
+                    "refuse" => CertificateStep::Refused,
+                    "fail" => CertificateStep::Failed,
+                    _ => return,
+                };
+                let what = What::Certificate {
+                    step,
+                    pod: self.names.pods.get(teller.pod).copied(),
+                    not_after: event.not_after,
+                    why: Label::new(event.why),
+                };
+                self.entry(at, what);
+            }
+        }
+    }
+
+    fn traffic(&mut self, _at: Instant, event: &TrafficEvent<'_>) {
+        let ended = match event {
+            TrafficEvent::Sent(sent) => {
+                if let Some(source) = self.sources.get(sent.traffic) {
+                    self.frame.traffic[usize::from(*source)].sent += 1;
+                }
+                return;
+            }
+            TrafficEvent::Ended(ended) => ended,
+        };
+        let Some(source) = self.sources.get(ended.traffic).copied() else {
+            return;
+        };
+        let (status, outcome, reason) = match ended.outcome {
+            TrafficOutcome::Answered(status) => (status, RequestOutcome::Answered, None),
+            TrafficOutcome::Timeout => (0, RequestOutcome::Timeout, Some("timeout")),
+            TrafficOutcome::ConnectFailed => {
+                (0, RequestOutcome::ConnectFailed, Some("connect failed"))
+            }
+            TrafficOutcome::Broken => (0, RequestOutcome::Broken, Some("broken")),
+        };
+        let answered = outcome == RequestOutcome::Answered;
+        let succeeded = match ended.check {
+            Check::None => answered && status < 500,
+            Check::Met => true,
+            Check::Missed(_) => false,
+        };
+        let heard = self.flags.swap_remove(&ended.trace);
+        let kind = match (heard, ended.flags, reason) {
+            (Some(kind), ..) => kind,
+            (None, flags, _) if !flags.is_empty() && flags != "-" => self.kind(flags),
+            (None, _, Some(reason)) => self.kind(reason),
+            (None, _, None) if !succeeded => self.kind(&status.to_string()),
+            (None, _, None) => 0,
+        };
+        let at = self.local(ended.ended);
+        let intended = ended.intended.as_nanos().saturating_sub(ORIGIN.as_nanos());
+        let cell = &mut self.frame.traffic[usize::from(source)];
+        if answered {
+            let latency = ended.ended.since(ended.intended).as_nanos();
+            cell.latency
+                .add(u64::try_from(latency).unwrap_or(u64::MAX), 1);
+        }
+        if succeeded {
+            cell.succeeded += 1;
+        } else {
+            match cell.failed.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, count)) => *count += 1,
+                None => cell.failed.push((kind, 1)),
+            }
+        }
+        if self.rows >= ROWS_MAX {
+            self.piece.rows_omitted += 1;
+            return;
+        }
+        self.rows += 1;
+        self.piece.rows.push(Row {
+            at,
+            intended: intended.min(at),
+            sequence: ended.sequence,
+            source,
+            status,
+            kind,
+            succeeded,
+            outcome,
+        });
+    }
+
+    fn app(&mut self, _at: Instant, event: &AppEvent<'_>) {
+        let Some(pod) = self.names.pods.get(event.pod) else {
+            return;
+        };
+        let cell = self.frame.pods.entry(*pod).or_default();
+        cell.done += 1;
+        let answered = event.outcome == AppOutcome::Answered && event.status < 500;
+        cell.errors += u32::from(!answered);
+        cell.queue = cell.queue.max(event.queue);
+    }
+
+    fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
+        let what = What::Fault {
+            fault: event.index,
+            began: event.phase == FaultPhase::Began,
+            pods: event.pods,
+            packets: event.packets,
+            requests: event.requests,
+        };
+        self.entry(at, what);
+    }
+
+    fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
+        if let Some(pod) = self.names.pods.get(event.pod).copied() {
+            let change = event.change;
+            self.entry(at, What::Pod { pod, change });
+        }
+    }
+
+    fn wants_traces(&self) -> bool {
+        true
+    }
+
+    fn trace(&mut self, trace: &TraceReport) {
+        let Some(source) = self.sources.get(&trace.traffic).copied() else {
+            return;
+        };
+        if self.traces >= TRACES_MAX {
+            return;
+        }
+        let kind = match (trace.succeeded, trace.flags.as_str()) {
+            (Some(true), _) => 0,
+            (_, "-" | "") => self.kind(&format!("{:?}", trace.outcome)),
+            (_, flags) => self.kind(flags),
+        };
+        let moment = trace.intended_ns / self.cadence;
+        let told = self.told.entry((kind, moment)).or_default();
+        if *told >= TRACES_EACH {
+            return;
+        }
+        *told += 1;
+        self.traces += 1;
+        self.piece
+            .traces
+            .push(((source, trace.sequence), Arc::new(trace.clone())));
+    }
+
+    fn reached(&mut self, at: Instant) {
+        let at = at.as_nanos().saturating_sub(ORIGIN.as_nanos());
+        self.reached = self.reached.max(at);
+        // The last moment is cut by `wrap`, with what the end of the run still tells.
+        if at >= self.frame.from + self.cadence && at < self.length {
+            self.cut(at);
+        }
+    }
+}
+
+impl Names {
+    fn of(plan: &Plan, cast: &Cast) -> Self {
+        let mut names = Self::default();
+        let apps = plan.pods.iter().map(|pod| &pod.workload.name);
+        let clients = plan.traffic.iter().map(|traffic| &traffic.workload.name);
+        for (id, name) in apps.chain(clients).enumerate() {
+            names.pods.insert(name.to_string(), id as PodId);
+        }
+        for (id, traffic) in plan.traffic.iter().enumerate() {
+            names.sources.insert(traffic.name.clone(), id as PartId);
+        }
+        for (pod, known) in plan.pods.iter().zip(&cast.pods) {
+            names.parts.entry(pod.service.clone()).or_insert(known.part);
+            names.hosts.insert(pod.workload.ip.to_string(), known.part);
+        }
+        for service in &plan.services {
+            let known = names.parts.get(&*service.name).copied();
+            let qualified = format!("{}.{}", service.name, service.namespace);
+            let part = names.parts.get(&qualified).copied().or(known);
+            if let Some(part) = part {
+                names.hosts.insert(service.host.to_string(), part);
+            }
+        }
+        for (name, part) in &names.parts {
+            names.hosts.entry(name.clone()).or_insert(*part);
+        }
+        // New parts are numbered after those of the cast.
+        names
+            .parts
+            .insert(String::new(), cast.parts.len() as PartId);
+        names
+    }
+
+    fn caller(&self, teller: Teller<'_>) -> Option<PartId> {
+        let source = self.sources.get(teller.service);
+        source.or_else(|| self.parts.get(teller.service)).copied()
+    }
+
+    fn callee(&mut self, host: &str, met: &mut Vec<Part>) -> Option<PartId> {
+        let host = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        if host.is_empty() {
+            return None;
+        }
+        if let Some(part) = self.hosts.get(host) {
+            return Some(*part);
+        }
+        let next = self.parts.get_mut("")?;
+        let host = if *next as usize > MET_MAX {
+            OTHERS
+        } else {
+            host
+        };
+        if let Some(part) = self.hosts.get(host) {
+            return Some(*part);
+        }
+        let part = *next;
+        *next += 1;
+        self.hosts.insert(host.to_owned(), part);
+        met.push(Part {
+            name: Label::new(host),
+            pods: Vec::new(),
+        });
+        Some(part)
+    }
+
+    fn cluster(&mut self, name: &str) -> u32 {
+        let next = self.clusters.len() as u32;
+        if let Some(known) = self.clusters.get(name) {
+            return *known;
+        }
+        if self.clusters.len() < MET_MAX {
+            self.clusters.insert(name.to_owned(), next);
+        }
+        next
+    }
+}
+
+/// Whether `subject` is a cluster of the outbound side.
+fn outbound(subject: &str) -> bool {
+    subject.starts_with("outbound|")
+}

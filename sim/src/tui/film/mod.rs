@@ -1,0 +1,422 @@
+//! A run as a film: recorded once, played at any speed, backwards as easily as forwards.
+//!
+//! A run is deterministic and takes a second or so; a person who looks for the moment at which it went wrong takes
+//! minutes. So the run is not stepped while it is watched. It is recorded as fast as it goes, and what is watched
+//! is the recording. Going back in time is then a look-up, and a live run is nothing but a film whose end is not
+//! there yet.
+//!
+//! The film has three tracks. *Entries* are what happened, each at its instant; the state of pods, faults,
+//! ejections, configuration and certificates at any instant is the fold of the entries before it
+//! ([`Standing::apply`]), and the camera keeps its own state by the same fold, so the two cannot differ. *Frames*
+//! cut the run into moments of one length; each holds what was counted in it and the state at its end. *Rows* are
+//! the requests of traffic sources in the order in which they ended. All three are bounded, and what found no room
+//! is counted.
+
+mod camera;
+mod cast;
+mod entry;
+mod latency;
+mod recorded;
+mod standing;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use mesh_core::telemetry::Mechanism;
+use meshquake_reports::{RequestOutcome, RunReport, TraceReport};
+
+pub(crate) use camera::{Camera, Piece};
+pub(crate) use cast::{Cast, EdgeId, PartId, PodId};
+pub(crate) use entry::{Entry, Kind, What, acted};
+pub(crate) use latency::Buckets;
+pub(crate) use standing::{Life, PodState, Standing};
+
+use super::text::Label;
+
+/// A recorded run, or as much of it as there is.
+#[derive(Debug, Default)]
+pub(crate) struct Film {
+    /// Who takes part.
+    pub(crate) cast: Cast,
+    /// The scenario's name.
+    pub(crate) title: Label,
+    /// Its seed.
+    pub(crate) seed: u64,
+    /// How long the run is.
+    pub(crate) length: u64,
+    /// How far it has been recorded.
+    pub(crate) reached: u64,
+    /// Caller and callee by edge.
+    pub(crate) edges: Vec<(PartId, PartId)>,
+    /// Ways in which requests failed, by number; the first is none at all.
+    pub(crate) kinds: Vec<Label>,
+    /// How things stood when the scenario began.
+    pub(crate) start: Arc<Standing>,
+    /// Moments, one after the other without a gap.
+    pub(crate) frames: Vec<Frame>,
+    /// What happened, in order.
+    pub(crate) entries: Vec<Entry>,
+    /// Entries that found no room.
+    pub(crate) entries_omitted: u64,
+    /// Requests, in the order in which they ended.
+    pub(crate) rows: Vec<Row>,
+    /// Requests that found no room.
+    pub(crate) rows_omitted: u64,
+    /// Requests told in full, by traffic source and number.
+    pub(crate) traces: BTreeMap<(u16, u64), Arc<TraceReport>>,
+    /// The record, once the run has ended.
+    pub(crate) report: Option<Box<RunReport>>,
+    /// Why it came to no end.
+    pub(crate) broken: Option<String>,
+    /// Whether it was made from a record: moments are coarser, and single pods known only by what the record tells.
+    pub(crate) from_record: bool,
+}
+
+/// A moment: what was counted in it, and how things stood at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Beginning.
+    pub(crate) from: u64,
+    /// End.
+    pub(crate) to: u64,
+    /// By traffic source.
+    pub(crate) traffic: Vec<TrafficCell>,
+    /// By edge, those on which something happened.
+    pub(crate) edges: Vec<(EdgeId, EdgeCell)>,
+    /// By pod, those to which something happened.
+    pub(crate) pods: Vec<(PodId, PodCell)>,
+    /// How things stood at the end.
+    pub(crate) standing: Arc<Standing>,
+    /// How many entries had been made by then.
+    pub(crate) entries: usize,
+}
+
+/// A traffic source in a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TrafficCell {
+    /// Requests sent.
+    pub(crate) sent: u32,
+    /// Requests that ended well.
+    pub(crate) succeeded: u32,
+    /// Requests that ended otherwise, by [`Film::kinds`].
+    pub(crate) failed: Vec<(u16, u32)>,
+    /// Latencies of those answered.
+    pub(crate) latency: Buckets,
+    /// The 99th percentile where single latencies are not known.
+    pub(crate) p99: Option<u64>,
+}
+
+/// An edge in a moment, as the callers' sidecars saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EdgeCell {
+    /// Requests ended.
+    pub(crate) requests: u32,
+    /// Those of them without an answer or with 500 and more.
+    pub(crate) failed: u32,
+    /// Attempts ended.
+    pub(crate) attempts: u32,
+    /// Connections made, closed, and failed to be made.
+    pub(crate) opened: u32,
+    /// Connections that ended.
+    pub(crate) closed: u32,
+    /// Connections that could not be made.
+    pub(crate) refused: u32,
+    /// Latencies of the requests.
+    pub(crate) latency: Buckets,
+    /// Mechanisms that acted.
+    pub(crate) acts: Vec<(Mechanism, u32)>,
+}
+
+/// A pod in a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PodCell {
+    /// Attempts sent to it, ended.
+    pub(crate) attempts: u32,
+    /// Those of them that failed, as their callers saw it.
+    pub(crate) failed: u32,
+    /// Requests its app is done with.
+    pub(crate) done: u32,
+    /// Those of them that the app answered with 500 and more, or not at all.
+    pub(crate) errors: u32,
+    /// The longest line that an arriving request met.
+    pub(crate) queue: u32,
+}
+
+/// A request of a traffic source that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// When it ended.
+    pub(crate) at: u64,
+    /// When it should have been sent.
+    pub(crate) intended: u64,
+    /// Its number at its source.
+    pub(crate) sequence: u64,
+    /// Its source.
+    pub(crate) source: u16,
+    /// Status; 0 when no answer came.
+    pub(crate) status: u16,
+    /// How it failed, by [`Film::kinds`]; 0 when nothing is to be said.
+    pub(crate) kind: u16,
+    /// Whether it counts as a success.
+    pub(crate) succeeded: bool,
+    /// How it ended.
+    pub(crate) outcome: RequestOutcome,
+}
+
+impl Row {
+    /// From the intended send time to the end.
+    pub(crate) const fn latency(&self) -> u64 {
+        self.at.saturating_sub(self.intended)
+    }
+
+    /// Its source and number there.
+    pub(crate) const fn key(&self) -> (u16, u64) {
+        (self.source, self.sequence)
+    }
+}
+
+/// Requests over a stretch of time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// How long the stretch is.
+    pub(crate) ns: u64,
+    /// Requests sent.
+    pub(crate) sent: u64,
+    /// Requests that ended well.
+    pub(crate) succeeded: u64,
+    /// Requests that ended otherwise.
+    pub(crate) failed: u64,
+    /// The same by [`Film::kinds`].
+    pub(crate) kinds: BTreeMap<u16, u64>,
+    /// Latencies.
+    pub(crate) latency: Buckets,
+    /// The worst of the moments' 99th percentiles, where single latencies are not known.
+    p99_told: Option<u64>,
+    /// Attempts that traffic sources and services made.
+    pub(crate) attempts: u64,
+    /// Requests through the sidecars that made them.
+    pub(crate) requests: u64,
+}
+
+impl Tally {
+    /// So much per second.
+    pub(crate) fn rate(&self, count: u64) -> f64 {
+        match self.ns {
+            0 => 0.0,
+            ns => count as f64 * 1e9 / ns as f64,
+        }
+    }
+
+    /// Share of requests that failed; `None` when none ended.
+    pub(crate) fn error_share(&self) -> Option<f64> {
+        let ended = self.succeeded + self.failed;
+        (ended > 0).then(|| self.failed as f64 / ended as f64)
+    }
+
+    /// The 99th percentile of the latency.
+    pub(crate) fn p99(&self) -> Option<u64> {
+        self.latency.quantile(0.99).or(self.p99_told)
+    }
+
+    /// Attempts for each request through a sidecar; `None` when there was none.
+    pub(crate) fn attempts_each(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.attempts as f64 / self.requests as f64)
+    }
+}
+
+impl Film {
+    /// Nothing recorded yet.
+    pub(crate) fn blank(cast: Cast, title: &str, seed: u64, length: u64) -> Self {
+        Self {
+            start: Arc::new(Standing::of(&cast)),
+            cast,
+            title: Label::new(title),
+            seed,
+            length,
+            kinds: vec![Label::new("-")],
+            ..Self::default()
+        }
+    }
+
+    /// Adds what was recorded next.
+    pub(crate) fn append(&mut self, piece: Piece) {
+        if let Some(start) = piece.start {
+            self.start = start;
+        }
+        self.cast.parts.extend(piece.parts);
+        self.edges.extend(piece.edges);
+        self.kinds.extend(piece.kinds);
+        self.frames.extend(piece.frames);
+        self.entries.extend(piece.entries);
+        self.rows.extend(piece.rows);
+        for (key, trace) in piece.traces {
+            self.traces.insert(key, trace);
+        }
+        self.entries_omitted += piece.entries_omitted;
+        self.rows_omitted += piece.rows_omitted;
+        self.reached = self.reached.max(piece.reached);
+    }
+
+    /// Whether nothing more will come.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.report.is_some() || self.broken.is_some()
+    }
+
+    /// Frames that overlap `[from, to)`.
+    pub(crate) fn frames_between(&self, from: u64, to: u64) -> &[Frame] {
+        let first = self.frames.partition_point(|frame| frame.to <= from);
+        let last = self.frames.partition_point(|frame| frame.from < to);
+        self.frames.get(first..last.max(first)).unwrap_or(&[])
+    }
+
+    /// Frames of the last `ns` before the end of the moment that `at` belongs to.
+    pub(crate) fn frames_before(&self, at: u64, ns: u64) -> &[Frame] {
+        let last = self.frames.partition_point(|frame| frame.to < at);
+        let end = (last + 1).min(self.frames.len());
+        let to = self.frames[..end].last().map_or(0, |frame| frame.to);
+        let first = self.frames.partition_point(|frame| frame.from + ns < to);
+        &self.frames[first.min(end)..end]
+    }
+
+    /// How things stood at `at`, to the entry.
+    pub(crate) fn standing(&self, at: u64) -> Standing {
+        let frame = self.frames.partition_point(|frame| frame.to <= at);
+        let (mut standing, next) = match frame.checked_sub(1).and_then(|i| self.frames.get(i)) {
+            Some(frame) => ((*frame.standing).clone(), frame.entries),
+            None => ((*self.start).clone(), 0),
+        };
+        let later = self.entries.get(next..).unwrap_or(&[]).iter();
+        for entry in later.take_while(|entry| entry.at <= at) {
+            standing.apply(entry.at, &entry.what);
+        }
+        standing
+    }
+
+    /// What traffic sources (one of them, or all) saw in these frames.
+    pub(crate) fn tally(&self, frames: &[Frame], source: Option<PartId>) -> Tally {
+        let mut tally = Tally::default();
+        for frame in frames {
+            tally.ns += frame.to - frame.from;
+            let cells = frame.traffic.iter().enumerate();
+            for (_, cell) in cells.filter(|(i, _)| source.is_none_or(|s| s as usize == *i)) {
+                tally.sent += u64::from(cell.sent);
+                tally.succeeded += u64::from(cell.succeeded);
+                for (kind, count) in &cell.failed {
+                    tally.failed += u64::from(*count);
+                    *tally.kinds.entry(*kind).or_default() += u64::from(*count);
+                }
+                tally.latency.merge(&cell.latency);
+                tally.p99_told = tally.p99_told.max(cell.p99);
+            }
+            for (edge, cell) in &frame.edges {
+                let from = self.edges.get(*edge as usize).map(|(from, _)| *from);
+                if source.is_none() || from == source {
+                    tally.attempts += u64::from(cell.attempts);
+                    tally.requests += u64::from(cell.requests);
+                }
+            }
+        }
+        tally
+    }
+
+    /// What happened on each edge in these frames.
+    pub(crate) fn edge_sums(frames: &[Frame]) -> BTreeMap<EdgeId, EdgeCell> {
+        let mut sums: BTreeMap<EdgeId, EdgeCell> = BTreeMap::new();
+        for (edge, cell) in frames.iter().flat_map(|frame| &frame.edges) {
+            sums.entry(*edge).or_default().merge(cell);
+        }
+        sums
+    }
+
+    /// What happened to each pod in these frames.
+    pub(crate) fn pod_sums(frames: &[Frame]) -> BTreeMap<PodId, PodCell> {
+        let mut sums: BTreeMap<PodId, PodCell> = BTreeMap::new();
+        for (pod, cell) in frames.iter().flat_map(|frame| &frame.pods) {
+            sums.entry(*pod).or_default().merge(cell);
+        }
+        sums
+    }
+
+    /// `web → api`.
+    pub(crate) fn edge_name(&self, edge: EdgeId) -> String {
+        let (from, to) = self.edges.get(edge as usize).copied().unwrap_or_default();
+        format!(
+            "{} → {}",
+            self.cast.part_name(from),
+            self.cast.part_name(to)
+        )
+    }
+
+    /// How a request failed, or `-`.
+    pub(crate) fn kind_name(&self, kind: u16) -> &str {
+        self.kinds.get(kind as usize).map_or("?", |kind| kind)
+    }
+
+    /// When each fault is at work, as far as it has been recorded: `(fault, from, to)`.
+    pub(crate) fn fault_spans(&self) -> Vec<(u32, u64, u64)> {
+        let mut open: IndexMap<u32, u64> = IndexMap::new();
+        let mut spans = Vec::new();
+        for entry in &self.entries {
+            let What::Fault { fault, began, .. } = entry.what else {
+                continue;
+            };
+            if began {
+                open.entry(fault).or_insert(entry.at);
+            } else if let Some(from) = open.shift_remove(&fault) {
+                spans.push((fault, from, entry.at));
+            }
+        }
+        spans.extend(
+            open.into_iter()
+                .map(|(fault, from)| (fault, from, self.reached)),
+        );
+        spans
+    }
+}
+
+impl EdgeCell {
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        self.attempts += other.attempts;
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.refused += other.refused;
+        self.latency.merge(&other.latency);
+        for (mechanism, count) in &other.acts {
+            self.acted(*mechanism, *count);
+        }
+    }
+
+    fn acted(&mut self, mechanism: Mechanism, count: u32) {
+        match self.acts.iter_mut().find(|(m, _)| *m == mechanism) {
+            Some((_, sum)) => *sum += count,
+            None => self.acts.push((mechanism, count)),
+        }
+    }
+
+    /// How often a mechanism acted.
+    pub(crate) fn acts_of(&self, mechanism: Mechanism) -> u32 {
+        let found = self.acts.iter().find(|(m, _)| *m == mechanism);
+        found.map_or(0, |(_, count)| *count)
+    }
+
+    /// Share of requests that failed; `None` when none ended.
+    pub(crate) fn error_share(&self) -> Option<f64> {
+        (self.requests > 0).then(|| f64::from(self.failed) / f64::from(self.requests))
+    }
+}
+
+impl PodCell {
+    fn merge(&mut self, other: &Self) {
+        self.attempts += other.attempts;
+        self.failed += other.failed;
+        self.done += other.done;
+        self.errors += other.errors;
+        self.queue = self.queue.max(other.queue);
+    }
+}

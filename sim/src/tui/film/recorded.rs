@@ -1,0 +1,284 @@
+//! A film from the record of a run.
+//!
+//! A record keeps windows, a timeline and the worst requests, not every event: its moments are its windows, pods
+//! are in the state that the timeline tells of, and requests are those told in full.
+
+use std::sync::Arc;
+
+use meshquake_reports::{Happening, RequestOutcome, RunReport, Series};
+
+use super::cast::Cast;
+use super::entry::{Entry, What};
+use super::standing::Standing;
+use super::{EdgeCell, Film, Frame, Row, TrafficCell};
+use crate::record::PodChange;
+use crate::tui::text::Label;
+
+/// Most windows of a record, and most requests told in full, that are taken.
+const MANY: usize = 100_000;
+
+impl Film {
+    /// Plays a record.
+    pub(crate) fn of_report(report: RunReport) -> Self {
+        let cast = Cast::of_report(&report);
+        let length = nanos(report.virtual_seconds);
+        let mut film = Self::blank(cast, &report.scenario, report.seed, length);
+        film.from_record = true;
+        film.reached = length;
+        film.happenings(&report);
+        film.requests(&report);
+        film.moments(&report);
+        film.entries_omitted = report.timeline_omitted;
+        film.report = Some(Box::new(report));
+        film
+    }
+
+    fn happenings(&mut self, report: &RunReport) {
+        let mut entries = Vec::new();
+        let pods: Vec<Label> = self.cast.pods.iter().map(|pod| pod.name.clone()).collect();
+        for told in &report.timeline {
+            let at = nanos(told.at_s).min(self.length);
+            let subject = Label::new(&told.subject);
+            let pod = pods.iter().position(|name| *name == subject);
+            let change = pod_change(told.kind, &told.text).zip(pod);
+            let what = match (told.kind, change) {
+                // Told below, from the fault's own account.
+                (Happening::Fault, _) => continue,
+                (_, Some((change, pod))) => What::Pod {
+                    pod: pod as u32,
+                    change,
+                },
+                (kind, None) => What::Told {
+                    kind,
+                    subject,
+                    text: Label::new(&told.text),
+                },
+            };
+            entries.push(Entry { at, what });
+        }
+        for (index, spans) in fault_spans(report).iter().enumerate() {
+            let fault = report.faults.get(index);
+            for [from, to] in spans {
+                for (at, began) in [(*from, true), (*to, false)] {
+                    let what = What::Fault {
+                        fault: index as u32,
+                        began,
+                        pods: fault.map_or(0, |f| clipped(f.pods)),
+                        packets: fault.map_or(0, |f| f.packets),
+                        requests: fault.map_or(0, |f| f.requests),
+                    };
+                    let at = nanos(at).min(self.length);
+                    entries.push(Entry { at, what });
+                }
+            }
+        }
+        entries.sort_by_key(|entry| entry.at);
+        self.entries = entries;
+    }
+
+    fn requests(&mut self, report: &RunReport) {
+        let worst = report.detail.iter().flat_map(|detail| &detail.worst);
+        for trace in worst.take(MANY) {
+            let Some(source) = report.traffic.get_index_of(&trace.traffic) else {
+                continue;
+            };
+            let Some(latency) = trace.latency_ns else {
+                continue;
+            };
+            let kind = self.met_kind(match (trace.flags.as_str(), trace.outcome) {
+                ("-" | "", RequestOutcome::Timeout) => "timeout",
+                ("-" | "", RequestOutcome::ConnectFailed) => "connect failed",
+                ("-" | "", RequestOutcome::Broken) => "broken",
+                ("-" | "", _) => "-",
+                (flags, _) => flags,
+            });
+            let row = Row {
+                at: trace.intended_ns.saturating_add(latency).min(self.length),
+                intended: trace.intended_ns.min(self.length),
+                sequence: trace.sequence,
+                source: source as u16,
+                status: trace.status.unwrap_or(0),
+                kind,
+                succeeded: trace.succeeded.unwrap_or(false),
+                outcome: trace.outcome,
+            };
+            self.traces.insert(row.key(), Arc::new(trace.clone()));
+            self.rows.push(row);
+        }
+        self.rows.sort_by_key(|row| (row.at, row.key()));
+        let all: u64 = report
+            .traffic
+            .values()
+            .map(|traffic| traffic.requests)
+            .sum();
+        self.rows_omitted = all.saturating_sub(self.rows.len() as u64);
+    }
+
+    fn met_kind(&mut self, name: &str) -> u16 {
+        let name = Label::new(name);
+        if let Some(known) = self.kinds.iter().position(|kind| *kind == name) {
+            return known as u16;
+        }
+        self.kinds.push(name);
+        (self.kinds.len() - 1).min(usize::from(u16::MAX)) as u16
+    }
+
+    fn moments(&mut self, report: &RunReport) {
+        let series = report.traffic.values().map(|traffic| &traffic.series);
+        let series = series.chain(report.edges.iter().filter_map(|edge| edge.series.as_ref()));
+        let window_s = series.map(|series| series.window_s).find(|s| *s > 0.0);
+        let window = nanos(window_s.unwrap_or(report.virtual_seconds)).max(1);
+        let windows = (self.length.div_ceil(window) as usize).min(MANY);
+        for edge in &report.edges {
+            let ends = (self.met_part(&edge.from), self.met_part(&edge.to));
+            self.edges.push(ends);
+        }
+        let mut standing = Arc::new(Standing::of(&self.cast));
+        for pod in &mut Arc::make_mut(&mut standing).pods {
+            pod.life = super::Life::Ready;
+        }
+        self.start = standing.clone();
+        let mut next = 0;
+        for index in 0..windows {
+            let to = ((index as u64 + 1) * window).min(self.length);
+            while let Some(entry) = self.entries.get(next).filter(|entry| entry.at <= to) {
+                Arc::make_mut(&mut standing).apply(entry.at, &entry.what);
+                next += 1;
+            }
+            let frame = Frame {
+                from: index as u64 * window,
+                to,
+                traffic: self.traffic_cells(report, index),
+                edges: edge_cells(report, index),
+                pods: Vec::new(),
+                standing: standing.clone(),
+                entries: next,
+            };
+            self.frames.push(frame);
+        }
+    }
+
+    fn met_part(&mut self, name: &str) -> u32 {
+        let name = Label::new(name);
+        let known = self.cast.parts.iter().position(|part| part.name == name);
+        let part = known.unwrap_or_else(|| {
+            let pods = Vec::new();
+            self.cast.parts.push(super::cast::Part { name, pods });
+            self.cast.parts.len() - 1
+        });
+        part as u32
+    }
+
+    fn traffic_cells(&mut self, report: &RunReport, index: usize) -> Vec<TrafficCell> {
+        let course = report.detail.as_ref().map(|detail| &detail.course);
+        let mut cells = Vec::new();
+        for (name, traffic) in &report.traffic {
+            let series = &traffic.series;
+            let (sent, failed) = (at(&series.requests, index), at(&series.failed, index));
+            let mut cell = TrafficCell {
+                sent: clipped(sent),
+                succeeded: clipped(sent.saturating_sub(failed)),
+                p99: series.p99_ms.get(index).copied().flatten().map(of_ms),
+                ..TrafficCell::default()
+            };
+            let course = course.and_then(|course| course.traffic.get(name));
+            let mut explained = 0;
+            for (kind, counts) in course.iter().flat_map(|course| &course.failed) {
+                let count = at(counts, index);
+                if count > 0 {
+                    explained += count;
+                    let kind = self.met_kind(kind);
+                    cell.failed.push((kind, clipped(count)));
+                }
+            }
+            if failed > explained {
+                cell.failed
+                    .push((self.met_kind("failed"), clipped(failed - explained)));
+            }
+            if let Some(heat) = course.map(|course| &course.heat) {
+                for [bucket, count] in heat.counts.get(index).into_iter().flatten() {
+                    if let Some(floor) = heat.floors_ms.get(*bucket as usize) {
+                        cell.latency.add(of_ms(*floor), *count);
+                    }
+                }
+            }
+            cells.push(cell);
+        }
+        cells
+    }
+}
+
+fn edge_cells(report: &RunReport, index: usize) -> Vec<(u32, EdgeCell)> {
+    let edges = report.edges.iter().enumerate();
+    let cells = edges.filter_map(|(edge, told)| {
+        let series: &Series = told.series.as_ref()?;
+        let requests = at(&series.requests, index);
+        let attempts = at(&series.attempts, index);
+        if requests + attempts == 0 {
+            return None;
+        }
+        let mut cell = EdgeCell {
+            requests: clipped(requests),
+            failed: clipped(at(&series.failed, index)),
+            attempts: clipped(attempts),
+            ..EdgeCell::default()
+        };
+        if let Some(p99) = series.p99_ms.get(index).copied().flatten() {
+            cell.latency.add(of_ms(p99), 1);
+        }
+        Some((edge as u32, cell))
+    });
+    cells.collect()
+}
+
+/// When each fault was at work: from the detail, or from its own account.
+fn fault_spans(report: &RunReport) -> Vec<Vec<[f64; 2]>> {
+    match &report.detail {
+        Some(detail) if !detail.fault_spans.is_empty() => detail.fault_spans.clone(),
+        _ => {
+            let faults = report.faults.iter();
+            faults
+                .map(|fault| {
+                    let lasts = fault.over_s.unwrap_or(report.virtual_seconds);
+                    let span = [fault.at_s, (fault.at_s + lasts).min(report.virtual_seconds)];
+                    fault.began.then_some(span).into_iter().collect()
+                })
+                .collect()
+        }
+    }
+}
+
+/// What the timeline's words say became of a pod.
+fn pod_change(kind: Happening, text: &str) -> Option<PodChange> {
+    if kind != Happening::Pod {
+        return None;
+    }
+    Some(match text {
+        "started" => PodChange::Started,
+        "ready" => PodChange::Ready,
+        "not ready" => PodChange::NotReady,
+        "crashed" => PodChange::Crashed,
+        "lost power" => PodChange::PoweredOff,
+        "froze" => PodChange::Frozen,
+        "runs again" => PodChange::Thawed,
+        "was killed: out of memory" => PodChange::OomKilled,
+        _ => return None,
+    })
+}
+
+fn nanos(seconds: f64) -> u64 {
+    // Negative times, of the boot, are its beginning; `as` saturates.
+    (seconds * 1e9).round() as u64
+}
+
+fn of_ms(ms: f64) -> u64 {
+    (ms * 1e6) as u64
+}
+
+fn at(counts: &[u64], index: usize) -> u64 {
+    counts.get(index).copied().unwrap_or(0)
+}
+
+fn clipped(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,159 @@
+//! Where films are recorded: a thread for each run.
+
+use std::cell::RefCell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use mesh_core::seam::Instant;
+use mesh_core::telemetry::Event;
+use meshquake_reports::{RunReport, TraceReport};
+
+use super::film::{Camera, Cast, Film, Piece};
+use crate::plan::Plan;
+use crate::record::{AppEvent, FaultEvent, Listener, PodEvent, Teller, TrafficEvent};
+use crate::world::{self, RunOptions};
+
+/// A run recurses as deep here as in a process of its own.
+const STACK_BYTES: usize = 8 << 20;
+/// Pieces taken at once, so that a long run does not hold up the screen.
+const PIECES_AT_ONCE: usize = 200;
+
+/// What comes from the thread.
+enum Take {
+    Piece(Box<Piece>),
+    End(Result<Box<RunReport>, String>),
+}
+
+/// A run that is being recorded. Dropped, it is ended.
+pub(crate) struct Recording {
+    takes: Receiver<Take>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Recording {
+    /// Starts to record a run of `plan`.
+    ///
+    /// # Errors
+    /// When the machine has no thread left.
+    pub(crate) fn start(plan: Plan, reproduce: String) -> io::Result<(Film, Self)> {
+        let cast = Cast::of(&plan);
+        let length = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
+        let film = Film::blank(cast.clone(), &plan.name, plan.seed, length);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (to, takes) = channel();
+        let flag = stop.clone();
+        let work = move || {
+            // A panic of the run is told on the screen; nothing of the run is looked at afterwards.
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                record(&plan, cast, reproduce, flag, &to)
+            }));
+            let ended = ended.unwrap_or_else(|_| Err("the run panicked".into()));
+            // Nobody may be listening any more.
+            let _sent = to.send(Take::End(ended));
+        };
+        let builder = thread::Builder::new().name("film".into());
+        builder.stack_size(STACK_BYTES).spawn(work)?;
+        Ok((film, Self { takes, stop }))
+    }
+
+    /// Adds what was recorded since to `film`; says whether there was anything.
+    pub(crate) fn develop(&self, film: &mut Film) -> bool {
+        let mut any = false;
+        for take in self.takes.try_iter().take(PIECES_AT_ONCE) {
+            any = true;
+            match take {
+                Take::Piece(piece) => film.append(*piece),
+                Take::End(Ok(report)) => film.report = Some(report),
+                Take::End(Err(why)) => film.broken = Some(why),
+            }
+        }
+        any
+    }
+
+    /// Adds everything, to the end.
+    #[cfg(test)]
+    pub(crate) fn develop_all(&self, film: &mut Film) {
+        for take in self.takes.iter() {
+            match take {
+                Take::Piece(piece) => film.append(*piece),
+                Take::End(Ok(report)) => film.report = Some(report),
+                Take::End(Err(why)) => film.broken = Some(why),
+            }
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn record(
+    plan: &Plan,
+    cast: Cast,
+    reproduce: String,
+    stop: Arc<AtomicBool>,
+    to: &Sender<Take>,
+) -> Result<Box<RunReport>, String> {
+    let to = to.clone();
+    let (watched, unwatched) = (stop.clone(), stop.clone());
+    let send = move |piece| {
+        if to.send(Take::Piece(Box::new(piece))).is_err() {
+            unwatched.store(true, Ordering::Relaxed);
+        }
+    };
+    let camera = Rc::new(RefCell::new(Camera::new(plan, &cast, Box::new(send))));
+    let options = RunOptions {
+        reproduce,
+        stop: watched,
+        detail: true,
+        listeners: vec![Box::new(OnSet(camera.clone()))],
+        ..RunOptions::default()
+    };
+    let report = world::run(plan, options).map_err(|error| error.to_string())?;
+    camera.borrow_mut().wrap();
+    Ok(Box::new(report))
+}
+
+/// The camera, while the run goes on.
+struct OnSet(Rc<RefCell<Camera>>);
+
+impl Listener for OnSet {
+    fn mesh(&mut self, at: Instant, teller: Teller<'_>, event: &Event<'_>) {
+        self.0.borrow_mut().mesh(at, teller, event);
+    }
+
+    fn traffic(&mut self, at: Instant, event: &TrafficEvent<'_>) {
+        self.0.borrow_mut().traffic(at, event);
+    }
+
+    fn app(&mut self, at: Instant, event: &AppEvent<'_>) {
+        self.0.borrow_mut().app(at, event);
+    }
+
+    fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
+        self.0.borrow_mut().fault(at, event);
+    }
+
+    fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
+        self.0.borrow_mut().pod(at, event);
+    }
+
+    fn wants_traces(&self) -> bool {
+        self.0.borrow().wants_traces()
+    }
+
+    fn trace(&mut self, trace: &TraceReport) {
+        self.0.borrow_mut().trace(trace);
+    }
+
+    fn reached(&mut self, at: Instant) {
+        self.0.borrow_mut().reached(at);
+    }
+}

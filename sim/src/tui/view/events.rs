@@ -1,0 +1,63 @@
+//! What happened, in order.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::signs::event_sign;
+use super::{Canvas, below, top, visible};
+use crate::tui::film::Kind;
+use crate::tui::state::{Action, State};
+use crate::tui::text::{clock, count, fit, pad, pad_left};
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let theme = canvas.theme;
+    let film = state.film();
+    let shown = state.shown().events().shown();
+    let mut head = vec![Span::raw(format!(" {} events", count(shown.len() as f64)))];
+    if film.entries_omitted > 0 {
+        head.push(theme.warn(&format!(
+            ", {} more found no room",
+            count(film.entries_omitted as f64)
+        )));
+    }
+    head.push(theme.dim(&match state.event_filter.as_str() {
+        "" => "   / filters by words: fault pod ejection config identity mechanism, or any text; all".to_owned(),
+        filter => format!("   filter: {}", fit(filter, 60)),
+    }));
+    let rest = canvas.line(area, super::cut(head, usize::from(area.width)));
+    if shown.is_empty() {
+        canvas.line(rest, theme.dim(" nothing has happened yet"));
+        return;
+    }
+    let chosen = state.event_at();
+    let narrow = area.width < 100;
+    for (line, number) in visible(shown.len(), chosen.unwrap_or(0), rest.height).enumerate() {
+        let place = top(below(rest, line as u16), 1);
+        let Some((at, kind, subject, text)) = shown[number].tell(film) else {
+            continue;
+        };
+        let sign = match kind {
+            Kind::Fault | Kind::Ejection => theme.warn(event_sign(kind)),
+            Kind::Pod => theme.bad(event_sign(kind)),
+            _ => theme.dim(event_sign(kind)),
+        };
+        let spans = vec![
+            Span::raw(format!(" {}  ", pad_left(&clock(at), 11))),
+            sign,
+            theme.dim(&if narrow {
+                " ".to_owned()
+            } else {
+                format!(" {} ", pad(kind.name(), 9))
+            }),
+            theme.strong(&format!("{} ", pad(&subject, if narrow { 22 } else { 30 }))),
+            Span::raw(text),
+        ];
+        canvas.line(place, super::cut(spans, usize::from(area.width)));
+        if Some(number) == chosen {
+            canvas.style(place, theme.chosen_style());
+        } else if at > state.cursor {
+            canvas.style(place, theme.dim_style());
+        }
+        canvas.hit(place, Action::Pick(number));
+    }
+}
