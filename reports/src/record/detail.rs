@@ -176,7 +176,7 @@ pub struct TraceReport {
     pub latency_ns: Option<u64>,
     /// Where the latency went.
     pub split: Option<Split>,
-    /// What happened, by beginning; the first is the client's own.
+    /// What happened: the client's own first, each after what caused it, and of one cause by beginning.
     pub spans: Vec<SpanReport>,
     /// Spans left out because there were too many.
     pub spans_omitted: u32,
