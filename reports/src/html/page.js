@@ -2,7 +2,6 @@
 // What the page does beyond being read: the numbers of an instant in every chart at once, the filter of requests, and
 // the button that copies. Everything it tells stands in the page's tables already.
 (() => {
-  const SVG = "http:" + "//www.w3.org/2000/svg";
   const charts = [...document.querySelectorAll("figure.chart")].map((figure) => {
     const svg = figure.querySelector("svg");
     const [left, right, until] = figure.dataset.plot.split(" ").map(Number);
@@ -14,7 +13,7 @@
     const read = document.createElement("p");
     read.className = "read";
     svg.after(read);
-    const cursor = document.createElementNS(SVG, "line");
+    const cursor = document.createElementNS(svg.namespaceURI, "line");
     cursor.setAttribute("class", "cursor");
     cursor.setAttribute("y1", "26");
     cursor.setAttribute("y2", "204");

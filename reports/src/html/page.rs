@@ -15,7 +15,7 @@ use super::text;
 const STYLE: &str = concat!(include_str!("page.css"), include_str!("many.css"));
 const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`SCRIPT`], in Base64.
-const SCRIPT_SHA256: &str = "OJch3WX0A9HJvvctUoAyjRxIr60v9w7zNv6kE4IoGNs=";
+const SCRIPT_SHA256: &str = "AMtj+9fqn/fR4ITnKTbtH5FGrrg+GoiiMeXl/jQC0y4=";
 
 /// A part of the page under a heading.
 pub(crate) struct Section {
@@ -23,6 +23,8 @@ pub(crate) struct Section {
     pub(crate) id: &'static str,
     /// Its heading.
     pub(crate) title: &'static str,
+    /// What leads to it: the heading, or a word where that is long.
+    pub(crate) link: &'static str,
     /// What stands under it.
     pub(crate) body: Markup,
 }
@@ -30,7 +32,17 @@ pub(crate) struct Section {
 impl Section {
     /// One with something in it.
     pub(crate) const fn new(id: &'static str, title: &'static str, body: Markup) -> Self {
-        Self { id, title, body }
+        Self {
+            id,
+            title,
+            link: title,
+            body,
+        }
+    }
+
+    /// The same, led to by `link`.
+    pub(crate) fn called(self, link: &'static str) -> Self {
+        Self { link, ..self }
     }
 }
 
@@ -75,7 +87,7 @@ impl Page<'_> {
                     @if sections().count() > 1 {
                         nav aria-label="Parts of the report" { ul.wide {
                             @for section in sections() {
-                                li { a href=(format!("#{}", section.id)) { (section.title) } }
+                                li { a href=(format!("#{}", section.id)) { (section.link) } }
                             }
                         } }
                     }
@@ -90,9 +102,11 @@ impl Page<'_> {
                     footer { div.wide { (self.foot) } }
                     // What waiting looks like, wherever it is drawn.
                     svg.defs aria-hidden="true" width="0" height="0" focusable="false" { defs {
-                        pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                            rect.hatch-back width="6" height="6" {}
-                            rect.hatch-line width="2.5" height="6" {}
+                        @for ink in [0, 2, 4] {
+                            pattern id=(format!("hatch-{ink}")) class=(format!("w{ink}")) width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                                rect.hatch-back width="6" height="6" {}
+                                rect.hatch-line width="2.5" height="6" {}
+                            }
                         }
                     } }
                     script { (PreEscaped(SCRIPT)) }

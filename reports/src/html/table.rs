@@ -9,7 +9,10 @@ use super::text;
 enum Column {
     /// The name of the row.
     Head,
+    /// Short text, in one line.
     Text,
+    /// Sentences, which wrap.
+    Words,
     Number,
 }
 
@@ -64,6 +67,11 @@ impl Table {
         self.column(Column::Text, title)
     }
 
+    /// With a column of sentences.
+    pub(crate) fn words(self, title: &str) -> Self {
+        self.column(Column::Words, title)
+    }
+
     /// With a column of numbers.
     pub(crate) fn number(self, title: &str) -> Self {
         self.column(Column::Number, title)
@@ -98,11 +106,13 @@ impl Table {
 
     fn markup(&self) -> Markup {
         html! {
-            table {
-                caption { (text::name(&self.caption)) }
+            table class=[self.of_numbers().then_some("nn")] {
+                caption { (text::said(&self.caption)) }
                 thead { tr {
                     @for (kind, title) in &self.columns {
-                        th scope="col" class=[(*kind == Column::Number).then_some("n")] { (text::name(title)) }
+                        th scope="col" class=[(*kind == Column::Number && !self.of_numbers()).then_some("n")] {
+                            (text::name(title))
+                        }
                     }
                 } }
                 tbody { (self.body()) }
@@ -110,9 +120,18 @@ impl Table {
         }
     }
 
+    /// Whether all cells but the rows' names are numbers: said once, and not for each of ten thousand cells.
+    fn of_numbers(&self) -> bool {
+        let Some(((head, _), rest)) = self.columns.split_first() else {
+            return false;
+        };
+        *head == Column::Head && rest.iter().all(|(kind, _)| *kind == Column::Number)
+    }
+
     /// Written by hand: half of a page are cells.
     fn body(&self) -> Markup {
         let mut out = String::new();
+        let of_numbers = self.of_numbers();
         for (class, cells) in &self.rows {
             match *class {
                 "" => out.push_str("<tr>"),
@@ -126,6 +145,8 @@ impl Table {
                 let (open, close) = match kind {
                     Column::Head => ("<th scope=\"row\">", "</th>"),
                     Column::Text => ("<td>", "</td>"),
+                    Column::Words => ("<td class=\"w\">", "</td>"),
+                    Column::Number if of_numbers => ("<td>", "</td>"),
                     Column::Number => ("<td class=\"n\">", "</td>"),
                 };
                 out.push_str(open);

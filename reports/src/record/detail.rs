@@ -98,8 +98,9 @@ pub struct ServiceCourse {
     pub arrivals: Vec<u64>,
     /// Those of them that were answered with 500 or more, or not at all.
     pub errors: Vec<u64>,
-    /// The longest line that an arriving request met.
-    pub queue_max: Vec<u32>,
+    /// The longest line that an arriving request met; `None` where the requests that arrived were not done when the
+    /// run ended.
+    pub queue_max: Vec<Option<u32>>,
     /// Endpoints that at least one sidecar had ejected when the window ended.
     pub ejected: Vec<u32>,
     /// Pods that were down, frozen or not ready when the window ended.

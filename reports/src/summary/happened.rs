@@ -79,8 +79,12 @@ fn lasting(fault: &FaultReport, end_s: f64) -> String {
 
 fn touched(fault: &FaultReport) -> String {
     let of = |n, noun| (n > 0).then(|| unit::counted(n, noun));
+    let pods = of(fault.pods, "pod").map(|pods| match fault.drawn.as_slice() {
+        [] => pods,
+        drawn => format!("{pods} ({})", clean(&drawn.join(", "))),
+    });
     let parts = [
-        of(fault.pods, "pod"),
+        pods,
         of(fault.packets, "packet"),
         of(fault.requests, "request"),
     ];

@@ -1,5 +1,7 @@
 //! The JSON contract and the terminal summary, pinned on a sample run.
 
+mod detail;
+mod page;
 mod sample;
 
 use meshquake_reports::{RunReport, Style, summary};

@@ -10,6 +10,7 @@ use meshquake_reports::suite::quoted;
 
 use super::compare::CompareArgs;
 use super::replay::ReplayArgs;
+use super::report::ReportArgs;
 use super::sweep::SweepArgs;
 use super::test::TestArgs;
 
@@ -26,7 +27,7 @@ pub(crate) const RESULTS: &str = "Results";
 Examples:
   meshquake init                    write a starter, meshquake.yaml
   meshquake run meshquake.yaml      run it
-  meshquake run scenario.yaml --seed 42 --json -
+  meshquake run scenario.yaml --report report.html
   meshquake test scenarios/         every scenario, several seeds, all cores
   meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
 
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Run again what `test` or `run` told of, and see whether it comes out the same.
     Replay(ReplayArgs),
+    /// Draw recorded runs as pages: charts, call graph, waterfalls.
+    Report(ReportArgs),
     /// Check scenarios and every file they name, without running them.
     Validate(ValidateArgs),
     /// Print the JSON Schema of the scenario file, for editors.
@@ -75,6 +78,7 @@ Examples:
   meshquake run scenario.yaml --seed 7 --duration 10m
   meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)'
   meshquake run scenario.yaml --json result.json --requests requests.jsonl
+  meshquake run scenario.yaml --report report.html
   meshquake run scenario.yaml --access-log access.log
   meshquake run scenario.yaml --verify      run twice, compare digests")]
 pub(crate) struct RunArgs {
@@ -100,6 +104,9 @@ pub(crate) struct RunArgs {
         help_heading = RESULTS
     )]
     pub(crate) access_log_format: LogFormat,
+    /// Write the run as a page for a browser to FILE.
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    pub(crate) report: Option<PathBuf>,
     /// Write all of these and the summary into DIR, one set per scenario.
     #[arg(long, value_name = "DIR", help_heading = RESULTS)]
     pub(crate) out: Option<PathBuf>,

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use meshquake_reports::report_html;
 use meshquake_reports::{RunReport, Style};
 
 use super::args::RunArgs;
@@ -20,6 +21,7 @@ const WIDTH: usize = 100;
 pub(super) struct Files {
     json: Option<Pending>,
     summary: Option<Pending>,
+    page: Option<Pending>,
     pub(super) requests: Option<Log>,
     pub(super) access_log: Option<Log>,
 }
@@ -36,6 +38,7 @@ impl Files {
         Ok(Self {
             json: file(paths.json)?,
             summary: file(paths.summary)?,
+            page: file(paths.page)?,
             requests: log(paths.requests)?,
             access_log: log(paths.access_log)?,
         })
@@ -58,6 +61,10 @@ impl Files {
             file.write_all(meshquake_reports::summary(report, style).as_bytes())?;
             file.finish()?;
         }
+        if let Some(mut file) = self.page {
+            file.write_all(report_html(report).as_bytes())?;
+            file.finish()?;
+        }
         for log in [self.requests, self.access_log].into_iter().flatten() {
             log.finish()?;
         }
@@ -69,6 +76,7 @@ impl Files {
 struct Paths {
     json: Option<PathBuf>,
     summary: Option<PathBuf>,
+    page: Option<PathBuf>,
     requests: Option<PathBuf>,
     access_log: Option<PathBuf>,
 }
@@ -79,6 +87,7 @@ impl Paths {
         let mut paths = Self {
             json,
             summary: None,
+            page: args.report.clone(),
             requests: args.requests.clone(),
             access_log: args.access_log.clone(),
         };
@@ -89,6 +98,7 @@ impl Paths {
                 .map_or_else(|| name.into(), |stem| stem.to_string_lossy());
             let file = |end: &str| dir.join(format!("{stem}.{end}"));
             paths.summary = Some(file("txt"));
+            paths.page.get_or_insert_with(|| file("html"));
             paths.json.get_or_insert_with(|| file("json"));
             paths.requests.get_or_insert_with(|| file("requests.jsonl"));
             paths.access_log.get_or_insert_with(|| file("access.log"));
@@ -99,7 +109,13 @@ impl Paths {
 
     fn distinct(&self) -> io::Result<()> {
         let mut seen = BTreeSet::new();
-        let all = [&self.json, &self.summary, &self.requests, &self.access_log];
+        let all = [
+            &self.json,
+            &self.summary,
+            &self.page,
+            &self.requests,
+            &self.access_log,
+        ];
         for path in all.into_iter().flatten() {
             if !seen.insert(path) {
                 let twice = io::Error::other("named for two different results");

@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod sweep;
@@ -74,6 +75,7 @@ fn dispatch(command: &Command) -> Exit {
         Command::Compare(args) => compare::execute(args),
         Command::Sweep(args) => sweep::execute(args),
         Command::Replay(args) => replay::execute(args),
+        Command::Report(args) => report::execute(args),
         Command::Validate(args) => validate::execute(args),
         Command::Schema => schema::execute(),
         Command::Init(args) => init::execute(args),

@@ -48,6 +48,7 @@ fn fits(args: &RunArgs) -> Result<(), String> {
     }
     let files = [
         ("--json", &args.json),
+        ("--report", &args.report),
         ("--requests", &args.requests),
         ("--access-log", &args.access_log),
     ];
@@ -143,7 +144,7 @@ fn run_once(
         }),
         reproduce: reproduce.to_owned(),
         // Whoever reads a result may want to draw it.
-        detail: args.json.is_some() || args.out.is_some(),
+        detail: args.json.is_some() || args.report.is_some() || args.out.is_some(),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
         ..RunOptions::default()
@@ -189,10 +190,11 @@ fn one_line(report: &RunReport) -> String {
         report.scenario, report.virtual_seconds, report.wall_seconds,
     );
     for failure in &report.failures {
-        line.push_str(&format!(
-            "        {} ({})\n",
-            failure.message, failure.place
-        ));
+        line.push_str(&format!("        {}", failure.message));
+        if !failure.place.is_empty() {
+            line.push_str(&format!(" ({})", failure.place));
+        }
+        line.push('\n');
     }
     line
 }

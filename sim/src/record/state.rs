@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use crate::record::quick::Map;
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, RequestEvent};
 
@@ -52,7 +52,7 @@ pub(super) struct State {
     /// Broken invariants, as sentences.
     pub(super) violations: Vec<String>,
     world: HostId,
-    watched: IndexMap<Box<str>, Watched>,
+    watched: Map<Box<str>, Watched>,
     pub(super) requests: Option<Requests>,
     pub(super) course: Option<Course>,
     pub(super) asked: Asked,
@@ -104,7 +104,7 @@ impl State {
             violations: Vec::new(),
             digest,
             world,
-            watched: IndexMap::new(),
+            watched: Map::default(),
             requests: joins.then(|| Requests::new(wanted, cut)),
             course: options.detail.then(|| Course::new(plan, cut)),
             asked: Asked::default(),

@@ -89,7 +89,11 @@ fn chart_on<'a>(area: &Area<'a>, chart: &Chart, course: &Course) -> Drawn<'a> {
         Marks::Stacked(layers) => ends.extend(stack(&mut plot, layers, chart.window_s)?),
         Marks::Heat(map) => cells(&mut plot, map, chart.window_s, until_s)?,
     }
-    labels(area, ends)
+    // Long names stand in a key below.
+    if chart.names_fit() {
+        labels(area, ends)?;
+    }
+    Ok(())
 }
 
 fn log(value: f64) -> f64 {

@@ -18,7 +18,7 @@ pub(super) fn legend(chart: &Chart) -> Markup {
         Marks::Stacked(layers) => html! {
             ul.legend {
                 @for layer in layers.iter().rev() {
-                    li { span class=(format!("key {}", layer.ink.name())) {} (text::name(&layer.name)) }
+                    li { span class=(format!("key {}", layer.ink.name())) {} (text::said(&layer.name)) }
                 }
             }
         },
@@ -30,13 +30,12 @@ pub(super) fn legend(chart: &Chart) -> Markup {
             }
         },
         Marks::Lines(lines) | Marks::Logarithmic(lines) => {
-            // Names that the drawing had to shorten.
-            let long = lines.iter().any(|line| line.name.chars().count() > 9);
+            // Names that have no room at the ends of their lines.
             html! {
-                @if long {
+                @if !chart.names_fit() {
                     ul.legend {
                         @for line in lines {
-                            li { span class=(format!("key {}", line.ink.name())) {} (text::name(&line.name)) }
+                            li { span class=(format!("key {}", line.ink.name())) {} (text::said(&line.name)) }
                         }
                     }
                 }

@@ -45,6 +45,11 @@ impl Line {
         }
     }
 
+    /// Whether its name has room at its end.
+    fn is_short(&self) -> bool {
+        self.name.chars().count() <= 9
+    }
+
     fn max(&self) -> f64 {
         finite(&self.values).fold(0.0, f64::max)
     }
@@ -82,6 +87,16 @@ pub(crate) struct Chart {
     pub(crate) window_s: f64,
     /// The numbers.
     pub(crate) marks: Marks,
+}
+
+impl Chart {
+    /// Whether every line's name has room at its end.
+    fn names_fit(&self) -> bool {
+        match &self.marks {
+            Marks::Lines(lines) | Marks::Logarithmic(lines) => lines.iter().all(Line::is_short),
+            Marks::Stacked(_) | Marks::Heat(_) => false,
+        }
+    }
 }
 
 /// A fault behind the charts.

@@ -10,7 +10,7 @@ use crate::html::text;
 use crate::record::{BlameReport, Blamed, RunReport, Split};
 use crate::summary::unit;
 
-/// A part of a latency: its name, its colour, and whether it is waiting.
+/// A part of a latency: its name and how it is drawn, hatched where it is waiting.
 pub(super) struct Part {
     pub(super) name: &'static str,
     pub(super) class: &'static str,
@@ -24,12 +24,12 @@ pub(super) const fn parts(split: &Split) -> [Part; 9] {
     }
     [
         part("client, before sending", "s6", split.client_ns),
-        part("its sidecar", "a5", split.proxy_ns),
+        part("its sidecar", "s5", split.proxy_ns),
         part("injected delay", "s3", split.fault_ns),
-        part("retry back-off", "a4", split.backoff_ns),
-        part("connection or stream, handshakes", "s5", split.pool_ns),
+        part("retry back-off", "w4", split.backoff_ns),
+        part("connection or stream, handshakes", "w0", split.pool_ns),
         part("network and the callee’s sidecar", "s0", split.network_ns),
-        part("in line for a worker", "wait", split.queue_ns),
+        part("in line for a worker", "w2", split.queue_ns),
         part("at work, own calls included", "s2", split.service_ns),
         part("attempts never answered", "s1", split.unanswered_ns),
     ]
@@ -46,7 +46,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
     let used = |i: usize| blamed.iter().any(|b| parts(&b.split)[i].ns > 0);
     let key = parts(&Split::default());
     html! {
-        p.faint { "Each bar is the mean latency of its requests; its parts add up to it, to the nanosecond." }
+        p.faint { "Each bar is the mean latency of its requests; its parts add up to it, to the nanosecond. Hatched is waiting." }
         ul.legend {
             @for (_, part) in key.iter().enumerate().filter(|(i, _)| used(*i)) {
                 li { span class=(format!("key {}", part.class)) {} (part.name) }

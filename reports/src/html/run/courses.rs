@@ -98,12 +98,12 @@ fn of_source(traffic: &TrafficReport, course: Option<&TrafficCourse>) -> Vec<Cha
     let series = &traffic.series;
     let heat = course.and_then(|c| HeatMap::new(&c.heat));
     let all = [
-        goodput(series),
+        goodput(traffic),
         errors(series, course),
         latency(series, course),
         heat.map(|map| Chart {
             title: "Latency of every request".into(),
-            about: "Each cell counts the requests that took so long; the darker, the more. Scale of powers of ten.".into(),
+            about: "A cell is the darker the more requests took so long. Powers of ten.".into(),
             unit: Unit::Ms,
             at_least: 0.0,
             window_s: series.window_s,
@@ -117,17 +117,25 @@ fn rates(counts: impl Iterator<Item = u64>, window_s: f64) -> Vec<Option<f64>> {
     counts.map(|n| Some(n as f64 / window_s)).collect()
 }
 
-fn goodput(series: &Series) -> Option<Chart> {
+fn goodput(traffic: &TrafficReport) -> Option<Chart> {
+    let series = &traffic.series;
     if series.requests.is_empty() || series.window_s <= 0.0 {
         return None;
     }
-    let good = series.requests.iter().enumerate();
-    let good = good.map(|(i, n)| n.saturating_sub(series.failed.get(i).copied().unwrap_or(0)));
+    // What had not ended was sent last: it is nobody's success yet.
+    let mut under_way = traffic.in_flight_at_end;
+    let mut good: Vec<u64> = Vec::with_capacity(series.requests.len());
+    for (i, n) in series.requests.iter().enumerate().rev() {
+        let ended = n.saturating_sub(series.failed.get(i).copied().unwrap_or(0));
+        let open = ended.min(under_way);
+        under_way -= open;
+        good.push(ended - open);
+    }
+    let good = good.into_iter().rev();
     let offered = series.requests.iter().copied();
     Some(Chart {
         title: "Load and goodput".into(),
-        about: "Offered: requests that were to be sent. Goodput: those of them that succeeded."
-            .into(),
+        about: "Offered: requests to be sent. Goodput: those that succeeded.".into(),
         unit: Unit::PerSecond,
         at_least: 0.0,
         window_s: series.window_s,
@@ -223,10 +231,9 @@ fn latency(series: &Series, course: Option<&TrafficCourse>) -> Option<Chart> {
     Some(Chart {
         title: "Latency".into(),
         about: if wide {
-            "Of answered requests: half were faster than p50, 99% than p99. Scale of powers of ten."
-                .into()
+            "Half were faster than p50, 99% than p99. Powers of ten.".into()
         } else {
-            "Of answered requests: half were faster than p50, 99% than p99.".into()
+            "Half were faster than p50, 99% than p99.".into()
         },
         unit: Unit::Ms,
         at_least: 0.0,
@@ -261,7 +268,10 @@ fn mesh(report: &RunReport, detail: Option<&Detail>) -> Vec<Chart> {
         marks: Marks::Lines(lines),
     };
     charts.extend(
-        per_service(&services, |s| of(&s.queue_max)).map(|(lines, more)| {
+        per_service(&services, |s| {
+            s.queue_max.iter().map(|n| n.map(f64::from)).collect()
+        })
+        .map(|(lines, more)| {
             chart(
                 "Waiting for a worker",
                 format!("The longest line that an arriving request met, by service.{more}"),

@@ -59,7 +59,7 @@ const fn kind(kind: FailureKind) -> &'static str {
 
 fn expectations(report: &RunReport) -> Markup {
     let mut table = Table::new("Expectations: measured against demanded")
-        .text("")
+        .text("verdict")
         .head("of")
         .text("during")
         .text("demanded")
@@ -120,14 +120,14 @@ fn script(report: &RunReport) -> Markup {
         missed(a).cmp(&missed(b)).then(a.at_s.total_cmp(&b.at_s))
     });
     let mut table = Table::new("Scripted requests")
-        .text("")
+        .text("verdict")
         .number("at")
         .head("request")
         .number("status")
         .text("flags")
         .text("answered by")
         .number("latency")
-        .text("what was wrong");
+        .words("what was wrong");
     for scripted in all.iter().take(SCRIPT_MAX) {
         let class = if scripted.held == Some(false) {
             "missed"

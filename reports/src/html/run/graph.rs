@@ -18,7 +18,9 @@ const DRAWN_MAX: usize = 60;
 const ROWS_MAX: usize = 300;
 
 const NODE: (i32, i32) = (132, 44);
-const GAP: (i32, i32) = (128, 26);
+const GAP: (i32, i32) = (190, 26);
+/// Between two edges that meet one node.
+const PORT: i32 = 24;
 const MARGIN: i32 = 12;
 /// Characters that fit in a node.
 const NAME_MAX: usize = 15;
@@ -86,31 +88,79 @@ fn share(failed: f64) -> String {
     }
 }
 
-/// Where a node's upper left corner is.
+/// A node's box.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    x: i32,
+    y: i32,
+    height: i32,
+}
+
+/// Where everything is.
 struct Places {
-    nodes: Vec<(i32, i32)>,
+    nodes: Vec<Place>,
+    /// For each edge where it leaves its caller and where it meets its callee.
+    ends: Vec<[(i32, i32); 2]>,
     width: i32,
     height: i32,
 }
 
 fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
     let layers = layers(nodes, edges);
-    let tallest = layers.iter().map(Vec::len).max().unwrap_or(1) as i32;
-    let height = tallest * (NODE.1 + GAP.1) - GAP.1 + 2 * MARGIN;
-    let mut at = vec![(0, 0); nodes];
+    let ends_at = |node: usize, end: fn(&(usize, usize)) -> usize| {
+        edges.iter().filter(|e| end(e) == node).count()
+    };
+    let mut at = vec![Place::default(); nodes];
+    // A node is as high as the labels of the edges that meet it.
+    for (node, place) in at.iter_mut().enumerate() {
+        let ports = ends_at(node, |e| e.0).max(ends_at(node, |e| e.1)) as i32;
+        place.height = NODE.1.max(ports * PORT + 10);
+    }
+    let tall = |layer: &[usize], at: &[Place]| -> i32 {
+        layer.iter().map(|n| at[*n].height + GAP.1).sum::<i32>() - GAP.1
+    };
+    let height = layers
+        .iter()
+        .map(|layer| tall(layer, &at))
+        .max()
+        .unwrap_or(0)
+        + 2 * MARGIN;
     for (column, layer) in layers.iter().enumerate() {
-        let tall = layer.len() as i32 * (NODE.1 + GAP.1) - GAP.1;
-        for (row, node) in layer.iter().enumerate() {
-            at[*node] = (
-                MARGIN + column as i32 * (NODE.0 + GAP.0),
-                (height - tall) / 2 + row as i32 * (NODE.1 + GAP.1),
-            );
+        let mut y = (height - tall(layer, &at)) / 2;
+        for node in layer {
+            at[*node].x = MARGIN + column as i32 * (NODE.0 + GAP.0);
+            at[*node].y = y;
+            y += at[*node].height + GAP.1;
         }
     }
+    let ends = edges.iter().enumerate().map(|(i, (from, to))| {
+        // The ports of a node are in the order of what they lead to, so that its edges do not cross.
+        let port = |node: usize,
+                    end: fn(&(usize, usize)) -> usize,
+                    other: fn(&(usize, usize)) -> usize| {
+            let mut all: Vec<(i32, usize)> = edges
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| end(e) == node)
+                .map(|(j, e)| (at[other(e)].y, j))
+                .collect();
+            all.sort_unstable();
+            let rank = all.iter().position(|(_, j)| *j == i).unwrap_or(0) as i32;
+            at[node].y + at[node].height / 2 + (2 * rank + 1 - all.len() as i32) * PORT / 2
+        };
+        [
+            (at[*from].x + NODE.0, port(*from, |e| e.0, |e| e.1)),
+            (at[*to].x, port(*to, |e| e.1, |e| e.0)),
+        ]
+    });
+    let ends: Vec<_> = ends.collect();
+    // Edges that lead back run below.
+    let back = ends.iter().any(|[from, to]| to.0 <= from.0);
     Places {
+        ends,
         nodes: at,
         width: layers.len() as i32 * (NODE.0 + GAP.0) - GAP.0 + 2 * MARGIN,
-        height: height.max(NODE.1 + 2 * MARGIN),
+        height: height + if back { NODE.1 } else { 0 },
     }
 }
 
@@ -133,9 +183,8 @@ fn picture(report: &RunReport, edges: &[&EdgeReport]) -> Markup {
             svg viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" aria-labelledby="graph-svg-title" aria-describedby="graph-svg-about" {
                 title #graph-svg-title { "Call graph" }
                 desc #graph-svg-about { "Who called whom, from the traffic sources on the left to the last callees on the right. The table below has the same." }
-                @for (edge, (from, to)) in edges.iter().zip(&pairs) {
-                    (arrow(edge, places.nodes[*from], places.nodes[*to], most))
-                }
+                @for (edge, ends) in edges.iter().zip(&places.ends) { (arrow(edge, *ends, most)) }
+                @for (edge, ends) in edges.iter().zip(&places.ends) { (label_of(edge, *ends, most)) }
                 @for (name, node) in &numbers {
                     (box_of(report, name, places.nodes[*node], sources.contains(name)))
                 }
@@ -144,42 +193,45 @@ fn picture(report: &RunReport, edges: &[&EdgeReport]) -> Markup {
     }
 }
 
-fn arrow(edge: &EdgeReport, from: (i32, i32), to: (i32, i32), most: f64) -> Markup {
-    let (x1, y1) = (from.0 + NODE.0, from.1 + NODE.1 / 2);
-    let (x2, y2) = (to.0, to.1 + NODE.1 / 2);
-    let width = 1.5 + 8.5 * libm::sqrt(edge.rps / most.max(1e-9)).clamp(0.0, 1.0);
-    let back = x2 <= x1;
-    // An edge that leads back runs below both of its nodes.
-    let (path, middle) = if back {
-        let low = y1.max(y2) + NODE.1 / 2 + GAP.1 / 2;
-        (
-            format!(
-                "M{} {}C{x1} {low} {} {low} {} {}",
-                x1 - 20,
-                y1 + NODE.1 / 2,
-                x2 + NODE.0,
-                x2 + 20,
-                y2 + NODE.1 / 2
-            ),
-            ((x1 + x2) / 2, low + 4),
+/// How wide an edge is drawn: its area is its load.
+fn thickness(edge: &EdgeReport, most: f64) -> f64 {
+    1.5 + 8.5 * libm::sqrt(edge.rps / most.max(1e-9)).clamp(0.0, 1.0)
+}
+
+fn arrow(edge: &EdgeReport, [(x1, y1), (x2, y2)]: [(i32, i32); 2], most: f64) -> Markup {
+    let path = if x2 <= x1 {
+        let low = y1.max(y2) + NODE.1;
+        let out = GAP.0 / 2;
+        format!(
+            "M{x1} {y1}C{} {y1} {} {low} {} {low}S{} {y2} {x2} {y2}",
+            x1 + out,
+            x1 + out,
+            (x1 + x2) / 2,
+            x2 - out
         )
     } else {
-        let bend = (x2 - x1) / 2;
-        (
-            format!("M{x1} {y1}C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend),
-            // Edges of one node part from each other: nearer to the end they have room.
-            (x1 + (x2 - x1) / 2, y1 + (y2 - y1) / 2 - 7),
+        // Straight where the label stands, so that it stands above the line.
+        let (bend, straight) = ((x2 - x1) / 6, (x2 - x1) / 3);
+        format!(
+            "M{x1} {y1}C{} {y1} {} {y2} {} {y2}H{x2}",
+            x1 + bend,
+            x1 + bend,
+            x1 + straight
         )
     };
     html! {
-        g class=(class(edge)) {
-            path d=(path) stroke-width=(unit::trimmed(width, 1)) {}
-            text x=(middle.0) y=(middle.1) text-anchor="middle" { (label(edge)) }
-        }
+        g class=(class(edge)) { path d=(path) stroke-width=(unit::trimmed(thickness(edge, most), 1)) {} }
     }
 }
 
-fn box_of(report: &RunReport, name: &str, (x, y): (i32, i32), source: bool) -> Markup {
+fn label_of(edge: &EdgeReport, [_, (x, y)]: [(i32, i32); 2], most: f64) -> Markup {
+    let above = y - (thickness(edge, most) / 2.0).ceil() as i32 - 3;
+    html! {
+        g class=(class(edge)) { text x=(x - 5) y=(above) text-anchor="end" { (label(edge)) } }
+    }
+}
+
+fn box_of(report: &RunReport, name: &str, place: Place, source: bool) -> Markup {
     let pods = report
         .detail
         .as_ref()
@@ -191,13 +243,15 @@ fn box_of(report: &RunReport, name: &str, (x, y): (i32, i32), source: bool) -> M
         (_, None) if report.services.iter().any(|s| s.name == name) => "service".into(),
         _ => "outside".into(),
     };
+    let Place { x, y, height } = place;
+    let middle = y + height / 2;
     let class = if source { "node source" } else { "node" };
     html! {
         g class=(class) {
             @if name.chars().count() > NAME_MAX { title { (text::plain(name)) } }
-            rect x=(x) y=(y) width=(NODE.0) height=(NODE.1) rx="6" {}
-            text x=(x + NODE.0 / 2) y=(y + 19) text-anchor="middle" { (shorten(&text::plain(name), NAME_MAX)) }
-            text.sub x=(x + NODE.0 / 2) y=(y + 35) text-anchor="middle" { (below) }
+            rect x=(x) y=(y) width=(NODE.0) height=(height) rx="6" {}
+            text x=(x + NODE.0 / 2) y=(middle - 3) text-anchor="middle" { (shorten(&text::plain(name), NAME_MAX)) }
+            text.sub x=(x + NODE.0 / 2) y=(middle + 13) text-anchor="middle" { (below) }
         }
     }
 }
@@ -213,7 +267,7 @@ fn table(report: &RunReport) -> Markup {
         .number("mTLS")
         .number("p50")
         .number("p99")
-        .text("mechanisms");
+        .words("mechanisms");
     let shown = worst(&report.edges, ROWS_MAX);
     for edge in &shown {
         let ms = edge.latency_ms.as_ref();

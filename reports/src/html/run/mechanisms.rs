@@ -24,8 +24,8 @@ pub(super) fn body(report: &RunReport) -> Markup {
     let mut table = Table::new("How often each mechanism acted")
         .head("mechanism")
         .number("times")
-        .text("what it does")
-        .text("between");
+        .words("what it does")
+        .words("between");
     for (name, n) in all {
         table.row([
             text::name(&name.replace('_', " ")),

@@ -49,8 +49,8 @@ fn written(setting: &SettingReport) -> bool {
 fn settings(edge: &PolicyReport) -> Markup {
     let mut table = Table::new(&format!("Settings of {} → {}", edge.from, edge.to))
         .head("setting")
-        .text("value")
-        .text("from");
+        .words("value")
+        .words("from");
     for setting in &edge.settings {
         let indent = format!("i{}", setting.depth.min(2));
         table.row([
@@ -70,7 +70,7 @@ fn notes(notes: &[NoteReport]) -> Markup {
         .text("kind")
         .text("object")
         .text("field")
-        .text("note");
+        .words("note");
     for note in notes.iter().take(NOTES_MAX) {
         table.row([
             place(&format!("{}:{}:{}", note.file, note.line, note.column)),

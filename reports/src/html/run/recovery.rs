@@ -56,7 +56,7 @@ fn sustained(traffic: &str, cause: &LoopReport) -> Markup {
         h3 { "What keeps " (text::name(traffic)) " broken" }
         p { (text::said(&cause.sentence)) }
         (amplification(cause))
-        @for layer in &cause.layers { (ledger(layer)) }
+        div.pair { @for layer in &cause.layers { div { (ledger(layer)) } } }
     }
 }
 
@@ -83,7 +83,7 @@ fn amplification(cause: &LoopReport) -> Markup {
 fn ledger(layer: &LayerReport) -> Markup {
     let caption = format!("{} → {}", layer.from, layer.to);
     let mut table = Table::new(&caption)
-        .head("")
+        .head("number")
         .number("before")
         .number("during the faults")
         .number("after");

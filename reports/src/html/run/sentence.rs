@@ -187,13 +187,13 @@ fn missed_by(missed: &ExpectationReport, report: &RunReport) -> String {
                 v => format!("at most {} were to", unit::demanded(1.0 - v, Unit::Ratio)),
             };
             format!(
-                "{when}, {} of {subject}’s requests failed; {most}",
+                "{when}, {} of the requests of {subject} failed; {most}",
                 lost(measured)
             )
         }
         measure => match quantile(measure) {
             Some(q) if demand.comparison.starts_with('<') => format!(
-                "{when}, the slowest {}% of {subject}’s requests took {told} or longer; {bound} was demanded",
+                "{when}, the slowest {}% of the requests of {subject} took {told} or longer; {bound} was demanded",
                 unit::trimmed(100.0 - q, 3)
             ),
             _ => format!(

@@ -210,7 +210,7 @@ fn table(report: &RunReport) -> Markup {
         .number("at")
         .text("kind")
         .head("what")
-        .text("happened");
+        .words("happened");
     // What is told is bounded: pushes are many and say least.
     let all = || report.timeline.iter();
     let crowded = report.timeline.len() > ROWS_MAX;

@@ -81,7 +81,7 @@ fn failures(report: &RunReport) -> Markup {
     .head("source")
     .text("what")
     .number("requests")
-    .text("in words");
+    .words("in words");
     let ordinary = |key: &str| key == "-" || key == "none" || key.starts_with(['1', '2', '3']);
     for (name, traffic) in &report.traffic {
         let mut odd: Vec<(&str, &String, u64)> = Vec::new();

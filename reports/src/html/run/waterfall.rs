@@ -12,7 +12,7 @@ use crate::record::{SpanKind, SpanReport, TraceReport};
 use crate::summary::unit;
 
 /// Spans drawn of one request.
-const SPANS_MAX: usize = 120;
+const SPANS_MAX: usize = 80;
 /// Deepest indentation.
 const DEPTH_MAX: usize = 8;
 
@@ -38,7 +38,7 @@ pub(super) fn waterfall(trace: &TraceReport) -> Markup {
                 } }
                 tbody {
                     @for (i, depth) in order.iter().take(SPANS_MAX) {
-                        (row(&trace.spans[*i], *depth, &scale))
+                        (row(&trace.spans, *i, *depth, &scale))
                     }
                 }
             }
@@ -77,7 +77,8 @@ fn nested(spans: &[SpanReport]) -> Vec<(usize, usize)> {
     order
 }
 
-fn row(span: &SpanReport, depth: usize, scale: &Scale) -> Markup {
+fn row(spans: &[SpanReport], i: usize, depth: usize, scale: &Scale) -> Markup {
+    let span = &spans[i];
     let failed =
         span.status.is_none_or(|s| s >= 500) && !matches!(span.details.as_str(), "answered");
     let depth = format!("d{}", depth.min(DEPTH_MAX));
@@ -86,8 +87,8 @@ fn row(span: &SpanReport, depth: usize, scale: &Scale) -> Markup {
             th scope="row" class=(depth) { (what(span)) }
             td.n { "+" (unit::millis(span.start_ns.saturating_sub(scale.begin) as f64 / 1e6)) }
             td.n { (unit::millis(span.end_ns.saturating_sub(span.start_ns) as f64 / 1e6)) }
-            td { @if failed { span.no { (result(span)) } } @else { (result(span)) } }
-            td.barcell { (bar(span, failed, scale)) }
+            td.result { (result(span, failed)) }
+            td.barcell { (bar(spans, i, failed, scale)) }
         }
     }
 }
@@ -109,7 +110,7 @@ fn what(span: &SpanReport) -> Markup {
     }
 }
 
-fn result(span: &SpanReport) -> Markup {
+fn result(span: &SpanReport, failed: bool) -> Markup {
     let status = span.status.map(|status| status.to_string());
     let flags = (span.flags != "-" && !span.flags.is_empty()).then_some(&span.flags);
     let details = match (span.kind, span.details.as_str()) {
@@ -117,15 +118,18 @@ fn result(span: &SpanReport) -> Markup {
         (_, details) => Some(details.replace('_', " ")),
     };
     html! {
-        @if let Some(status) = &status { (status) " " }
-        @if let Some(flags) = flags { (text::name(flags)) " " }
+        span class=[failed.then_some("no")] {
+            @if let Some(status) = &status { (status) " " }
+            @if let Some(flags) = flags { (text::name(flags)) " " }
+        }
         @if let Some(details) = &details { span.faint { (text::name(details)) } }
         @if status.is_none() && flags.is_none() && details.is_none() { "–" }
     }
 }
 
 /// What a bar is made of: how it looks, from when and how long.
-fn pieces(span: &SpanReport, failed: bool) -> Vec<(&'static str, u64, u64)> {
+fn pieces(spans: &[SpanReport], i: usize, failed: bool) -> Vec<(&'static str, u64, u64)> {
+    let span = &spans[i];
     let length = span.end_ns.saturating_sub(span.start_ns);
     let whole = match (span.kind, failed) {
         (_, true) => "s1",
@@ -136,23 +140,43 @@ fn pieces(span: &SpanReport, failed: bool) -> Vec<(&'static str, u64, u64)> {
         (SpanKind::App, _) => "s2",
     };
     let mut pieces = vec![(whole, span.start_ns, length)];
-    // Only of a worker's line is known when it was; the waits of an outbound span are between its attempts, which show
-    // by the gaps, so they are drawn at its beginning by their sum where there are none.
     if span.queue_ns > 0 {
-        pieces.push(("wait", span.start_ns, span.queue_ns.min(length)));
+        pieces.push(("w2", span.start_ns, span.queue_ns.min(length)));
     }
-    let waited = span.fault_ns + span.pool_ns + span.backoff_ns;
-    if span.kind == SpanKind::Outbound && waited > 0 {
-        pieces.push(("wait", span.start_ns, waited.min(length)));
+    if span.kind == SpanKind::Outbound && span.fault_ns + span.pool_ns + span.backoff_ns > 0 {
+        let waits = between_attempts(spans, i);
+        pieces.extend(waits.map(|[from, to]| ("w4", from, to - from)));
     }
     pieces
 }
 
-fn bar(span: &SpanReport, failed: bool, scale: &Scale) -> Markup {
+/// When an outbound request had no attempt under way.
+fn between_attempts(spans: &[SpanReport], i: usize) -> impl Iterator<Item = [u64; 2]> {
+    let of = |s: &&SpanReport| {
+        s.kind == SpanKind::Attempt && !s.mirror && s.parent.map(|p| p as usize) == Some(i)
+    };
+    let mut attempts: Vec<[u64; 2]> = spans
+        .iter()
+        .filter(of)
+        .map(|s| [s.start_ns, s.end_ns])
+        .collect();
+    attempts.sort_unstable();
+    let (mut at, end) = (spans[i].start_ns, spans[i].end_ns);
+    let mut idle = Vec::new();
+    for [from, to] in attempts.into_iter().chain([[end, end]]) {
+        if from.min(end) > at {
+            idle.push([at, from.min(end)]);
+        }
+        at = at.max(to);
+    }
+    idle.into_iter()
+}
+
+fn bar(spans: &[SpanReport], i: usize, failed: bool, scale: &Scale) -> Markup {
     html! {
         svg.bar.thin aria-hidden="true" focusable="false" {
             rect.back width="100%" height="100%" {}
-            @for (class, from, length) in pieces(span, failed) {
+            @for (class, from, length) in pieces(spans, i, failed) {
                 // At least a hair, or what was quick would not be seen.
                 @let width = (length as f64 / scale.length * 100.0).max(0.3);
                 @let x = scale.x(from).min(100.0 - width);
@@ -188,6 +212,18 @@ mod tests {
             pool_ns: 0,
             queue_ns: 0,
         }
+    }
+
+    #[test]
+    fn what_is_between_attempts_is_waiting() {
+        let mut spans = vec![span(None), span(Some(0)), span(Some(0)), span(Some(0))];
+        spans[0].end_ns = 100;
+        for (attempt, (from, to)) in spans[1..].iter_mut().zip([(60, 90), (10, 20), (15, 30)]) {
+            attempt.kind = SpanKind::Attempt;
+            (attempt.start_ns, attempt.end_ns) = (from, to);
+        }
+        let idle: Vec<_> = between_attempts(&spans, 0).collect();
+        assert_eq!(idle, [[0, 10], [30, 60], [90, 100]]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::record::{RequestOutcome, RunReport, SpanKind, Told, TraceReport};
 use crate::summary::unit;
 
 /// Requests that are told.
-const TRACES_MAX: usize = 60;
+const TRACES_MAX: usize = 50;
 
 pub(super) fn body(report: &RunReport) -> Markup {
     let Some(detail) = &report.detail else {

@@ -14,7 +14,7 @@ use super::super::edge::nanos;
 use super::super::event::{AppEvent, AppOutcome, RequestEnded, TrafficOutcome};
 use super::super::listener::Teller;
 use super::super::traffic::Sources;
-use super::{Live, Names, told};
+use super::{Live, NOBODY, Names, told};
 
 /// Spans kept of one trace.
 const SPANS_MAX: usize = 512;
@@ -57,11 +57,11 @@ impl Span {
             start: from,
             end: to,
             request: None,
-            cluster: names.number(""),
-            peer: names.number(""),
+            cluster: NOBODY,
+            peer: NOBODY,
             status: 0,
             flags: ResponseFlags::default(),
-            details: names.number(""),
+            details: NOBODY,
             attempt: 0,
             mirror: false,
             mtls: None,
