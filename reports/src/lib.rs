@@ -22,7 +22,7 @@ pub mod suite;
 pub mod summary;
 pub mod sweep;
 
-pub use html::{Links, comparison_html, report_html, suite_html};
+pub use html::{Links, SweepPage, comparison_html, report_html, suite_html, sweep_html};
 pub use record::{
     BlameReport, Blamed, Connections, ControlPlaneReport, Course, Declared, DemandReport, Detail,
     EdgeReport, ExpectationReport, Failure, FailureKind, FaultReport, Happening, Heat,

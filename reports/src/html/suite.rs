@@ -251,7 +251,7 @@ fn baseline(baseline: Option<&BaselineReport>) -> Markup {
         return html! {};
     };
     let mut table = Table::new(&format!("Changes beyond the tolerance, against {}", baseline.file))
-        .text("")
+        .text("change")
         .head("scenario")
         .text("measure")
         .number("before")
@@ -287,12 +287,12 @@ fn coverage(coverage: Option<&CoverageReport>) -> Markup {
         return html! {};
     };
     let mut table = Table::new("Resilience mechanisms of the mesh, and whether any run made them act")
-        .text("")
+        .text("did it act?")
         .head("mechanism")
         .number("armed in")
         .number("acted in")
         .number("times")
-        .text("armed by");
+        .words("armed by");
     for mechanism in &coverage.mechanisms {
         let (mark, class) = match (mechanism.is_armed(), mechanism.fired) {
             (true, 0) => (html! { span.no { "✗ never" } }, "missed"),

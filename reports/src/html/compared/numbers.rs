@@ -27,7 +27,7 @@ fn share(part: u64, of: u64) -> Option<f64> {
 /// A table of one number a row.
 fn rows(caption: &str) -> Table {
     Table::new(caption)
-        .head("")
+        .head("what")
         .number("A")
         .number("B")
         .text("change")

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use crate::html::chart::{self, Chart, Course, Line, Marks, Shade};
-use crate::html::palette::Ink;
 use crate::html::text;
 use crate::record::{EdgeReport, RunReport, Series, ServiceCourse, Unit};
 
@@ -32,7 +31,7 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
     html! {
         @if !sources.is_empty() || !mesh.is_empty() {
             p.faint {
-                "A is the broken line, B the whole one."
+                "A is the dashed line, B the solid one."
                 @if !course.shades.is_empty() { " The shaded stretches are when faults were at work." }
             }
             @for (s, (name, first, second)) in sources.iter().enumerate() {
@@ -160,17 +159,6 @@ fn of_source(a: &Series, b: &Series) -> Vec<Chart> {
     )
     .into_iter()
     .collect();
-    // What was offered is the same where arrivals are.
-    if let (Some(Chart { marks: Marks::Lines(lines), about, .. }), true) =
-        (charts.first_mut(), a.requests == b.requests)
-    {
-        about.push_str(" Offered: what was sent, the same in both.");
-        lines.push(Line {
-            name: "offered".into(),
-            ink: Ink::Reference,
-            values: a.requests.iter().map(|n| Some(*n as f64 / window_s)).collect(),
-        });
-    }
     charts.extend(versus(
         ("Requests that failed", "As a share of those sent."),
         (Unit::Ratio, 0.01),
@@ -245,7 +233,7 @@ fn queues(a: &RunReport, b: &RunReport) -> Vec<Chart> {
         return Vec::new();
     }
     let of = |s: &ServiceCourse| -> Values {
-        s.queue_max.iter().map(|n| Some(f64::from(*n))).collect()
+        s.queue_max.iter().map(|n| n.map(f64::from)).collect()
     };
     let pair = |(name, service): (&String, &ServiceCourse)| {
         let lines = (of(service), of(second.course.services.get(name)?));

@@ -73,7 +73,7 @@ fn requests(paired: &ComparisonReport) -> Markup {
 
 fn sample(sample: &[RequestChange]) -> Markup {
     let mut table = Table::new("Some of the requests that changed most, of the first seed")
-        .text("")
+        .text("change")
         .head("request")
         .number("sent at")
         .text("in A")
@@ -115,7 +115,7 @@ fn measures(paired: &ComparisonReport) -> Markup {
         "Measures that changed: means over {}",
         unit::counted(paired.seeds.len() as u64, "seed")
     ))
-    .text("")
+    .text("change")
     .head("measure")
     .number("A")
     .number("B")

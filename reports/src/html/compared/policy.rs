@@ -41,9 +41,9 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
     }
     let mut table = Table::new("Settings that differ, and where each comes from")
         .head("setting")
-        .text("in A")
-        .text("in B")
-        .text("on");
+        .words("in A")
+        .words("in B")
+        .words("on");
     for ((what, was, is), edges) in told.iter().take(TOLD_MAX) {
         table.row([text::name(what), was.markup(), is.markup(), named(edges, both)]);
     }
