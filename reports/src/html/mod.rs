@@ -12,6 +12,7 @@
 //! [`sweep_html`] of a grid of settings. Pages of other things are made of the same parts: [`page::Page`] is the frame
 //! around any of them, [`chart::figure`] draws plain series, [`table::Table`] plain rows.
 
+mod benches;
 pub(crate) mod chart;
 mod compared;
 mod outcome;
@@ -23,7 +24,9 @@ mod swept;
 pub(crate) mod table;
 pub(crate) mod text;
 
+pub use benches::bench_html;
 pub use compared::comparison_html;
+pub(crate) use compared::head as standing;
 pub use run::report_html;
 pub use suite::{Links, suite_html};
 pub use swept::{SweepPage, sweep_html};

@@ -9,7 +9,7 @@ use crate::detail::{SMALL, Size, detailed};
 use crate::sample;
 
 /// What stands between the first `open` and the next `close` after it, tags taken away, blanks made single.
-fn text_of(page: &str, open: &str, close: &str) -> String {
+pub(crate) fn text_of(page: &str, open: &str, close: &str) -> String {
     let from = page
         .find(open)
         .unwrap_or_else(|| panic!("{open} is on the page"));
@@ -35,7 +35,7 @@ fn text_of(page: &str, open: &str, close: &str) -> String {
 const VOID: [&str; 5] = ["meta", "input", "br", "hr", "link"];
 
 /// Every tag of `page`: each is closed in its turn, every attribute quoted, no id there twice.
-fn check(page: &str) {
+pub(crate) fn check(page: &str) {
     let mut open: Vec<String> = Vec::new();
     let mut ids = BTreeSet::new();
     let mut rest = page;

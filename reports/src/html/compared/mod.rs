@@ -7,11 +7,12 @@
 
 mod demands;
 mod difference;
-mod head;
+pub(crate) mod head;
 mod numbers;
 mod over_time;
 mod paired;
 mod policy;
+
 
 use maud::{Markup, html};
 

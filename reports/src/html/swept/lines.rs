@@ -64,7 +64,7 @@ fn plot(points: &Points, measure: usize, x: usize, rest: &[usize]) -> Option<Plo
                 }
             }
             let name = match (rest.first(), value) {
-                (Some(y), Some(value)) => points.axes[*y].values[*value].clone(),
+                (Some(y), Some(value)) => points.axes[*y].labels()[*value].clone(),
                 _ => "mean".into(),
             };
             Curve {
@@ -92,12 +92,11 @@ fn plot(points: &Points, measure: usize, x: usize, rest: &[usize]) -> Option<Plo
         0 => String::new(),
         n => format!("The first {LINES_MAX} values are drawn; {n} more are in the table."),
     };
-    let order = across.ascending().into_iter();
     Some(Plot {
         title: of.name.clone(),
         about: more,
         told: told.join(" "),
-        across: Scale::setting(across.name(), order.map(|i| (places[i], across.values[i].clone()))),
+        across: super::map::scale(across),
         up: Scale::measure("", curves.iter().map(top).fold(0.0, f64::max), of.unit),
         curves,
         marks: Vec::new(),

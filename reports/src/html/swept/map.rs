@@ -58,7 +58,7 @@ fn cell(points: &Points, point: Option<&Point>, edges: &str) -> Markup {
 /// With one setting, a map of one row.
 fn strip(points: &Points, only: usize) -> Markup {
     let axis = &points.axes[only];
-    let order = axis.ascending();
+    let (order, names) = (axis.ascending(), axis.labels());
     let at = |value: usize| {
         let found = points.all.iter().find(|(at, _)| at[only] == value);
         found.map(|(_, point)| point)
@@ -68,7 +68,7 @@ fn strip(points: &Points, only: usize) -> Markup {
         div.scroll tabindex="0" role="group" aria-label=(text::plain(axis.name())) {
             table.map {
                 caption { "Across: " (text::name(axis.name())) ". In each cell how many seeds held, and the share of requests that succeeded. A thick line is where it stops being stable." }
-                thead { tr { @for value in order.iter().take(VALUES_MAX) { th scope="col" { (text::name(&axis.values[*value])) } } } }
+                thead { tr { @for value in order.iter().take(VALUES_MAX) { th scope="col" { (text::name(&names[*value])) } } } }
                 tbody { tr {
                     @for (i, value) in order.iter().take(VALUES_MAX).enumerate() {
                         @let next = order.get(i + 1).map(|next| stable(at(*next)));
@@ -127,6 +127,7 @@ fn table(points: &Points, (x, y): (usize, usize), map: &Map) -> Markup {
     // The greatest is on top, as in a plot.
     rows.reverse();
     let columns: Vec<usize> = columns.into_iter().take(VALUES_MAX).collect();
+    let names = across.labels();
     let stable = |i: usize, j: usize| {
         at(points, map, (x, y), (i, j)).map(Point::state) == Some(State::Stable)
     };
@@ -150,7 +151,7 @@ fn table(points: &Points, (x, y): (usize, usize), map: &Map) -> Markup {
                 caption { (text::said(&title)) }
                 thead { tr {
                     th scope="col" { span.axis { (text::name(up.name())) } }
-                    @for value in &columns { th scope="col" { (text::name(&across.values[*value])) } }
+                    @for value in &columns { th scope="col" { (text::name(&names[*value])) } }
                 } }
                 tbody {
                     @for (r, row) in rows.iter().enumerate() {
@@ -196,12 +197,13 @@ fn border(points: &Points, map: &Map, (x, y): (usize, usize)) -> Vec<(f64, f64)>
     columns.filter_map(|c| Some((places[c], height(c)?))).collect()
 }
 
-fn scale(axis: &Axis) -> Scale {
+pub(super) fn scale(axis: &Axis) -> Scale {
     let places = axis.places();
+    let labels = axis.labels();
     let order = axis.ascending().into_iter();
     Scale::setting(
         axis.name(),
-        order.map(|i| (places[i], axis.values[i].clone())),
+        order.map(|i| (places[i], labels[i].clone())),
     )
 }
 

@@ -96,6 +96,22 @@ impl Axis {
         }
     }
 
+    /// What its values are called where room is scarce: without what all of them begin and end with, such as the
+    /// distribution of a rate.
+    pub(super) fn labels(&self) -> Vec<String> {
+        let inside = |value: &String| {
+            let (head, rest) = value.split_once('(')?;
+            Some((head.to_owned(), rest.strip_suffix(')')?.to_owned()))
+        };
+        let all: Option<Vec<(String, String)>> = self.values.iter().map(inside).collect();
+        match all {
+            Some(all) if all.windows(2).all(|pair| pair[0].0 == pair[1].0) => {
+                all.into_iter().map(|(_, inside)| inside).collect()
+            }
+            _ => self.values.clone(),
+        }
+    }
+
     /// Where each value lies: by its number where all have one, else one after the other.
     pub(super) fn places(&self) -> Vec<f64> {
         let numbers: Option<Vec<f64>> = self.values.iter().map(|v| number(v)).collect();
@@ -358,5 +374,7 @@ mod tests {
         assert_eq!(axis(&["lru", "none"]).places(), [0.0, 1.0]);
         assert_eq!(axis(&["lru-1", "lru-1b"]).places(), [0.0, 1.0], "one number twice is none");
         assert_eq!(axis(&[]).name(), "b.c");
+        assert_eq!(axis(&["poisson(1/s)", "poisson(2/s)"]).labels(), ["1/s", "2/s"]);
+        assert_eq!(axis(&["poisson(1/s)", "even(2/s)"]).labels(), ["poisson(1/s)", "even(2/s)"]);
     }
 }
