@@ -78,3 +78,66 @@ impl Ink {
         Self::class(self.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    const STYLE: &str = include_str!("page.css");
+
+    /// Relative luminance of `#rrggbb` (WCAG 2.1).
+    fn luminance(color: &str) -> f64 {
+        let channel = |at: usize| {
+            let c = f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
+            if c <= 0.040_45 {
+                c / 12.92
+            } else {
+                libm::pow((c + 0.055) / 1.055, 2.4)
+            }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// The value of `--name` in a scheme.
+    fn value<'a>(scheme: &'a str, name: &str) -> &'a str {
+        let at = scheme
+            .find(&format!("--{name}: #"))
+            .unwrap_or_else(|| panic!("{name}"));
+        let rest = &scheme[at..];
+        let at = rest.find('#').unwrap();
+        &rest[at..at + 7]
+    }
+
+    #[test]
+    fn text_in_every_colour_reads_in_every_scheme() {
+        let schemes: Vec<&str> = STYLE
+            .split(":root {")
+            .skip(1)
+            .map(|s| &s[..s.find('}').unwrap()])
+            .collect();
+        assert_eq!(schemes.len(), 3, "light, dark, paper");
+        for scheme in schemes {
+            let on = |text: &str, page: &str| {
+                let got = contrast(value(scheme, text), value(scheme, page));
+                assert!(got >= 4.5, "{text} on {page}: {got:.2} in {scheme}");
+            };
+            for text in [
+                "text", "faint", "link", "good", "bad", "warn", "fault", "s0", "s1", "s2", "s3",
+                "s4", "s5", "s6",
+            ] {
+                on(text, "page");
+            }
+            on("text", "sheet");
+            on("faint", "sheet");
+            for word in ["good", "bad", "warn"] {
+                on(word, &format!("{word}-page"));
+                on("text", &format!("{word}-page"));
+            }
+            on("bad", "bad-page");
+            on("faint", "bad-page");
+        }
+    }
+}

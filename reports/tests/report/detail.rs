@@ -143,7 +143,7 @@ fn course(report: &RunReport, size: Size, window_s: f64, broken: impl Fn(usize) 
         let course = ServiceCourse {
             arrivals: vec![50; size.windows],
             errors: failed(n as u64 % 5),
-            queue_max: when(n as u32 + 3),
+            queue_max: when(n as u32 + 3).into_iter().map(Some).collect(),
             ejected: when(1),
             down: when(1),
             pods: 3,

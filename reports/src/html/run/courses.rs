@@ -305,7 +305,14 @@ fn mesh(report: &RunReport, detail: Option<&Detail>) -> Vec<Chart> {
         let some = values.iter().flatten().any(|v| *v != 0.0);
         some.then(|| vec![Line::new(name, ink, values)])
     };
-    charts.extend(whole(of(&course.connections), "open", 0).map(|lines| {
+    // A number that never changes is no chart.
+    let varies = course.connections.windows(2).any(|pair| pair[0] != pair[1]);
+    let connections = if varies {
+        of(&course.connections)
+    } else {
+        Vec::new()
+    };
+    charts.extend(whole(connections, "open", 0).map(|lines| {
         chart(
             "Connections",
             "Connections of sidecars that were open.".into(),
@@ -336,7 +343,10 @@ fn mesh(report: &RunReport, detail: Option<&Detail>) -> Vec<Chart> {
 
 /// The life that the certificate that ends first has left; what is beyond its end is 0.
 fn certificates(left_s: &[Option<f64>], window_s: f64) -> Option<Chart> {
-    if left_s.iter().all(Option::is_none) {
+    // Only where one is rotated or ends: that the time passes is no news.
+    let known: Vec<f64> = left_s.iter().flatten().copied().collect();
+    let rotated = known.windows(2).any(|pair| pair[1] > pair[0]);
+    if !rotated && known.iter().all(|left| *left > 0.0) {
         return None;
     }
     let expired = left_s.iter().flatten().any(|s| *s < 0.0);

@@ -17,13 +17,13 @@ const DRAWN_MAX: usize = 60;
 /// Edges in the table.
 const ROWS_MAX: usize = 300;
 
-const NODE: (i32, i32) = (132, 44);
-const GAP: (i32, i32) = (190, 26);
+const NODE: (i32, i32) = (122, 44);
+const GAP: (i32, i32) = (140, 26);
 /// Between two edges that meet one node.
 const PORT: i32 = 24;
 const MARGIN: i32 = 12;
 /// Characters that fit in a node.
-const NAME_MAX: usize = 15;
+const NAME_MAX: usize = 13;
 
 pub(super) fn body(report: &RunReport) -> Markup {
     let drawn = worst(&report.edges, DRAWN_MAX);

@@ -54,7 +54,7 @@ fn settings(edge: &PolicyReport) -> Markup {
     for setting in &edge.settings {
         let indent = format!("i{}", setting.depth.min(2));
         table.row([
-            html! { span class=(indent) { (text::name(&setting.name)) } },
+            html! { span class=(indent) { @if setting.name.is_empty() { "…" } @else { (text::name(&setting.name)) } } },
             text::said(&setting.value),
             html! {
                 @if written(setting) { (place(&setting.origin)) } @else { span.faint { (text::said(&setting.origin)) } }

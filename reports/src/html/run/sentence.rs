@@ -233,7 +233,7 @@ fn when(missed: &ExpectationReport, report: &RunReport) -> String {
             f.at_s + f.over_s.or(f.for_s).unwrap_or(f64::INFINITY),
         )
     };
-    let began = || report.faults.iter().filter(|f| f.began);
+    let began = || report.faults.iter().filter(|f| f.began && !f.inert);
     let during = began().find(|f| {
         let (from, to) = spans(f);
         from < window.to_s && to > window.from_s

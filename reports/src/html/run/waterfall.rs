@@ -62,8 +62,8 @@ impl Scale {
 /// The spans in the order of a tree, each with its depth. A parent that is not there, or comes later, is none.
 fn nested(spans: &[SpanReport]) -> Vec<(usize, usize)> {
     let mut children: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-    for (i, span) in spans.iter().enumerate() {
-        let parent = span.parent.map(|p| p as usize).filter(|p| *p < i);
+    for i in 0..spans.len() {
+        let parent = cause(spans, i);
         children.entry(parent).or_default().push(i);
     }
     let mut order = Vec::with_capacity(spans.len());
@@ -75,6 +75,25 @@ fn nested(spans: &[SpanReport]) -> Vec<(usize, usize)> {
         stack.extend(below.rev().map(|child| (*child, depth + 1)));
     }
     order
+}
+
+/// The span below which one stands: the one that caused it; where that is not known, the one work that went on on its
+/// pod when it began.
+fn cause(spans: &[SpanReport], i: usize) -> Option<usize> {
+    let span = &spans[i];
+    if let Some(parent) = span.parent {
+        return Some(parent as usize).filter(|p| *p < i);
+    }
+    let at_work = |s: &SpanReport| {
+        s.kind == SpanKind::App
+            && s.pod == span.pod
+            && (s.start_ns..=s.end_ns).contains(&span.start_ns)
+    };
+    let mut all = (0..i).filter(|p| span.kind == SpanKind::Outbound && at_work(&spans[*p]));
+    match (all.next(), all.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
 }
 
 fn row(spans: &[SpanReport], i: usize, depth: usize, scale: &Scale) -> Markup {
@@ -212,6 +231,15 @@ mod tests {
             pool_ns: 0,
             queue_ns: 0,
         }
+    }
+
+    #[test]
+    fn a_call_stands_below_the_work_that_made_it_when_there_was_only_one() {
+        let mut spans = vec![span(None), span(None), span(None)];
+        spans[2].kind = SpanKind::Outbound;
+        assert_eq!(cause(&spans, 2), None, "two were at work");
+        spans[0].pod = "another".into();
+        assert_eq!(cause(&spans, 2), Some(1));
     }
 
     #[test]
