@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::text;
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = concat!(include_str!("page.css"), include_str!("many.css"));
 const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`SCRIPT`], in Base64.
 const SCRIPT_SHA256: &str = "AMtj+9fqn/fR4ITnKTbtH5FGrrg+GoiiMeXl/jQC0y4=";

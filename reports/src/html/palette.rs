@@ -26,6 +26,8 @@ pub(crate) enum Ink {
     Area(u8),
     /// What something is measured against: offered load, a limit.
     Reference,
+    /// A state of a sweep, by its place in [`Ink::STATES`].
+    State(u8),
     /// A cell of a heat map, from 0, little, to [`Ink::HEAT_MAX`].
     Heat(u8),
 }
@@ -33,6 +35,9 @@ pub(crate) enum Ink {
 impl Ink {
     /// How many series have a colour of their own.
     pub(crate) const SERIES: u8 = 7;
+    /// The states of a sweep, as the style sheet calls them.
+    pub(crate) const STATES: [&'static str; 5] =
+        ["stable", "vulnerable", "metastable", "failing", "unknown"];
     /// The deepest shade of a heat map.
     pub(crate) const HEAT_MAX: u8 = 5;
 
@@ -48,6 +53,7 @@ impl Ink {
             Self::Series(n) => (1, n, 0),
             Self::Area(n) => (2, n, 0),
             Self::Heat(n) => (3, n, 0),
+            Self::State(n) => (4, n, 0),
         }
     }
 
@@ -62,6 +68,7 @@ impl Ink {
             (0, _) => "reference".into(),
             (1, n) => format!("s{}", n % Self::SERIES),
             (2, n) => format!("a{}", n % Self::SERIES),
+            (4, n) => Self::STATES[usize::from(n) % Self::STATES.len()].into(),
             (_, n) => format!("h{}", n.min(Self::HEAT_MAX)),
         }
     }

@@ -2,6 +2,7 @@
 
 mod detail;
 mod page;
+mod pages;
 mod sample;
 
 use meshquake_reports::{RunReport, Style, summary};

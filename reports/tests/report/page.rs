@@ -8,13 +8,21 @@ use proptest::prelude::*;
 use crate::detail::{SMALL, Size, detailed};
 use crate::sample;
 
+/// What stands before the first `end`.
+fn before<'a>(text: &'a str, end: &str) -> &'a str {
+    let (before, _) = text
+        .split_once(end)
+        .unwrap_or_else(|| panic!("{end} follows"));
+    before
+}
+
 /// What stands between the first `open` and the next `close` after it, tags taken away, blanks made single.
-fn text_of(page: &str, open: &str, close: &str) -> String {
+pub(crate) fn text_of(page: &str, open: &str, close: &str) -> String {
     let from = page
         .find(open)
         .unwrap_or_else(|| panic!("{open} is on the page"));
     let rest = &page[from..];
-    let part = &rest[..rest.find(close).unwrap()];
+    let part = before(rest, close);
     let mut out = String::new();
     let mut tag = false;
     for c in part.chars() {
@@ -35,7 +43,7 @@ fn text_of(page: &str, open: &str, close: &str) -> String {
 const VOID: [&str; 5] = ["meta", "input", "br", "hr", "link"];
 
 /// Every tag of `page`: each is closed in its turn, every attribute quoted, no id there twice.
-fn check(page: &str) {
+pub(crate) fn check(page: &str) {
     let mut open: Vec<String> = Vec::new();
     let mut ids = BTreeSet::new();
     let mut rest = page;
@@ -45,7 +53,7 @@ fn check(page: &str) {
             continue;
         }
         if let Some(end) = rest.strip_prefix('/') {
-            let name = &end[..end.find('>').unwrap()];
+            let name = before(end, ">");
             assert_eq!(open.pop().as_deref(), Some(name), "closed in its turn");
             continue;
         }
@@ -60,13 +68,13 @@ fn check(page: &str) {
             if tag.starts_with(['>', '/']) {
                 break;
             }
-            let key = &tag[..tag.find(['=', ' ', '>']).unwrap()];
+            let key = tag.split(['=', ' ', '>']).next().unwrap_or(tag);
             assert!(!key.starts_with("on"), "no handlers: {key}");
             tag = &tag[key.len()..];
             let Some(value) = tag.strip_prefix("=\"") else {
                 continue;
             };
-            let end = value.find('"').unwrap();
+            let end = before(value, "\"").len();
             assert!(!value[..end].contains('<'), "escaped: {}", &value[..end]);
             if key == "id" {
                 assert!(
@@ -87,12 +95,13 @@ fn check(page: &str) {
             open.push(name.clone());
         }
         if name == "script" || name == "style" {
-            rest = &rest[rest.find(&format!("</{name}")).unwrap()..];
+            let inside = before(rest, &format!("</{name}")).len();
+            rest = &rest[inside..];
         }
     }
     assert_eq!(open, Vec::<String>::new());
     for id in page.split("href=\"#").skip(1) {
-        let id = &id[..id.find('"').unwrap()];
+        let id = before(id, "\"");
         assert!(ids.contains(id), "#{id} leads somewhere");
     }
 }
@@ -100,7 +109,7 @@ fn check(page: &str) {
 /// The ids of the page's parts, in order.
 fn parts(page: &str) -> Vec<&str> {
     let ids = page.split("<section id=\"").skip(1);
-    ids.map(|rest| &rest[..rest.find('"').unwrap()]).collect()
+    ids.map(|rest| before(rest, "\"")).collect()
 }
 
 #[test]

@@ -40,9 +40,9 @@ const SPANS_MAX: usize = 100;
 /// Faults whose names are written.
 const NAMES_MAX: usize = 8;
 
-type Area<'a> = DrawingArea<Canvas<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<Canvas<'a>, Shift>;
 type Plot<'a, 'b> = ChartContext<'b, Canvas<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<'a> = Result<(), DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>>;
 
 /// The inside of the chart's `<svg>`; nothing when there is nothing to draw.
 pub(super) fn drawing(chart: &Chart, course: &Course) -> String {
@@ -135,7 +135,7 @@ fn sums(layers: &[Line]) -> Vec<f64> {
 }
 
 /// A label in canvas points.
-fn write<'a>(area: &Area<'a>, ink: Ink, words: &str, (x, y): (i32, i32), at: HPos) -> Drawn<'a> {
+pub(super) fn write<'a>(area: &Area<'a>, ink: Ink, words: &str, (x, y): (i32, i32), at: HPos) -> Drawn<'a> {
     let (r, g, b) = ink.code();
     let color = RGBColor(r, g, b);
     let style = TextStyle::from(("sans-serif", 12).into_font())
@@ -144,7 +144,7 @@ fn write<'a>(area: &Area<'a>, ink: Ink, words: &str, (x, y): (i32, i32), at: HPo
     area.draw_text(words, &style, (x, y))
 }
 
-fn style(ink: Ink) -> ShapeStyle {
+pub(super) fn style(ink: Ink) -> ShapeStyle {
     let (r, g, b) = ink.code();
     ShapeStyle::from(&RGBColor(r, g, b))
 }
@@ -241,10 +241,10 @@ fn scale<'a>(area: &Area<'a>, plot: &Plot<'a, '_>, ticks: &[Tick], until_s: f64)
 }
 
 /// The end of a line, where its name is written.
-struct End {
-    y: i32,
-    ink: Ink,
-    name: String,
+pub(super) struct End {
+    pub(super) y: i32,
+    pub(super) ink: Ink,
+    pub(super) name: String,
 }
 
 /// One line, broken where there was nothing to measure. Returns where it ends.
@@ -399,7 +399,7 @@ fn cells<'a>(plot: &mut Plot<'a, '_>, map: &HeatMap, window_s: f64, until_s: f64
 }
 
 /// Names at the ends of their lines, moved apart where they would cover each other.
-fn labels<'a>(area: &Area<'a>, mut ends: Vec<End>) -> Drawn<'a> {
+pub(super) fn labels<'a>(area: &Area<'a>, mut ends: Vec<End>) -> Drawn<'a> {
     ends.sort_by_key(|end| end.y);
     let frame = Frame::PLOT;
     let (top, bottom) = ((frame.top + 6) * FINE, (frame.bottom + 4) * FINE);

@@ -4,6 +4,7 @@
 //! draws it with the faults shaded behind, beside a table of the same numbers: whoever cannot see the drawing reads
 //! the table, and so does the page's script when it tells the numbers of an instant. Nothing is there twice.
 
+mod against;
 mod axis;
 mod canvas;
 mod draw;
@@ -16,6 +17,7 @@ use crate::html::palette::Ink;
 use crate::html::text;
 use crate::record::Unit;
 
+pub(crate) use against::{Curve, Mark, Plot, Scale, plot};
 pub(crate) use heat::HeatMap;
 
 /// Width of a drawing, in its own units.
