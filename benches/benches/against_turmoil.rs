@@ -20,10 +20,14 @@ use std::time::{Duration, Instant};
 
 use meshquake::fabric::Sweeping;
 use meshquake::plan::Distribution;
+use meshquake_benches::account::{Account, ratio};
 use meshquake_benches::bare::{self, Bare};
 use meshquake_benches::{Answers, Pod, Tally, on_fabric, on_turmoil, sidecars};
 
 const REPEATS: usize = 3;
+
+/// How many times as fast as plain turmoil the fabric is to be at the first load.
+const TARGET: f64 = 20.0;
 
 /// Requests per second of all pods, and for how long: enough to drown the boot, short enough
 /// for turmoil. The first is the target's; the other is where turmoil does best, its ticks full.
@@ -91,7 +95,7 @@ fn print(side: &str, wall: f64, answers: &Answers, virtual_seconds: f64) {
     );
 }
 
-fn compare(path: &Path, load: &Bare) {
+fn compare(path: &Path, load: &Bare, account: &mut Account) {
     let length = (path.length)(load);
     let mut ratios = Vec::new();
     let mut least = [f64::INFINITY; 2];
@@ -99,7 +103,7 @@ fn compare(path: &Path, load: &Bare) {
     for _ in 0..REPEATS {
         let (ours, on_fabric) = measure(path, load, on_fabric);
         let (theirs, on_turmoil) = measure(path, load, on_turmoil);
-        ratios.push(format!("{:.1}", theirs / ours));
+        ratios.push(theirs / ours);
         least = [least[0].min(ours), least[1].min(theirs)];
         last = Some([on_fabric, on_turmoil]);
     }
@@ -119,11 +123,28 @@ fn compare(path: &Path, load: &Bare) {
     println!(
         "  ratio     {:.1} (repeats: {})",
         least[1] / least[0],
-        ratios.join(", ")
+        ratios
+            .iter()
+            .map(|r| format!("{r:.1}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
+    let mut faster = ratio("plain turmoil’s time", least[1] / least[0], &ratios);
+    faster.more_is_better = true;
+    faster.target = (load.per_second < 1000.0).then_some(TARGET);
+    let name = format!(
+        "{}, {} pods at {} rps",
+        path.name, load.pods, load.per_second
+    );
+    let us = least[0] * 1e6 / on_fabric.answered as f64;
+    account.compare(&name, (us, "µs/request"), &[], faster);
 }
 
 fn main() {
+    let mut account = Account::new(
+        "against_turmoil",
+        "How many times as long plain turmoil 0.7 takes for the same pods.",
+    );
     for (per_second, duration) in LOADS {
         let load = Bare {
             pods: 50,
@@ -131,6 +152,9 @@ fn main() {
             duration,
             ..Bare::default()
         };
-        PATHS.iter().for_each(|path| compare(path, &load));
+        PATHS
+            .iter()
+            .for_each(|path| compare(path, &load, &mut account));
     }
+    account.write();
 }

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use meshquake::world::{RunOptions, run};
+use meshquake_benches::account::Account;
 use meshquake_benches::scenario;
 use meshquake_reports::RunReport;
 
@@ -64,4 +65,11 @@ fn main() {
         report.network.packets,
     );
     println!("  digest {}", report.digest);
+    let mut account = Account::new(
+        "day",
+        "A quiet day of 200 meshed pods: 24 virtual hours, a request every ten seconds.",
+    );
+    account.add("wall time", report.wall_seconds, "s");
+    account.add("of it boot", boot, "s");
+    account.write();
 }

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use meshquake::world::{RunOptions, run};
+use meshquake_benches::account::Account;
 use meshquake_benches::scenario;
 
 const PODS: [u64; 3] = [50, 200, 500];
@@ -102,10 +103,24 @@ fn main() {
         return println!("only Linux says how much memory is resident");
     }
     let weights = PODS.map(weigh);
+    let mut account = Account::new(
+        "memory",
+        "What a meshed pod weighs: the resident set of whole worlds, after the boot and after load.",
+    );
     for (pods, weight) in PODS.iter().zip(&weights) {
         println!(
             "{pods:>4} pods: {:>7} KiB at first, {:>8} KiB after boot, {:>8} KiB after load",
             weight.begin, weight.boot, weight.load
+        );
+        account.add(
+            &format!("{pods} pods, after boot"),
+            weight.boot as f64 / 1024.0,
+            "MiB",
+        );
+        account.add(
+            &format!("{pods} pods, after load"),
+            weight.load as f64 / 1024.0,
+            "MiB",
         );
     }
     for ((pods, weight), (fewer, before)) in PODS
@@ -120,5 +135,17 @@ fn main() {
             slope(before.boot, weight.boot, more),
             slope(before.load, weight.load, more),
         );
+        let name = |when| format!("each pod from {fewer} to {pods}, {when}");
+        account.add(
+            &name("after boot"),
+            slope(before.boot, weight.boot, more),
+            "KiB",
+        );
+        account.add(
+            &name("after load"),
+            slope(before.load, weight.load, more),
+            "KiB",
+        );
     }
+    account.write();
 }

@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
+use meshquake_benches::account::{Account, ratio};
 use meshquake_benches::bare::{self, Bare};
 use meshquake_benches::cost::{Costs, Stopwatch};
 use meshquake_benches::{Pod, Tally, meshed, on_fabric, sidecars};
@@ -126,7 +127,10 @@ fn load(pods: u32, seconds: Option<u64>) -> Bare {
     }
 }
 
-fn compare(pods: u32) {
+/// What the mesh may cost, of the bare path.
+const TARGET: f64 = 1.5;
+
+fn compare(pods: u32, account: &mut Account) {
     let mut runners = WAYS.map(|way| Runner::start(way, pods));
     let rounds: Vec<[f64; 3]> = (0..SLICES)
         .map(|_| runners.each_mut().map(Runner::turn))
@@ -144,6 +148,18 @@ fn compare(pods: u32) {
             ratios.quantile(0.1),
             ratios.quantile(0.9),
         );
+        let (name, all) = (format!("{way}, {pods} pods"), |i: usize| -> Vec<f64> {
+            rounds
+                .iter()
+                .map(|round| round[index] / if i == 0 { 1.0 } else { round[0] })
+                .collect()
+        });
+        let mut of_bare = ratio("bare", ratios.median(), &all(1));
+        of_bare.target = (*way == "mesh").then_some(TARGET);
+        match index {
+            0 => account.add(&name, costs.low(), "µs/request"),
+            _ => account.compare(&name, (costs.low(), "µs/request"), &all(0), of_bare),
+        }
     }
 }
 
@@ -153,14 +169,22 @@ fn main() {
     let sizes = size.map_or(vec![10, 50, 200], |size| {
         vec![size.parse().expect("a number of pods")]
     });
+    let mut account = Account::new(
+        "mesh_path",
+        "What the mesh costs: real sidecars, and a whole run, for the same requests as two pass-through proxies.",
+    );
+    let whole = way.is_none();
     for pods in sizes {
         match (&way, seconds.as_deref()) {
-            (None, _) => compare(pods),
+            (None, _) => compare(pods, &mut account),
             (Some(way), Some("turns")) => take_turns(way, &load(pods, None)),
             (Some(way), seconds) => {
                 let seconds = seconds.map(|seconds| seconds.parse().expect("seconds"));
                 go(way, &load(pods, seconds.or(Some(10))), |_| {});
             }
         }
+    }
+    if whole {
+        account.write();
     }
 }

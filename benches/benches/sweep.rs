@@ -18,12 +18,12 @@ use std::sync::atomic::AtomicBool;
 use meshquake::explore::Seeds;
 use meshquake::explore::grid::Grid;
 use meshquake::explore::sweep::{Journal, Sweep, SweepError, SweepOptions};
-
-/// As the binary has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use meshquake_benches::account::{Account, ratio};
 
 const REPEATS: usize = 5;
+
+/// What a second core is to be worth.
+const TARGET: f64 = 1.8;
 
 /// Seeds of each rate.
 const SEEDS: u64 = 10;
@@ -137,11 +137,9 @@ fn main() {
             spent.wall_s, spent.cpu_s, spent.peak_kib
         );
     }
-    let ratios: Vec<String> = one
-        .iter()
-        .zip(&two)
-        .map(|(one, two)| format!("{:.2}", one.wall_s / two.wall_s))
-        .collect();
+    let pairs = one.iter().zip(&two);
+    let side_by_side: Vec<f64> = pairs.map(|(one, two)| one.wall_s / two.wall_s).collect();
+    let ratios: Vec<String> = side_by_side.iter().map(|r| format!("{r:.2}")).collect();
     println!(
         "ratio {:.2}; side by side {}",
         first.wall_s / second.wall_s,
@@ -149,4 +147,22 @@ fn main() {
     );
     let few = child(100, 2);
     println!("100 runs, --jobs 2: {} KiB at most", few.peak_kib);
+    let mut account = Account::new(
+        "sweep",
+        "What a second core is worth to a sweep of a thousand runs.",
+    );
+    account.add("1000 runs, one thread", first.wall_s, "s");
+    let mut worth = ratio(
+        "one thread’s time",
+        first.wall_s / second.wall_s,
+        &side_by_side,
+    );
+    (worth.more_is_better, worth.target) = (true, Some(TARGET));
+    account.compare("1000 runs, two threads", (second.wall_s, "s"), &[], worth);
+    account.add(
+        "1000 runs, two threads, memory at most",
+        second.peak_kib as f64 / 1024.0,
+        "MiB",
+    );
+    account.write();
 }

@@ -3,6 +3,7 @@
 //! Speed is always a ratio taken in one run against a baseline on the same
 //! machine: absolute times say more about the machine.
 
+pub mod account;
 pub mod bare;
 pub mod cost;
 mod load;

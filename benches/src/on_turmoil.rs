@@ -72,6 +72,7 @@ fn seams(ip: Ipv4Addr) -> Seams {
         spawn: Rc::new(LocalSpawn),
         random: Rc::new(Named(ip)),
         observer: Rc::new(NullObserver),
+        key_log: None,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`record`] holds the data: a [`RunReport`] is the whole account of one run
 //! and, as JSON, a contract with its readers; a [`RequestLine`] is one request
-//! of the request log. [`summary`] draws a report for a person at a terminal.
+//! of the request log. [`summary`] draws a report for a person at a terminal,
+//! [`report_html`] as a page for a browser, [`run_markdown`] for a comment on a pull request.
 //!
 //! What many runs say together is in [`suite`] (the account of a test suite),
 //! [`baseline`] (what it was before), [`coverage`] (which mechanisms acted),
@@ -10,8 +11,12 @@
 //! all judged by [`statistics`]. Nothing here knows how a run is made.
 
 pub mod baseline;
+pub mod bench;
 pub mod comparison;
 pub mod coverage;
+pub mod export;
+mod html;
+pub mod markdown;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod record;
@@ -20,6 +25,10 @@ pub mod suite;
 pub mod summary;
 pub mod sweep;
 
+pub use html::{
+    Links, SweepPage, bench_html, comparison_html, report_html, suite_html, sweep_html,
+};
+pub use markdown::{comparison_markdown, run_markdown};
 pub use record::{
     BlameReport, Blamed, Connections, ControlPlaneReport, Course, Declared, DemandReport, Detail,
     EdgeReport, ExpectationReport, Failure, FailureKind, FaultReport, Happening, Heat,

@@ -61,6 +61,32 @@ impl Cell {
         }
     }
 
+    fn read(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Empty;
+        }
+        let count = text.parse().ok().map(Self::Count);
+        // A digest may look like a number: only what a number is written as is one.
+        let plain = |text: &str| text.len() < 32 && !text.starts_with(char::is_alphabetic);
+        let number = || {
+            plain(text)
+                .then(|| text.parse().ok().map(Self::Number))
+                .flatten()
+        };
+        count
+            .or_else(number)
+            .unwrap_or_else(|| Self::Text(text.to_owned()))
+    }
+
+    const fn kind(&self) -> Option<ColumnKind> {
+        match self {
+            Self::Empty => None,
+            Self::Count(_) => Some(ColumnKind::Count),
+            Self::Number(_) => Some(ColumnKind::Number),
+            Self::Text(_) => Some(ColumnKind::Text),
+        }
+    }
+
     /// As a file of text has it: numbers with all digits they need, nothing for nothing.
     pub fn text(&self) -> String {
         match self {
@@ -110,6 +136,51 @@ impl<W: io::Write> RowWriter for CsvRows<W> {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+/// Columns and rows of a sweep's CSV, as [`CsvRows`] writes it: settings are text, the rest what it looks like.
+///
+/// # Errors
+/// When it is no CSV, or no sweep: without a column `seed`, or with a row of another length.
+pub fn read_csv(text: &str) -> io::Result<(Vec<Column>, Vec<Vec<Cell>>)> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let titles: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+    let Some(settings) = titles.iter().position(|title| title == "seed") else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not a sweep: it has no column `seed`",
+        ));
+    };
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record?;
+        let cells = record.iter().enumerate();
+        rows.push(
+            cells
+                .map(|(i, text)| match i < settings {
+                    true => Cell::Text(text.to_owned()),
+                    false => Cell::read(text),
+                })
+                .collect::<Vec<Cell>>(),
+        );
+    }
+    let kind = |i: usize| {
+        let mut kinds = rows.iter().filter_map(|row: &Vec<Cell>| row.get(i)?.kind());
+        match kinds.next() {
+            _ if i < settings => ColumnKind::Text,
+            None => ColumnKind::Number,
+            Some(first) => kinds.fold(first, |all, one| match (all, one) {
+                (all, one) if all == one => all,
+                (ColumnKind::Text, _) | (_, ColumnKind::Text) => ColumnKind::Text,
+                _ => ColumnKind::Number,
+            }),
+        }
+    };
+    let columns = titles.iter().enumerate().map(|(i, name)| Column {
+        name: name.clone(),
+        kind: kind(i),
+    });
+    Ok((columns.collect(), rows))
 }
 
 /// One JSON object per line.
@@ -240,6 +311,28 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "\"a, b\",n,x\n\"say \"\"hi\"\"\",3,0.1\n,0,\n"
         );
+    }
+
+    #[test]
+    fn csv_is_read_back() {
+        let text = "rate,seed,verdict,success,digest\n10,1,held,1,5e10\n10,2,failed,0.5,ab\n20,1,held,,ab\n";
+        let (columns, rows) = read_csv(text).unwrap();
+        let kinds: Vec<ColumnKind> = columns.iter().map(|c| c.kind).collect();
+        use ColumnKind::{Count, Number, Text};
+        assert_eq!(kinds, [Text, Count, Text, Number, Text]);
+        assert_eq!(rows[0][0], Cell::Text("10".into()), "settings are text");
+        assert_eq!(rows[2][3], Cell::Empty);
+        let mut out = Vec::new();
+        let mut again = Box::new(CsvRows::begin(&columns, &mut out).unwrap());
+        rows.iter().skip(1).for_each(|row| again.row(row).unwrap());
+        again.finish().unwrap();
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .ends_with("10,2,failed,0.5,ab\n20,1,held,,ab\n")
+        );
+        assert!(read_csv("a,b\n1,2\n").is_err());
+        assert!(read_csv("a,seed\n1\n").is_err());
     }
 
     #[test]

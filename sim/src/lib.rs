@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod explore;
+pub mod export;
 pub mod fabric;
 pub mod fault;
 pub mod plan;

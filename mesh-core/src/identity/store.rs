@@ -17,7 +17,7 @@ use rustls::crypto::ring::{cipher_suite, default_provider, kx_group};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, KeyLog, ServerConfig};
 
 use super::trust::certified_identity;
 use super::verify::{ClientVerifier, ExpectedServer, SIGNATURE_ALGORITHMS, ServerVerifier};
@@ -77,6 +77,7 @@ pub struct IdentityStore(Rc<Inner>);
 
 struct Inner {
     time: Arc<TlsTime>,
+    key_log: Option<Arc<dyn KeyLog>>,
     state: RefCell<State>,
     /// Handshakes begun with the SVID.
     handshakes: Cell<u64>,
@@ -115,8 +116,14 @@ impl State {
 impl IdentityStore {
     /// An empty store on `clock`, which decides what is valid.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with_key_log(clock, None)
+    }
+
+    /// An empty store on `clock` that tells `key_log` the secrets of every connection.
+    pub fn with_key_log(clock: Arc<dyn Clock>, key_log: Option<Arc<dyn KeyLog>>) -> Self {
         Self(Rc::new(Inner {
             time: Arc::new(TlsTime(clock)),
+            key_log,
             state: RefCell::default(),
             handshakes: Cell::new(0),
         }))
@@ -242,6 +249,9 @@ impl IdentityStore {
         };
         config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
         config.resumption = Resumption::disabled();
+        if let Some(log) = &self.0.key_log {
+            config.key_log = log.clone();
+        }
         Ok(config)
     }
 
@@ -282,6 +292,9 @@ impl IdentityStore {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_tls13_tickets = 0;
+        if let Some(log) = &self.0.key_log {
+            config.key_log = log.clone();
+        }
         Ok(config)
     }
 }

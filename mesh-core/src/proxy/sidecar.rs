@@ -85,7 +85,7 @@ impl Sidecar {
     /// Starts a sidecar on the host of `seams`. It is ready once it has a
     /// certificate and a first configuration.
     pub fn start(seams: Seams, config: SidecarConfig, cache: Rc<ResourceCache>) -> Self {
-        let identity = IdentityStore::new(seams.clock.clone());
+        let identity = IdentityStore::with_key_log(seams.clock.clone(), seams.key_log.clone());
         identity.set_trust(config.trust.clone());
         let core = Rc::new(Core {
             workload: config.workload.clone(),

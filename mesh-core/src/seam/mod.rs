@@ -28,6 +28,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::KeyLog;
+
 use crate::telemetry::Observer;
 
 /// One host's handles to the five seams. Cheap to clone.
@@ -43,6 +45,9 @@ pub struct Seams {
     pub random: Rc<dyn Randomness>,
     /// Where typed events go.
     pub observer: Rc<dyn Observer>,
+    /// Who is told the secrets of TLS connections, to read captured packets by. A host that gives `None`, as any in
+    /// production does, tells nobody; a host that gives one changes nothing else.
+    pub key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl Seams {

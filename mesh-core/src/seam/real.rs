@@ -32,6 +32,7 @@ pub fn seams(observer: Rc<dyn Observer>) -> Seams {
         spawn: Rc::new(LocalSpawn),
         random: Rc::new(OsRandomness),
         observer,
+        key_log: None,
     }
 }
 

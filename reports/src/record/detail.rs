@@ -98,8 +98,9 @@ pub struct ServiceCourse {
     pub arrivals: Vec<u64>,
     /// Those of them that were answered with 500 or more, or not at all.
     pub errors: Vec<u64>,
-    /// The longest line that an arriving request met.
-    pub queue_max: Vec<u32>,
+    /// The longest line that an arriving request met; `None` where the requests that arrived were not done when the
+    /// run ended.
+    pub queue_max: Vec<Option<u32>>,
     /// Endpoints that at least one sidecar had ejected when the window ended.
     pub ejected: Vec<u32>,
     /// Pods that were down, frozen or not ready when the window ended.
@@ -175,7 +176,7 @@ pub struct TraceReport {
     pub latency_ns: Option<u64>,
     /// Where the latency went.
     pub split: Option<Split>,
-    /// What happened, by beginning; the first is the client's own.
+    /// What happened: the client's own first, each after what caused it, and of one cause by beginning.
     pub spans: Vec<SpanReport>,
     /// Spans left out because there were too many.
     pub spans_omitted: u32,

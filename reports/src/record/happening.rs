@@ -23,6 +23,9 @@ pub struct FaultReport {
     pub began: bool,
     /// Pods touched.
     pub pods: u64,
+    /// Those of them that were drawn at random from among more; twenty at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drawn: Vec<String>,
     /// Packets touched.
     pub packets: u64,
     /// Requests, connections, names or messages touched.

@@ -7,9 +7,17 @@
 
 use super::{Judgement, ScenarioReport, SuiteReport};
 
-/// One line per reason why the suite failed, each with a line break.
-pub fn github(report: &SuiteReport) -> String {
+/// One line per reason why the suite failed, each with a line break. `folder` is where the suite's paths begin,
+/// seen from the root of the repository: GitHub shows an error beside a line only if its path begins there.
+pub fn github(report: &SuiteReport, folder: &str) -> String {
     let mut out = String::new();
+    let command = |level: &str, file: &str, line, title: &str, message: &str| {
+        let whole = match folder.is_empty() || file.starts_with('/') {
+            true => file.to_owned(),
+            false => format!("{folder}/{file}"),
+        };
+        command(level, &whole, line, title, message)
+    };
     for scenario in &report.scenarios {
         match scenario.judgement {
             Judgement::AsDeclared | Judgement::NotRun => {}
@@ -25,7 +33,7 @@ pub fn github(report: &SuiteReport) -> String {
                     ));
                 }
             }
-            _ => reasons(&mut out, report, scenario),
+            _ => reasons(&mut out, report, scenario, command),
         }
     }
     if let Some(baseline) = &report.baseline {
@@ -52,7 +60,12 @@ pub fn github(report: &SuiteReport) -> String {
     out
 }
 
-fn reasons(out: &mut String, report: &SuiteReport, scenario: &ScenarioReport) {
+fn reasons(
+    out: &mut String,
+    report: &SuiteReport,
+    scenario: &ScenarioReport,
+    command: impl Fn(&str, &str, Option<u32>, &str, &str) -> String,
+) {
     let title = format!("{}: {}", scenario.name, scenario.told());
     for reason in scenario.reasons() {
         let (file, line) = place(&reason.place, &scenario.file);

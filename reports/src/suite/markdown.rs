@@ -132,7 +132,7 @@ fn covered(out: &mut String, coverage: &CoverageReport) {
 }
 
 /// Text in one line, with nothing in it that Markdown or HTML would obey.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -148,7 +148,7 @@ fn cell(text: &str) -> String {
 }
 
 /// A block of code that its content cannot leave.
-fn fenced(text: &str) -> String {
+pub(crate) fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}text\n{text}\n{fence}\n")

@@ -187,7 +187,7 @@ fn verdict(report: &SuiteReport) -> String {
 }
 
 /// `7 of 9 scenarios as declared, 1 fails, 1 flaky`.
-pub(super) fn headline(report: &SuiteReport) -> String {
+pub(crate) fn headline(report: &SuiteReport) -> String {
     let all = report.scenarios.len() as u64;
     let mut parts = vec![format!(
         "{} of {} as declared",

@@ -24,7 +24,7 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
     moments.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut lines = Vec::new();
     for (at_s, text) in moments {
-        let lead = Tone::Faint.paint(&format!("  {:>10}  ", format!("{at_s:.3} s")));
+        let lead = Tone::Faint.paint(&format!("  {:>10}  ", moment(at_s)));
         lines.extend(wrapped(&lead, &text, width));
     }
     let more = others.len().saturating_sub(SHOWN_MAX) as u64 + report.timeline_omitted;
@@ -54,6 +54,18 @@ fn fault(fault: &FaultReport, end_s: f64) -> (f64, String) {
     (fault.at_s, format!("{name} {lasting}: {touched}"))
 }
 
+/// Seconds, or hours, minutes and seconds once there are hours.
+fn moment(at_s: f64) -> String {
+    if at_s.abs() < 3_600.0 {
+        return format!("{at_s:.3} s");
+    }
+    let sign = if at_s < 0.0 { "-" } else { "" };
+    let ms = (at_s.abs() * 1e3).round() as u64;
+    let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
+    let (seconds, ms) = (ms / 1_000 % 60, ms % 1_000);
+    format!("{sign}{hours}:{minutes:02}:{seconds:02}.{ms:03}")
+}
+
 /// How long it lasted, and how often.
 fn lasting(fault: &FaultReport, end_s: f64) -> String {
     let ended_s = fault.over_s.map(|over| fault.at_s + over);
@@ -67,8 +79,12 @@ fn lasting(fault: &FaultReport, end_s: f64) -> String {
 
 fn touched(fault: &FaultReport) -> String {
     let of = |n, noun| (n > 0).then(|| unit::counted(n, noun));
+    let pods = of(fault.pods, "pod").map(|pods| match fault.drawn.as_slice() {
+        [] => pods,
+        drawn => format!("{pods} ({})", clean(&drawn.join(", "))),
+    });
     let parts = [
-        of(fault.pods, "pod"),
+        pods,
         of(fault.packets, "packet"),
         of(fault.requests, "request"),
     ];
@@ -105,9 +121,22 @@ fn control(report: &RunReport) -> String {
         parts.push(format!("push to ACK p99 {}", unit::millis(ms.p99)));
     }
     parts.push(format!("SVID ×{}", unit::count(plane.svids_issued)));
-    let trouble = plane.svids_refused + plane.svids_failed;
+    // What the control plane refuses, a sidecar fails to get.
+    let trouble = plane.svids_refused.max(plane.svids_failed);
     if trouble > 0 {
         parts.push(Tone::Bad.paint(&format!("SVID trouble ×{}", unit::count(trouble))));
     }
     parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moment;
+
+    #[test]
+    fn hours_are_told_as_such() {
+        assert_eq!(moment(59.0625), "59.062 s");
+        assert_eq!(moment(-2.5), "-2.500 s");
+        assert_eq!(moment(90_000.001), "25:00:00.001");
+    }
 }

@@ -1,5 +1,8 @@
 //! The JSON contract and the terminal summary, pinned on a sample run.
 
+mod detail;
+mod page;
+mod pages;
 mod sample;
 
 use meshquake_reports::{RunReport, Style, summary};

@@ -191,6 +191,7 @@ pub(crate) fn held() -> RunReport {
             at_s: 30.0,
             for_s: Some(20.0),
             began: true,
+            drawn: Vec::new(),
             pods: 4,
             packets: 40_112,
             requests: 0,

@@ -9,7 +9,9 @@ use mesh_core::telemetry::AccessLogFormat;
 use meshquake_reports::suite::quoted;
 
 use super::compare::CompareArgs;
+use super::exports::ExportArgs;
 use super::replay::ReplayArgs;
+use super::report::ReportArgs;
 use super::sweep::SweepArgs;
 use super::test::TestArgs;
 
@@ -26,7 +28,7 @@ pub(crate) const RESULTS: &str = "Results";
 Examples:
   meshquake init                    write a starter, meshquake.yaml
   meshquake run meshquake.yaml      run it
-  meshquake run scenario.yaml --seed 42 --json -
+  meshquake run scenario.yaml --report report.html
   meshquake test scenarios/         every scenario, several seeds, all cores
   meshquake explain scenario.yaml --request 'GET http://reviews:9080/reviews/1'
 
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Run again what `test` or `run` told of, and see whether it comes out the same.
     Replay(ReplayArgs),
+    /// Draw recorded runs as pages: charts, call graph, waterfalls.
+    Report(ReportArgs),
     /// Check scenarios and every file they name, without running them.
     Validate(ValidateArgs),
     /// Print the JSON Schema of the scenario file, for editors.
@@ -77,7 +81,12 @@ Examples:
   meshquake run scenario.yaml --seed 7 --duration 10m
   meshquake run scenario.yaml --set traffic.shoppers.rate='poisson(200/s)'
   meshquake run scenario.yaml --json result.json --requests requests.jsonl
+  meshquake run scenario.yaml --report report.html
   meshquake run scenario.yaml --access-log access.log
+  meshquake run scenario.yaml --otlp traces.json        open it in Jaeger
+  meshquake run scenario.yaml --perfetto trace.json     ui.perfetto.dev
+  meshquake run scenario.yaml --openmetrics metrics.txt for Prometheus
+  meshquake run scenario.yaml --pcap run.pcapng         for Wireshark
   meshquake run scenario.yaml --verify      run twice, compare digests")]
 pub(crate) struct RunArgs {
     /// Scenario files.
@@ -102,9 +111,14 @@ pub(crate) struct RunArgs {
         help_heading = RESULTS
     )]
     pub(crate) access_log_format: LogFormat,
+    /// Write the run as a page for a browser to FILE.
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    pub(crate) report: Option<PathBuf>,
     /// Write all of these and the summary into DIR, one set per scenario.
     #[arg(long, value_name = "DIR", help_heading = RESULTS)]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) exports: ExportArgs,
     /// Run twice and compare digests.
     #[arg(long)]
     pub(crate) verify: bool,

@@ -8,10 +8,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use meshquake_reports::report_html;
 use meshquake_reports::{RunReport, Style};
 
 use super::args::RunArgs;
+use super::exports::{ExportArgs, Exports};
 use super::output::{Pending, at};
+use crate::plan::Plan;
 
 /// Columns of a summary in a file.
 const WIDTH: usize = 100;
@@ -20,24 +23,28 @@ const WIDTH: usize = 100;
 pub(super) struct Files {
     json: Option<Pending>,
     summary: Option<Pending>,
+    page: Option<Pending>,
     pub(super) requests: Option<Log>,
     pub(super) access_log: Option<Log>,
+    pub(super) exports: Exports,
 }
 
 impl Files {
-    /// Opens what `args` ask for; `name` is the scenario's, for a file that has none.
+    /// Opens what `args` ask for.
     ///
     /// # Errors
     /// When a file cannot be made, or two are the same.
-    pub(super) fn open(args: &RunArgs, scenario: &Path, name: &str) -> io::Result<Self> {
-        let paths = Paths::choose(args, scenario, name)?;
+    pub(super) fn open(args: &RunArgs, scenario: &Path, plan: &Plan) -> io::Result<Self> {
+        let paths = Paths::choose(args, scenario, &plan.name)?;
         let log = |path: Option<PathBuf>| path.as_deref().map(Log::create).transpose();
         let file = |path: Option<PathBuf>| path.as_deref().map(Pending::create).transpose();
         Ok(Self {
             json: file(paths.json)?,
             summary: file(paths.summary)?,
+            page: file(paths.page)?,
             requests: log(paths.requests)?,
             access_log: log(paths.access_log)?,
+            exports: Exports::open(&args.exports, plan)?,
         })
     }
 
@@ -58,6 +65,11 @@ impl Files {
             file.write_all(meshquake_reports::summary(report, style).as_bytes())?;
             file.finish()?;
         }
+        if let Some(mut file) = self.page {
+            file.write_all(report_html(report).as_bytes())?;
+            file.finish()?;
+        }
+        self.exports.finish(report)?;
         for log in [self.requests, self.access_log].into_iter().flatten() {
             log.finish()?;
         }
@@ -69,16 +81,19 @@ impl Files {
 struct Paths {
     json: Option<PathBuf>,
     summary: Option<PathBuf>,
+    page: Option<PathBuf>,
     requests: Option<PathBuf>,
     access_log: Option<PathBuf>,
 }
 
 impl Paths {
+    /// `name` is the scenario's, for a file that has none.
     fn choose(args: &RunArgs, scenario: &Path, name: &str) -> io::Result<Self> {
         let json = args.json.clone().filter(|path| path.as_os_str() != "-");
         let mut paths = Self {
             json,
             summary: None,
+            page: args.report.clone(),
             requests: args.requests.clone(),
             access_log: args.access_log.clone(),
         };
@@ -89,18 +104,26 @@ impl Paths {
                 .map_or_else(|| name.into(), |stem| stem.to_string_lossy());
             let file = |end: &str| dir.join(format!("{stem}.{end}"));
             paths.summary = Some(file("txt"));
+            paths.page.get_or_insert_with(|| file("html"));
             paths.json.get_or_insert_with(|| file("json"));
             paths.requests.get_or_insert_with(|| file("requests.jsonl"));
             paths.access_log.get_or_insert_with(|| file("access.log"));
         }
-        paths.distinct()?;
+        paths.distinct(&args.exports)?;
         Ok(paths)
     }
 
-    fn distinct(&self) -> io::Result<()> {
+    fn distinct(&self, exports: &ExportArgs) -> io::Result<()> {
         let mut seen = BTreeSet::new();
-        let all = [&self.json, &self.summary, &self.requests, &self.access_log];
-        for path in all.into_iter().flatten() {
+        let all = [
+            &self.json,
+            &self.summary,
+            &self.page,
+            &self.requests,
+            &self.access_log,
+        ];
+        let exports = exports.named().map(|(_, path)| path);
+        for path in all.into_iter().chain(exports).flatten() {
             if !seen.insert(path) {
                 let twice = io::Error::other("named for two different results");
                 return Err(at(path, &twice));
@@ -114,7 +137,7 @@ impl Paths {
 pub(super) struct Log(Rc<RefCell<Option<Pending>>>);
 
 impl Log {
-    fn create(path: &Path) -> io::Result<Self> {
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
         let pending = Pending::create(path)?;
         Ok(Self(Rc::new(RefCell::new(Some(pending)))))
     }
@@ -124,7 +147,7 @@ impl Log {
         Box::new(LogSink(self.0.clone()))
     }
 
-    fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         self.0.take().map_or(Ok(()), Pending::finish)
     }
 }

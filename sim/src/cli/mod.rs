@@ -7,12 +7,14 @@ mod args;
 mod bar;
 mod compare;
 mod explain;
+mod exports;
 mod files;
 mod init;
 mod interrupt;
 mod output;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod sweep;
@@ -78,6 +80,7 @@ fn dispatch(command: &Command) -> Exit {
         Command::Compare(args) => compare::execute(args),
         Command::Sweep(args) => sweep::execute(args),
         Command::Replay(args) => replay::execute(args),
+        Command::Report(args) => report::execute(args),
         Command::Validate(args) => validate::execute(args),
         Command::Schema => schema::execute(),
         Command::Init(args) => init::execute(args),

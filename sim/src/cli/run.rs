@@ -48,10 +48,11 @@ fn fits(args: &RunArgs) -> Result<(), String> {
     }
     let files = [
         ("--json", &args.json),
+        ("--report", &args.report),
         ("--requests", &args.requests),
         ("--access-log", &args.access_log),
     ];
-    for (option, path) in files {
+    for (option, path) in files.into_iter().chain(args.exports.named()) {
         let Some(path) = path else {
             continue;
         };
@@ -91,7 +92,7 @@ fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
 }
 
 fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> io::Result<Exit> {
-    let files = Files::open(args, file, &plan.name)?;
+    let files = Files::open(args, file, plan)?;
     let reproduce = reproduce(args, file, plan);
     let report = match run_once(args, plan, &reproduce, Some(&files), stop) {
         Ok(report) => report,
@@ -133,7 +134,7 @@ fn run_once(
 ) -> Result<RunReport, RunError> {
     let progress = Rc::new(Progress::new(&plan.name, plan.duration, args.quiet));
     let shown = progress.clone();
-    let options = RunOptions {
+    let mut options = RunOptions {
         requests: files.and_then(|files| Some(files.requests.as_ref()?.sink())),
         access_log: files.and_then(|files| {
             Some(AccessLog {
@@ -143,11 +144,14 @@ fn run_once(
         }),
         reproduce: reproduce.to_owned(),
         // Whoever reads a result may want to draw it.
-        detail: args.json.is_some() || args.out.is_some(),
+        detail: args.json.is_some() || args.report.is_some() || args.out.is_some(),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
         ..RunOptions::default()
     };
+    if let Some(files) = files {
+        files.exports.attach(&mut options);
+    }
     let report = world::run(plan, options);
     progress.finish();
     report
@@ -186,15 +190,24 @@ fn one_line(report: &RunReport) -> String {
     let digest = report.digest.get(..12).unwrap_or(&report.digest);
     let mut line = format!(
         "{verdict}  {}  {requests} requests, {} s in {:.2} s  digest {digest}\n",
-        report.scenario, report.virtual_seconds, report.wall_seconds,
+        inert(&report.scenario),
+        report.virtual_seconds,
+        report.wall_seconds,
     );
     for failure in &report.failures {
-        line.push_str(&format!(
-            "        {} ({})\n",
-            failure.message, failure.place
-        ));
+        line.push_str(&format!("        {}", inert(&failure.message)));
+        if !failure.place.is_empty() {
+            line.push_str(&format!(" ({})", failure.place));
+        }
+        line.push('\n');
     }
     line
+}
+
+/// Text that a terminal shows and does not obey.
+fn inert(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// The command that gives this very run again.

@@ -16,6 +16,7 @@ use meshquake_reports::suite::{
     Problem, ScenarioReport, Settings, SuiteReport, SuiteVerdict, TEST_SCHEMA, annotations, junit,
     markdown, quoted, terminal,
 };
+use meshquake_reports::{Links, suite_html};
 
 use super::args::{ChangeArgs, RESULTS};
 use super::bar::Bar;
@@ -38,6 +39,7 @@ Examples:
   meshquake test scenarios/ --filter '*-resilient.yaml' --jobs 4
   meshquake test checkout.yaml --seeds 100 --exhaustive
   meshquake test scenarios/ --junit junit.xml --markdown summary.md
+  meshquake test scenarios/ --report suite.html
   meshquake test scenarios/ --update-baseline baseline.json
   meshquake test scenarios/ --baseline baseline.json
   meshquake test scenarios/ --coverage --fail-under 80
@@ -86,6 +88,9 @@ pub(crate) struct TestArgs {
     /// Write a summary in Markdown.
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     markdown: Option<PathBuf>,
+    /// Write a page for a browser to FILE.
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    report: Option<PathBuf>,
     /// Compare with what FILE says was measured before; worse is a failure.
     #[arg(long, value_name = "FILE", conflicts_with = "update_baseline")]
     baseline: Option<PathBuf>,
@@ -288,6 +293,7 @@ struct Results {
     junit: Option<Pending>,
     json: Option<Pending>,
     markdown: Option<Pending>,
+    page: Option<Pending>,
 }
 
 impl Results {
@@ -300,6 +306,7 @@ impl Results {
             junit: open(&args.junit)?,
             json: open(&args.json)?,
             markdown: open(&args.markdown)?,
+            page: open(&args.report)?,
         })
     }
 
@@ -313,6 +320,7 @@ impl Results {
         };
         write(self.junit, &|| junit::xml(report).map_err(io::Error::other))?;
         write(self.json, &|| Ok(json.to_owned()))?;
+        write(self.page, &|| Ok(suite_html(report, &Links::new())))?;
         write(self.markdown, &|| Ok(markdown::markdown(report)))
     }
 }
@@ -339,7 +347,7 @@ fn tell(args: &TestArgs, report: &SuiteReport, results: Results) -> io::Result<(
 /// In a job of GitHub Actions: errors beside the lines they name, and the summary on the job's page.
 fn on_github(report: &SuiteReport, stdout_is_taken: bool) -> io::Result<()> {
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        let commands = annotations::github(report);
+        let commands = annotations::github(report, &folder_in_repository());
         // Commands are read from either stream.
         if stdout_is_taken {
             eprint!("{commands}");
@@ -364,6 +372,24 @@ fn on_github(report: &SuiteReport, stdout_is_taken: bool) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The current folder as seen from the root of the repository that the job checked out; empty at the root, and where
+/// nobody says which that is.
+fn folder_in_repository() -> String {
+    let root = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+    let here = std::env::current_dir().ok();
+    let inside = root.zip(here).and_then(|(root, here)| {
+        let root = root.canonicalize().ok()?;
+        Some(
+            here.canonicalize()
+                .ok()?
+                .strip_prefix(root)
+                .ok()?
+                .to_owned(),
+        )
+    });
+    inside.map_or_else(String::new, |path| path.display().to_string())
 }
 
 /// A comparison whose regressions have been accepted.

@@ -195,7 +195,7 @@ fn notes(pairs: &[Pair], requests: &[RequestChanges]) -> Vec<String> {
     let moved: u64 = requests.iter().map(|changes| changes.moved).sum();
     if moved > 0 {
         notes.push(format!(
-            "{moved} requests were sent at another time in B: the arrivals themselves were changed, and requests are matched by number"
+            "{moved} requests were sent at another time in B: their arrivals were changed, or their users waited for other answers; requests are matched by number"
         ));
     }
     if pairs

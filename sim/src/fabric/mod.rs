@@ -52,6 +52,7 @@ use std::time::Duration;
 
 use mesh_core::seam::{Instant, Randomness, Rng, Seams};
 use mesh_core::telemetry::Observer;
+use rustls::KeyLog;
 use turmoil_net::{KernelConfig, Net};
 
 pub use self::rule::{Effect, HostSet, PacketScope, RuleId};
@@ -123,6 +124,8 @@ pub struct FabricConfig {
     pub timeouts: TcpTimeouts,
     /// When kernels are swept.
     pub sweeping: Sweeping,
+    /// Who is told the secrets of every host's TLS connections.
+    pub key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl FabricConfig {
@@ -135,6 +138,7 @@ impl FabricConfig {
             links,
             timeouts: TcpTimeouts::default(),
             sweeping: Sweeping::default(),
+            key_log: None,
         }
     }
 }
@@ -208,6 +212,7 @@ pub struct Fabric {
     actions: Slab<Action>,
     inbox: Inbox,
     sweeping: Sweeping,
+    key_log: Option<Arc<dyn KeyLog>>,
     failed: Option<FabricError>,
 }
 
@@ -285,6 +290,7 @@ impl Fabric {
             actions: Slab::default(),
             inbox: Inbox::default(),
             sweeping: config.sweeping,
+            key_log: config.key_log,
             failed: None,
         })
     }
@@ -308,6 +314,7 @@ impl Fabric {
                 host: entry.spec.name.clone(),
             }),
             observer,
+            key_log: self.key_log.clone(),
         }
     }
 

@@ -111,6 +111,11 @@ impl Wire {
     pub(super) fn count(&mut self, packet: &Packet, at: u64) {
         self.stats.packets += 1;
         self.stats.bytes += u64::from(packet.size());
+        self.show(packet, at);
+    }
+
+    /// Shows a packet on its way to the tap.
+    fn show(&mut self, packet: &Packet, at: u64) {
         if let Some(tap) = &mut self.tap {
             tap(mesh_core::seam::Instant::from_nanos(at), packet);
         }
@@ -158,6 +163,8 @@ impl Wire {
         let home = self.links.between(to, from);
         let onward_at = at.saturating_add(self.links.get(there).latency());
         let back_at = onward_at.saturating_add(self.links.get(home).latency());
+        self.show(&onward, at);
+        self.show(&back, at);
         self.fly(onward, Some(end), at, onward_at);
         self.fly(back, Some(end.peer()), at, back_at);
     }

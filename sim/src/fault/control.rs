@@ -9,9 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mesh_core::control::Delivery;
-use mesh_core::seam::Rng;
 
-use super::{Active, Beginning, Scene, Touched, drawn};
+use super::{Active, Beginning, Luck, Scene, Touched, drawn};
 use crate::fabric::Fabric;
 use crate::plan::{ControlFault, Outage, PodSelector};
 use crate::record::PodChange;
@@ -49,12 +48,12 @@ pub(super) fn begin(
     Box::new(troubled)
 }
 
-fn pushes(pods: &PodSelector, rng: &mut Rng, delivery: Delivery) -> Trouble {
+fn pushes(pods: &PodSelector, rng: &mut Luck, delivery: Delivery) -> Trouble {
     Trouble::Pushes(some(Some(pods), rng), delivery)
 }
 
 /// The pods that are meant this time; `None` is all.
-pub(super) fn some(pods: Option<&PodSelector>, rng: &mut Rng) -> Option<BTreeSet<Arc<str>>> {
+pub(super) fn some(pods: Option<&PodSelector>, rng: &mut Luck) -> Option<BTreeSet<Arc<str>>> {
     Some(drawn(pods?, rng).into_iter().collect())
 }
 

@@ -1,10 +1,11 @@
 //! The schedule of faults on the running world.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mesh_core::seam::{Instant, Rng};
 
-use super::{Active, Beginning, Happened, Scene, Touched, begin};
+use super::{Active, Beginning, Happened, Luck, Scene, Touched, begin};
 use crate::fabric::Fabric;
 use crate::plan::{FaultPlan, PodSelector, Start, Trigger};
 use crate::record::{FaultEvent, FaultPhase};
@@ -25,6 +26,8 @@ pub(crate) struct Standing {
     /// By occurrences that are over.
     before: Touched,
     rng: Rng,
+    /// The pods that were drawn for the occurrence in force, if there was a choice.
+    drawn: Vec<Arc<str>>,
 }
 
 /// Schedules every fault of the plan; `origin` is when the scenario's clock shows zero.
@@ -36,6 +39,7 @@ pub(crate) fn schedule(fabric: &mut Fabric, shared: &Rc<Shared>, origin: Instant
         since: origin,
         before: Touched::default(),
         rng: Rng::named(shared.plan.seed, &format!("fault/{index}")),
+        drawn: Vec::new(),
     };
     let count = shared.plan.faults.len();
     *shared.faults.borrow_mut() = (0..count).map(standing).collect();
@@ -92,7 +96,7 @@ fn start(scene: &mut Scene<'_>, index: usize) {
         let lasts = lasts.map(|lasts| lasts.sample(&mut standing.rng));
         let mut seed = [0; 32];
         standing.rng.fill(&mut seed);
-        (lasts, Rng::from_seed(seed), standing.begun)
+        (lasts, Luck::new(Rng::from_seed(seed)), standing.begun)
     };
     let ends = lasts.map(|lasts| now + lasts);
     let ends = match (ends, until) {
@@ -103,8 +107,13 @@ fn start(scene: &mut Scene<'_>, index: usize) {
         strength: if fault.ramp.is_zero() { 1.0 } else { 0.0 },
         rng,
     };
+    let drawn = beginning.rng.drawn.clone();
     let active = begin(&fault.kind, scene, beginning);
-    scene.shared.faults.borrow_mut()[index].active = Some(active);
+    {
+        let mut standings = scene.shared.faults.borrow_mut();
+        standings[index].active = Some(active);
+        standings[index].drawn = drawn.take();
+    }
     tell(scene.fabric, scene.shared, index, FaultPhase::Began);
     grow(scene, index, occurrence);
     if let Some(ends) = ends {
@@ -239,7 +248,9 @@ fn is_meant(trigger: &Trigger, what: &Happened) -> bool {
 
 fn tell(fabric: &Fabric, shared: &Shared, index: usize, phase: FaultPhase) {
     let mut touched = Touched::default();
+    let mut drawn = Vec::new();
     if let Some(standing) = shared.faults.borrow().get(index) {
+        drawn.clone_from(&standing.drawn);
         touched = standing.before;
         if let Some(active) = &standing.active {
             touched += active.touched(fabric);
@@ -252,6 +263,7 @@ fn tell(fabric: &Fabric, shared: &Shared, index: usize, phase: FaultPhase) {
         pods: touched.pods,
         packets: touched.packets,
         requests: touched.requests,
+        drawn: &drawn,
     };
     shared.recorder.fault(fabric.now(), &event);
 }

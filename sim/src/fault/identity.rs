@@ -18,7 +18,7 @@ use mesh_core::proxy::SidecarHandle;
 use mesh_core::seam::{Instant, Rng};
 
 use super::control::{Troubled, some};
-use super::{Active, Beginning, Happened, Scene, Touched, drawn};
+use super::{Active, Beginning, Happened, Luck, Scene, Touched, drawn};
 use crate::app::Bypass;
 use crate::fabric::Fabric;
 use crate::plan::{IdentityFault, PodSelector};
@@ -38,7 +38,7 @@ pub(super) fn begin(
         }
         IdentityFault::StuckRotation { pods } => Box::new(Stuck::begin(scene, pods, rng)),
         IdentityFault::CaRotation { overlap, spread } => {
-            Box::new(rotate(scene, *overlap, *spread, beginning.rng))
+            Box::new(rotate(scene, *overlap, *spread, beginning.rng.rng))
         }
         IdentityFault::Plaintext { pods } => Box::new(Past::begin(scene, pods, rng)),
         IdentityFault::ExpiredLeaf { pods, after } => {
@@ -97,7 +97,7 @@ impl Masked {
 }
 
 impl Shown {
-    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Rng, other: Other) -> Self {
+    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Luck, other: Other) -> Self {
         let mut this = Self {
             pods: drawn(pods, rng),
             other,
@@ -220,7 +220,7 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Rng) -> Self {
+    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Luck) -> Self {
         let mut this = Self {
             pods: drawn(pods, rng),
             agents: Vec::new(),
@@ -386,7 +386,7 @@ struct Past {
 }
 
 impl Past {
-    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Rng) -> Self {
+    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Luck) -> Self {
         let way = |pod: Arc<str>| {
             let way = scene.shared.bypass(&pod);
             way.set(true);

@@ -21,6 +21,8 @@ mod scope;
 mod traffic;
 mod trigger;
 
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -101,7 +103,37 @@ pub(crate) struct Beginning {
     /// Its strength at first, 0 to 1.
     pub(crate) strength: f64,
     /// Its random stream.
-    pub(crate) rng: Rng,
+    pub(crate) rng: Luck,
+}
+
+/// A random stream that remembers which pods were drawn from it.
+pub(crate) struct Luck {
+    rng: Rng,
+    /// Those that were drawn from among more.
+    drawn: Rc<RefCell<Vec<Arc<str>>>>,
+}
+
+impl Luck {
+    fn new(rng: Rng) -> Self {
+        Self {
+            rng,
+            drawn: Rc::default(),
+        }
+    }
+}
+
+impl Deref for Luck {
+    type Target = Rng;
+
+    fn deref(&self) -> &Rng {
+        &self.rng
+    }
+}
+
+impl DerefMut for Luck {
+    fn deref_mut(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
 }
 
 /// Puts a fault in force.
@@ -118,7 +150,7 @@ fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<d
 }
 
 /// The pods that are meant this time, in plan order.
-fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
+fn drawn(selector: &PodSelector, rng: &mut Luck) -> Vec<Arc<str>> {
     let all = selector.pods.len();
     let count = match selector.take {
         Take::All => all,
@@ -139,7 +171,11 @@ fn drawn(selector: &PodSelector, rng: &mut Rng) -> Vec<Arc<str>> {
         places.sort_unstable();
     }
     let pods = places.into_iter().map(|place| &selector.pods[place]);
-    pods.map(|name| Arc::from(name.as_str())).collect()
+    let pods: Vec<Arc<str>> = pods.map(|name| Arc::from(name.as_str())).collect();
+    if count < all {
+        rng.drawn.borrow_mut().extend(pods.iter().cloned());
+    }
+    pods
 }
 
 #[cfg(test)]
@@ -163,7 +199,7 @@ mod draws {
 
     #[test]
     fn as_many_pods_are_drawn_as_asked_for_and_not_always_the_same() {
-        let mut rng = Rng::named(1, "fault/0");
+        let mut rng = Luck::new(Rng::named(1, "fault/0"));
         assert_eq!(drawn(&selector(Take::All), &mut rng).len(), 10);
         let third = Take::Share(mesh_core::policy::Fraction::from_percent(33.0).unwrap());
         let first = drawn(&selector(third), &mut rng);

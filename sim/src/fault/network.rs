@@ -6,9 +6,8 @@
 //! pool of connections that stand hides it, as it does in production.
 
 use globset::GlobBuilder;
-use mesh_core::seam::Rng;
 
-use super::{Active, Beginning, Scene, Touched, drawn, scope};
+use super::{Active, Beginning, Luck, Scene, Touched, drawn, scope};
 use crate::fabric::{Effect, Fabric, RuleId};
 use crate::plan::{Distribution, NetworkFault};
 use crate::world::{NameFault, NameFaultId};
@@ -104,7 +103,7 @@ struct Names {
     names: std::rc::Rc<crate::world::Names>,
 }
 
-fn names(fault: &NetworkFault, scene: &mut Scene<'_>, rng: &mut Rng) -> Box<dyn Active> {
+fn names(fault: &NetworkFault, scene: &mut Scene<'_>, rng: &mut Luck) -> Box<dyn Active> {
     let NetworkFault::Dns {
         from,
         names,

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use mesh_core::seam::Rng;
-
-use super::{Scene, drawn};
+use super::{Luck, Scene, drawn};
 use crate::fabric::{HostId, HostSet, PacketScope};
 use crate::plan::{EdgeSelector, FarEnd};
 
 /// The packets that are meant this time.
-pub(super) fn packets(scene: &Scene<'_>, edge: &EdgeSelector, rng: &mut Rng) -> PacketScope {
+pub(super) fn packets(scene: &Scene<'_>, edge: &EdgeSelector, rng: &mut Luck) -> PacketScope {
     let from = hosts(scene, &drawn(&edge.from, rng));
     let to = match &edge.to {
         FarEnd::Others => HostSet::AllBut(from.clone()),

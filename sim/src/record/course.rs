@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use crate::record::quick::Map;
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{ConfigEvent, ConnectionEvent, EjectionEvent, IdentityEvent};
 use meshquake_reports::record::seconds;
@@ -28,7 +28,7 @@ pub(super) struct Course {
     epoch: Duration,
     /// The service of each pod, by number.
     pods: BTreeMap<Box<str>, usize>,
-    services: IndexMap<Box<str>, Service>,
+    services: Map<Box<str>, Service>,
     connections: Gauge<u64>,
     open: BTreeMap<usize, u64>,
     sidecars: BTreeMap<usize, Sidecar>,
@@ -106,7 +106,7 @@ impl<T: Copy> Gauge<T> {
 
 impl Course {
     pub(super) fn new(plan: &Plan, cut: Cut) -> Self {
-        let mut services: IndexMap<Box<str>, Service> = IndexMap::new();
+        let mut services: Map<Box<str>, Service> = Map::default();
         let mut pods = BTreeMap::new();
         for pod in &plan.pods {
             if !services.contains_key(pod.service.as_str()) && services.len() >= SERVICES_MAX {
@@ -172,11 +172,16 @@ impl Course {
         let open = self.open.entry(teller).or_default();
         match event.what {
             "open" => *open += 1,
-            "close" => *open = open.saturating_sub(1),
+            "close" if *open > 0 => *open -= 1,
             _ => return,
         }
-        self.connections
-            .set(self.cut.index(at), self.open.values().sum());
+        let all = self.connections.now;
+        let all = if event.what == "open" {
+            all + 1
+        } else {
+            all - 1
+        };
+        self.connections.set(self.cut.index(at), all);
     }
 
     /// A pod came or went; `teller` is its sidecar, if that ever told anything.
@@ -299,8 +304,10 @@ impl Service {
     }
 
     fn report(&self, windows: usize) -> ServiceCourse {
-        let mut queue_max = self.queue_max.clone();
-        queue_max.resize(windows, 0);
+        // A request is told when it is done: who still stood in a line at the end is not known.
+        let stands = self.queue_max.last().is_some_and(|longest| *longest > 0);
+        let mut queue_max: Vec<Option<u32>> = self.queue_max.iter().copied().map(Some).collect();
+        queue_max.resize(windows, if stands { None } else { Some(0) });
         ServiceCourse {
             arrivals: self.arrivals.told(windows),
             errors: self.errors.told(windows),

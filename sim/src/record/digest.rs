@@ -6,7 +6,7 @@
 //! which is where its throughput lies. A host's name is written once, when it
 //! first appears, and its number from then on.
 
-use indexmap::IndexSet;
+use crate::record::quick::Set;
 use mesh_core::seam::Instant;
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub(super) enum Family {
 pub(super) struct Digest {
     hasher: Box<blake3::Hasher>,
     pending: Vec<u8>,
-    hosts: IndexSet<Box<str>>,
+    hosts: Set<Box<str>>,
 }
 
 /// Appends to a buffer that outlives the encoding of one event.
@@ -81,7 +81,7 @@ impl Digest {
         Self {
             hasher: Box::new(blake3::Hasher::new()),
             pending: Vec::with_capacity(BLOCK + SLACK),
-            hosts: IndexSet::new(),
+            hosts: Set::default(),
         }
     }
 

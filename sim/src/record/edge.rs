@@ -1,6 +1,6 @@
 //! Who called whom, as the callers' sidecars saw it.
 
-use indexmap::{IndexMap, IndexSet};
+use crate::record::quick::{Map, Set};
 use mesh_core::telemetry::{
     AttemptEvent, ConnectionEvent, Mechanism, RequestEvent, ResponseFlag, ResponseFlags, TlsState,
 };
@@ -28,15 +28,15 @@ type NameId = u32;
 /// All edges of a run.
 pub(super) struct Edges {
     callees: Callees,
-    names: IndexSet<Box<str>>,
-    edges: IndexMap<(NameId, NameId), Edge>,
+    names: Set<Box<str>>,
+    edges: Map<(NameId, NameId), Edge>,
     cut: Cut,
 }
 
 /// One caller's clusters and the edges they lead to, so that a name is worked out once.
 pub(super) struct Caller {
     name: NameId,
-    edges: IndexMap<Box<str>, usize>,
+    edges: Map<Box<str>, usize>,
 }
 
 /// One edge.
@@ -63,8 +63,8 @@ impl Edges {
     pub(super) fn new(callees: Callees, cut: Cut) -> Self {
         Self {
             callees,
-            names: IndexSet::new(),
-            edges: IndexMap::new(),
+            names: Set::default(),
+            edges: Map::default(),
             cut,
         }
     }
@@ -73,7 +73,7 @@ impl Edges {
     pub(super) fn caller(&mut self, name: &str) -> Caller {
         Caller {
             name: self.name(name),
-            edges: IndexMap::new(),
+            edges: Map::default(),
         }
     }
 
@@ -153,7 +153,11 @@ impl Edges {
 
     /// The edges of a run of this length in nanoseconds, callers and callees in the order of `ranks`, strangers last
     /// by name.
-    pub(super) fn report(&self, ranks: &IndexSet<String>, length: u64) -> Vec<EdgeReport> {
+    pub(super) fn report(
+        &self,
+        ranks: &indexmap::IndexSet<String>,
+        length: u64,
+    ) -> Vec<EdgeReport> {
         let mut edges: Vec<EdgeReport> = self
             .edges
             .iter()

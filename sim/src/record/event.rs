@@ -5,6 +5,8 @@
 //! and the order of variants and fields is part of the canonical encoding that
 //! digests are made of. Append, never reorder.
 
+use std::sync::Arc;
+
 use mesh_core::seam::Instant;
 use serde::Serialize;
 
@@ -139,6 +141,9 @@ pub struct FaultEvent<'a> {
     pub packets: u64,
     /// Requests, connections, names or messages touched so far.
     pub requests: u64,
+    /// The pods that were drawn from among more; empty when there was no choice. Not in the digest: what draws them is.
+    #[serde(skip)]
+    pub drawn: &'a [Arc<str>],
 }
 
 /// The ends of a fault.

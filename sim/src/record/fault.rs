@@ -1,5 +1,7 @@
 //! What the faults touched. One that touched nothing tested nothing.
 
+use std::sync::Arc;
+
 use mesh_core::seam::Instant;
 use meshquake_reports::FaultReport;
 use meshquake_reports::record::seconds;
@@ -11,6 +13,8 @@ use crate::plan::{FaultPlan, Plan};
 /// All faults, in plan order.
 pub(super) struct Faults(Vec<Touched>);
 
+/// Drawn pods kept of one fault.
+const DRAWN_MAX: usize = 20;
 /// Stretches kept of one fault.
 const SPANS_MAX: usize = 100;
 
@@ -20,6 +24,8 @@ struct Touched {
     pods: u64,
     packets: u64,
     requests: u64,
+    /// The pods that were drawn, each once.
+    drawn: Vec<Arc<str>>,
     /// How often it began.
     times: u64,
     /// When it first began and last ended.
@@ -42,6 +48,11 @@ impl Faults {
             touched.requests = touched.requests.max(event.requests);
             match event.phase {
                 FaultPhase::Began => {
+                    for pod in event.drawn {
+                        if touched.drawn.len() < DRAWN_MAX && !touched.drawn.contains(pod) {
+                            touched.drawn.push(pod.clone());
+                        }
+                    }
                     touched.times += 1;
                     touched.first.get_or_insert(at);
                     if touched.spans.len() < SPANS_MAX {
@@ -102,6 +113,7 @@ impl Touched {
             times: self.times,
             began: self.began,
             pods: self.pods,
+            drawn: self.drawn.iter().map(ToString::to_string).collect(),
             packets: self.packets,
             requests: self.requests,
             inert: self.is_inert(),

@@ -10,13 +10,19 @@ use super::count::Counts;
 #[derive(Default)]
 pub(super) struct Mechanisms {
     counts: Counts<Mechanism>,
+    /// Handshakes that failed, as the callers and as the called tell it.
+    handshakes: [u64; 2],
     ejections: u64,
     returns: u64,
 }
 
 impl Mechanisms {
-    pub(super) fn acted(&mut self, mechanism: Mechanism) {
-        self.counts.add(mechanism);
+    /// `calls` is whether the caller's side tells.
+    pub(super) fn acted(&mut self, mechanism: Mechanism, calls: bool) {
+        match mechanism {
+            Mechanism::HandshakeFailed => self.handshakes[usize::from(calls)] += 1,
+            _ => self.counts.add(mechanism),
+        }
     }
 
     pub(super) fn ejection(&mut self, event: &EjectionEvent<'_>) {
@@ -28,7 +34,10 @@ impl Mechanisms {
 
     pub(super) fn report(&self) -> BTreeMap<String, u64> {
         let mut told = self.counts.told(name);
+        // Both ends tell of the same handshake, unless one of them has no sidecar.
+        let [called, callers] = self.handshakes;
         let also = [
+            ("handshake_failed", called.max(callers)),
             ("ejection", self.ejections),
             ("ejection_ended", self.returns),
         ];

@@ -48,6 +48,7 @@ mod inert;
 mod listener;
 mod mechanism;
 mod observe;
+pub(crate) mod quick;
 mod report;
 mod request;
 mod series;

@@ -1,6 +1,6 @@
 //! What a service's pods let in, and what its apps did with it.
 
-use indexmap::IndexMap;
+use crate::record::quick::Map;
 use mesh_core::telemetry::{RequestEvent, ResponseFlags, TlsState};
 use meshquake_reports::{InboundReport, LatencyHistogram, ServiceReport};
 
@@ -10,7 +10,7 @@ use super::event::{AppEvent, AppOutcome};
 use crate::plan::Plan;
 
 /// All services, in plan order.
-pub(super) struct Services(IndexMap<Box<str>, Service>);
+pub(super) struct Services(Map<Box<str>, Service>);
 
 #[derive(Default)]
 struct Service {

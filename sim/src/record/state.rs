@@ -1,8 +1,9 @@
 //! Where each event goes.
 
 use std::io;
+use std::time::Duration;
 
-use indexmap::IndexMap;
+use crate::record::quick::Map;
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, RequestEvent};
 
@@ -51,7 +52,7 @@ pub(super) struct State {
     /// Broken invariants, as sentences.
     pub(super) violations: Vec<String>,
     world: HostId,
-    watched: IndexMap<Box<str>, Watched>,
+    watched: Map<Box<str>, Watched>,
     pub(super) requests: Option<Requests>,
     pub(super) course: Option<Course>,
     pub(super) asked: Asked,
@@ -98,12 +99,12 @@ impl State {
             mechanisms: Mechanisms::default(),
             control: ControlPlane::default(),
             faults: Faults::new(plan),
-            timeline: Timeline::new(options.origin),
+            timeline: Timeline::new(options.origin, began(plan, options.origin)),
             witness: Witness::new(plan),
             violations: Vec::new(),
             digest,
             world,
-            watched: IndexMap::new(),
+            watched: Map::default(),
             requests: joins.then(|| Requests::new(wanted, cut)),
             course: options.detail.then(|| Course::new(plan, cut)),
             asked: Asked::default(),
@@ -181,9 +182,13 @@ impl State {
             }
             Event::Config(config) => {
                 self.control.config(at, watched.teller, config);
-                self.timeline.config(at, config);
+                // The control plane learns of a lost sidecar when its connection dies, which may be long after.
+                let late = config.what == "disconnect" && watched.teller == Teller::ControlPlane;
+                if !late {
+                    self.timeline.config(at, config);
+                }
                 self.witness.config(moment, config);
-                let told = watched.teller == Teller::ControlPlane;
+                let told = (watched.teller == Teller::Sidecar) == (config.what == "disconnect");
                 if let Some(course) = self.course.as_mut().filter(|_| told) {
                     let sidecar = self.watched.get_index_of(config.workload);
                     course.config(at, sidecar.unwrap_or(usize::MAX), config);
@@ -191,14 +196,18 @@ impl State {
             }
             Event::Identity(identity) => {
                 self.control.identity(watched.teller, identity);
-                self.timeline.identity(at, identity);
-                let told = watched.teller == Teller::Sidecar;
-                if let Some(course) = self.course.as_mut().filter(|_| told) {
-                    course.identity(at, index, identity);
+                // A certificate that the control plane refuses is one that a sidecar does not get.
+                if watched.teller == Teller::Sidecar {
+                    self.timeline.identity(at, pod, identity);
+                    if let Some(course) = &mut self.course {
+                        course.identity(at, index, identity);
+                    }
                 }
             }
             Event::Mechanism(event) => {
-                self.mechanisms.acted(event.mechanism);
+                self.mechanisms
+                    .acted(event.mechanism, outbound(event.subject));
+                self.timeline.mechanism(at, pod, event);
                 if outbound(event.subject) {
                     let (_, edge) = self.edges.edge(&mut watched.caller, event.subject, "");
                     edge.mechanism(event.mechanism);
@@ -439,6 +448,7 @@ impl State {
             .append(end.at, self.world, Family::Fabric, &end.fabric);
         self.closed = Some(self.digest.hex());
         let ended = local(self.origin, end.at);
+        self.timeline.close(end.at);
         for (index, (_, source)) in self.sources.iter().enumerate() {
             for Start { intended, sent } in source.in_flight() {
                 let (intended, sent) = (local(self.origin, intended), local(self.origin, sent));
@@ -494,6 +504,12 @@ fn meet(witness: &mut Witness, edges: &Edges, number: usize) {
     {
         witness.meet(number, from, to);
     }
+}
+
+/// Wall time when the world began, since the Unix epoch: a boot before the scenario.
+fn began(plan: &Plan, origin: Instant) -> Duration {
+    let boot = Duration::from_nanos(origin.as_nanos());
+    plan.epoch.saturating_sub(boot)
 }
 
 /// An instant of the world on the scenario's clock, which begins at `origin`.

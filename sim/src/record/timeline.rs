@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
-use mesh_core::telemetry::{ConfigEvent, EjectionEvent, EjectionReason, IdentityEvent};
+use mesh_core::telemetry::{
+    ConfigEvent, EjectionEvent, EjectionReason, IdentityEvent, Mechanism, MechanismEvent,
+};
 use meshquake_reports::record::seconds;
 use meshquake_reports::{Happening, TimelineEntry};
 
@@ -21,6 +23,8 @@ use super::mechanism::snake;
 const KIND_MAX: u64 = 500;
 /// Voices within this time belong to one chorus.
 const CHORUS: Duration = Duration::from_secs(1);
+/// What was silent for so long is told again.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How far back a chorus is looked for.
 const CHORUS_DEPTH: usize = 64;
 
@@ -34,6 +38,12 @@ pub(super) struct Timeline {
     omitted: u64,
     /// What went wrong last with each identity, until it has a certificate: one that keeps trying is told once.
     uncertified: BTreeMap<String, BTreeSet<String>>,
+    /// Wall time when the world began, since the Unix epoch.
+    epoch: Duration,
+    /// The certificate of each pod, and when it expires.
+    certificates: BTreeMap<String, Instant>,
+    /// When each trouble was last heard of.
+    troubles: BTreeMap<String, Instant>,
 }
 
 struct Moment {
@@ -47,9 +57,10 @@ struct Moment {
 }
 
 impl Timeline {
-    pub(super) fn new(origin: Instant) -> Self {
+    pub(super) fn new(origin: Instant, epoch: Duration) -> Self {
         Self {
             origin,
+            epoch,
             ..Self::default()
         }
     }
@@ -141,24 +152,69 @@ impl Timeline {
         self.add(at, kind, subject, what, by);
     }
 
-    pub(super) fn identity(&mut self, at: Instant, event: &IdentityEvent<'_>) {
-        let what = match event.what {
-            "refuse" => "was refused a certificate",
-            "fail" => "got no certificate",
-            _ => {
-                self.uncertified.remove(event.identity);
-                return;
-            }
-        };
+    /// The sidecar of `pod` tells of its certificate.
+    pub(super) fn identity(&mut self, at: Instant, pod: &str, event: &IdentityEvent<'_>) {
+        if event.what != "fail" {
+            self.certified(at, pod, event);
+            return;
+        }
         let what = match event.why {
-            "" => what.to_owned(),
-            why => format!("{what}: {why}"),
+            "" => "got no certificate".to_owned(),
+            why => format!("got no certificate: {why}"),
         };
         let told = self.uncertified.entry(event.identity.to_owned());
         if !told.or_default().insert(what.clone()) {
             return;
         }
         self.add(at, Happening::Identity, event.identity, what, "");
+    }
+
+    /// A pod has a new certificate. If it was without a valid one, that is news.
+    fn certified(&mut self, at: Instant, pod: &str, event: &IdentityEvent<'_>) {
+        let was_refused = self.uncertified.remove(event.identity).is_some();
+        if event.not_after == 0 {
+            return;
+        }
+        let expires = Duration::from_secs(event.not_after).saturating_sub(self.epoch);
+        let expires = Instant::ZERO + expires;
+        let old = self.certificates.insert(pod.to_owned(), expires);
+        let lapsed = old.filter(|old| *old <= at && at >= self.origin);
+        if let Some(old) = lapsed {
+            self.expired(old, pod);
+        }
+        if lapsed.is_some() || was_refused {
+            let what = "has a certificate again".to_owned();
+            self.add(at, Happening::Identity, event.identity, what, "");
+        }
+    }
+
+    fn expired(&mut self, at: Instant, pod: &str) {
+        self.add(at, Happening::Identity, "SVID", "expired:".to_owned(), pod);
+    }
+
+    /// A mechanism of `pod` acted: what cannot connect for want of a valid certificate is told.
+    pub(super) fn mechanism(&mut self, at: Instant, pod: &str, event: &MechanismEvent<'_>) {
+        let what = match event.mechanism {
+            Mechanism::HandshakeFailed => "handshake failed",
+            Mechanism::PlaintextRefused => "plaintext refused",
+            _ => return,
+        };
+        let text = match event.detail {
+            "" => what.to_owned(),
+            detail => format!("{what}: {detail}"),
+        };
+        let last = self.troubles.insert(format!("{pod} {text}"), at);
+        if last.is_none_or(|last| last + SILENCE < at) {
+            self.add(at, Happening::Identity, pod, text, "");
+        }
+    }
+
+    /// The run has ended.
+    pub(super) fn close(&mut self, end: Instant) {
+        let all = std::mem::take(&mut self.certificates);
+        for (pod, expires) in all.into_iter().filter(|(_, at)| *at <= end) {
+            self.expired(expires, &pod);
+        }
     }
 
     /// The entries in order of time, and how many found no room.
@@ -246,13 +302,13 @@ mod tests {
                 not_after: 0,
                 why,
             };
-            timeline.identity(Instant::from_nanos(at), &event);
+            timeline.identity(Instant::from_nanos(at), "a-0", &event);
         };
         for at in 0..100 {
             tell(at, "fail", "503");
-            tell(at, "refuse", "no CA");
+            tell(at, "fail", "no CA");
         }
-        tell(100, "obtain", "");
+        tell(100, "issue", "");
         tell(101, "fail", "503");
         let (told, _) = timeline.report();
         let texts: Vec<&str> = told.iter().map(|entry| entry.text.as_str()).collect();
@@ -260,15 +316,43 @@ mod tests {
             texts,
             [
                 "got no certificate: 503",
-                "was refused a certificate: no CA",
+                "got no certificate: no CA",
                 "got no certificate: 503",
             ]
         );
     }
 
     #[test]
+    fn a_certificate_that_lapses_is_told_when_it_does() {
+        let mut timeline = Timeline::default();
+        let mut certified = |at: u64, not_after| {
+            let event = IdentityEvent {
+                what: "rotate",
+                identity: "spiffe://cluster.local/ns/default/sa/a",
+                not_after,
+                why: "",
+            };
+            timeline.identity(Instant::from_nanos(at * 1_000_000_000), "a-0", &event);
+        };
+        certified(1, 100);
+        certified(50, 150);
+        certified(170, 200);
+        timeline.close(Instant::from_nanos(300_000_000_000));
+        let (told, _) = timeline.report();
+        let texts: Vec<(f64, &str)> = told.iter().map(|e| (e.at_s, e.text.as_str())).collect();
+        assert_eq!(
+            texts,
+            [
+                (150.0, "expired: a-0"),
+                (170.0, "has a certificate again"),
+                (200.0, "expired: a-0"),
+            ]
+        );
+    }
+
+    #[test]
     fn before_the_scenario_time_is_negative() {
-        let mut timeline = Timeline::new(Instant::from_nanos(10_000_000_000));
+        let mut timeline = Timeline::new(Instant::from_nanos(10_000_000_000), Duration::ZERO);
         for at in [2_500_000_000, 12_500_000_000] {
             timeline.ejection(Instant::from_nanos(at), "a-0", &ejection(None));
         }
@@ -297,7 +381,7 @@ mod tests {
     #[test]
     fn coming_up_is_no_news_but_coming_back_is() {
         let origin = Instant::from_nanos(10);
-        let mut timeline = Timeline::new(origin);
+        let mut timeline = Timeline::new(origin, Duration::ZERO);
         for (at, change) in [
             (1, PodChange::Started),
             (2, PodChange::Ready),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
+use crate::record::quick::Map;
 use mesh_core::telemetry::{RequestEvent, ResponseFlags};
 use meshquake_reports::record::{millis, seconds};
 use meshquake_reports::{LatencyHistogram, ScriptedReport, TrafficReport};
@@ -15,7 +15,7 @@ use crate::plan::{ExpectedOutcome, Load, Plan, ScriptedRequest, TrafficPlan};
 use crate::verdict::{InFlight, Start};
 
 /// All traffic sources, in plan order.
-pub(super) struct Sources(IndexMap<Box<str>, Source>);
+pub(super) struct Sources(Map<Box<str>, Source>);
 
 /// One traffic source.
 pub(super) struct Source {

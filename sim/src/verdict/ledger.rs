@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use indexmap::{IndexMap, IndexSet};
+use crate::record::quick::{Map, Set};
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AttemptEvent, RequestEvent, ResponseFlag, ResponseFlags, TlsState};
 
@@ -35,13 +35,13 @@ pub(crate) struct Ledger {
     of_service: BTreeMap<String, Vec<usize>>,
     of_mesh: Vec<usize>,
     occurrences: Occurrences,
-    endpoints: IndexSet<Box<str>>,
+    endpoints: Set<Box<str>>,
     /// Endpoints by service, as the plan has them.
     replicas: BTreeMap<String, usize>,
-    services: IndexSet<Box<str>>,
+    services: Set<Box<str>>,
     zones: BTreeMap<Box<str>, Box<str>>,
     /// The traffic source and the start of each request, by trace; kept where calls are counted.
-    traces: Option<IndexMap<u128, (usize, Instant)>>,
+    traces: Option<Map<u128, (usize, Instant)>>,
 }
 
 /// The account of one subject in one window.
@@ -92,9 +92,9 @@ impl Ledger {
             of_service: BTreeMap::new(),
             of_mesh: Vec::new(),
             occurrences: Occurrences::new(plan),
-            endpoints: IndexSet::new(),
+            endpoints: Set::default(),
             replicas,
-            services: IndexSet::new(),
+            services: Set::default(),
             zones: pods.map(zone).collect(),
             traces: None,
         };
@@ -187,7 +187,7 @@ impl Ledger {
         }
     }
 
-    fn number(names: &mut IndexSet<Box<str>>, name: &str) -> u32 {
+    fn number(names: &mut Set<Box<str>>, name: &str) -> u32 {
         let index = names.get_index_of(name);
         index.unwrap_or_else(|| names.insert_full(name.into()).0) as u32
     }

@@ -232,6 +232,7 @@ pub(super) mod tests {
 
     pub(in crate::verdict) fn event(index: u32, phase: FaultPhase) -> FaultEvent<'static> {
         FaultEvent {
+            drawn: &[],
             index,
             name: "cut",
             phase,

@@ -12,7 +12,13 @@
 //! threshold and after which, taken together, everything to the end of the run
 //! is too. One lucky bin in the midst of an outage is therefore no recovery; and
 //! a long good end makes no recovery of the bad bins before it, because the bin
-//! itself has to be good.
+//! itself has to be good. A bin in which nothing was sent is as good as the next
+//! one in which something was.
+//!
+//! How often users come is chance too. Successes per second of a closed load
+//! are good unless they are below the threshold by more than three standard
+//! deviations of a Poisson count, which no open or closed load of independent
+//! users exceeds.
 
 use mesh_core::seam::Instant;
 
@@ -166,6 +172,21 @@ impl Source {
         (stages.before_s() - self.start_s).max(f64::MIN_POSITIVE)
     }
 
+    /// Whether goodput over `seconds` is at least `threshold` of what it was, as far as chance lets that be told.
+    fn is_good(&self, load: &Offered, seconds: f64, threshold: f64, stages: &Stages) -> bool {
+        let chance = if self.closed {
+            let was = self.load.before.succeeded as f64 / self.before_s(stages);
+            let expected = was * seconds * threshold;
+            // Relative to what it was, as the ratio is.
+            3.0 * libm::sqrt(expected) / (was * seconds).max(f64::MIN_POSITIVE)
+        } else {
+            0.0
+        };
+        let ratio = self.ratio(load, seconds, stages);
+        // The exact numbers 99.9 % of 100 % is made of must not decide.
+        ratio.is_some_and(|ratio| ratio + chance >= threshold - 1e-12)
+    }
+
     /// Goodput over `seconds`, compared with what it was before; `None` when either is unknown.
     pub(super) fn ratio(&self, load: &Offered, seconds: f64, stages: &Stages) -> Option<f64> {
         let before = &self.load.before;
@@ -181,18 +202,19 @@ impl Source {
 
     /// From the last heal until goodput was back at `threshold` of what it was, in seconds; `None` when it is not.
     pub(super) fn back(&self, threshold: f64, stages: &Stages) -> Option<f64> {
-        // The exact numbers 99.9 % of 100 % is made of must not decide.
-        let threshold = threshold - 1e-12;
         let bin_s = self.bin as f64 / 1e9;
         let good = |load: &Offered, bins: usize| {
-            let ratio = self.ratio(load, bins as f64 * bin_s, stages);
-            ratio.is_some_and(|ratio| ratio >= threshold)
+            self.is_good(load, bins as f64 * bin_s, threshold, stages)
         };
         let mut rest = Offered::default();
         let mut back = None;
+        let mut next_is_good = false;
         for (index, bin) in self.bins.iter().enumerate().rev() {
             rest.add(bin);
-            if good(bin, 1) && good(&rest, self.bins.len() - index) {
+            if self.closed || bin.offered > 0 {
+                next_is_good = good(bin, 1);
+            }
+            if next_is_good && good(&rest, self.bins.len() - index) {
                 back = Some(index);
             }
         }

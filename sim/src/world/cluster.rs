@@ -12,6 +12,7 @@ use mesh_core::policy::Profile;
 use mesh_core::proxy::SidecarHandle;
 use mesh_core::seam::Instant;
 use meshquake_reports::RunReport;
+use rustls::KeyLog;
 
 use super::RunError;
 use super::control::{self, CONTROL_HOST, Control};
@@ -131,11 +132,15 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Puts the world together; nothing has run yet.
-    pub(super) fn build(plan: &Plan, options: RecordOptions) -> Result<Self, RunError> {
+    pub(super) fn build(
+        plan: &Plan,
+        options: RecordOptions,
+        key_log: Option<Arc<dyn KeyLog>>,
+    ) -> Result<Self, RunError> {
         let recorder = Recorder::new(plan, options);
         let epoch = plan.epoch.saturating_sub(super::BOOT);
         let config = FabricConfig::new(plan.seed, epoch, hosts(plan), plan.links.clone());
-        let mut fabric = Fabric::new(config)?;
+        let mut fabric = Fabric::new(FabricConfig { key_log, ..config })?;
         let profile = Rc::new(plan.mesh.profile.clone());
         let control = Control::new(plan, &fabric, epoch)?;
         let names = Rc::new(Names::new(&control.registry(), plan.seed));

@@ -14,12 +14,14 @@ mod names;
 mod pod;
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
 use meshquake_reports::RunReport;
+use rustls::KeyLog;
 
 use crate::fabric::{FabricError, Tap};
 use crate::plan::Plan;
@@ -34,6 +36,11 @@ pub const BOOT: Duration = Duration::from_secs(10);
 
 /// The instant at which the scenario's clock shows zero.
 pub const ORIGIN: Instant = Instant::from_nanos(BOOT.as_nanos() as u64);
+
+/// The address and the name of the control plane's host.
+pub(crate) fn control_plane() -> (IpAddr, &'static str) {
+    (control::address(), CONTROL_HOST)
+}
 
 /// A run is cut into slices; between them progress is shown and Ctrl-C is heeded. There are at least so many.
 const SLICES_MIN: u32 = 1_000;
@@ -65,6 +72,8 @@ pub struct RunOptions {
     pub listeners: Vec<Box<dyn Listener>>,
     /// Shown every packet put on a link, from the beginning of the boot on.
     pub tap: Option<Tap>,
+    /// Told the secrets of every TLS connection, so that what the tap shows can be read.
+    pub key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl Default for RunOptions {
@@ -79,6 +88,7 @@ impl Default for RunOptions {
             detail: false,
             listeners: Vec::new(),
             tap: None,
+            key_log: None,
         }
     }
 }
@@ -140,7 +150,7 @@ pub fn run(plan: &Plan, options: RunOptions) -> Result<RunReport, RunError> {
         detail: options.detail,
         listeners: options.listeners,
     };
-    let mut cluster = Cluster::build(plan, record)?;
+    let mut cluster = Cluster::build(plan, record, options.key_log)?;
     if let Some(tap) = options.tap {
         cluster.fabric.tap(tap);
     }

@@ -53,6 +53,7 @@ impl Testbed {
             spawn: self.tasks.clone(),
             random: Rc::new(Seeded(self.seed)),
             observer: Rc::new(NullObserver),
+            key_log: None,
         }
     }
 

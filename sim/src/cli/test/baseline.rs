@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use meshquake_reports::baseline::{Baseline, BaselineReport, Tolerance, compare};
 use meshquake_reports::suite::{Judgement, ScenarioReport, SuiteReport};
+use meshquake_reports::summary::unit::counted;
 
 use super::{TestArgs, accepted, shown};
 use crate::cli::output;
@@ -90,8 +91,8 @@ impl BaselineFile {
         output::replace(&self.path, text.as_bytes())
             .map_err(|error| format!("cannot write the baseline: {error}"))?;
         eprintln!(
-            "baseline {file}: {} scenarios written",
-            after.scenarios.len()
+            "baseline {file}: {} written",
+            counted(after.scenarios.len() as u64, "scenario")
         );
         Ok(compared.map(accepted))
     }

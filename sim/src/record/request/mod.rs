@@ -18,7 +18,7 @@ mod worst;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
-use indexmap::{IndexMap, IndexSet};
+use crate::record::quick::{Map, Set};
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{
     AttemptEvent, Direction, RequestEvent, RequestTiming, ResponseFlag, ResponseFlags,
@@ -60,7 +60,7 @@ pub(super) struct Wanted {
 pub(super) struct Requests {
     /// When the scenario's clock shows zero.
     origin: Instant,
-    live: IndexMap<u128, Live>,
+    live: Map<u128, Live>,
     waiting: VecDeque<u128>,
     lingering: VecDeque<u128>,
     names: Names,
@@ -72,11 +72,20 @@ pub(super) struct Requests {
 }
 
 /// Names that recur, by number.
-#[derive(Default)]
-struct Names(IndexSet<Box<str>>);
+struct Names(Set<Box<str>>);
+
+/// The number of the empty name.
+const NOBODY: usize = 0;
 
 impl Names {
+    fn new() -> Self {
+        Self(Set::from_iter(["".into()]))
+    }
+
     fn number(&mut self, name: &str) -> usize {
+        if name.is_empty() {
+            return NOBODY;
+        }
         match self.0.get_index_of(name) {
             Some(index) => index,
             None => self.0.insert_full(name.into()).0,
@@ -141,10 +150,10 @@ impl Requests {
         let detail = wanted.detail.then(|| (Blame::new(cut), Worst::default()));
         Self {
             origin: cut.origin(),
-            live: IndexMap::new(),
+            live: Map::default(),
             waiting: VecDeque::new(),
             lingering: VecDeque::new(),
-            names: Names::default(),
+            names: Names::new(),
             log: wanted.log,
             detail,
             traces: wanted.traces,
@@ -277,7 +286,7 @@ impl Requests {
         if spans {
             let service = sources.name(source);
             let client = Span::client(&mut self.names, Teller { pod, service }, event);
-            live.spans.insert(0, client);
+            live.spans.push(client);
         }
         let heard = live.passage.is_some();
         let deaf = !live.meshed || event.outcome == TrafficOutcome::ConnectFailed;
@@ -327,14 +336,16 @@ impl Requests {
         if let Some(log) = &mut self.log {
             log.write(sources, &self.names, (self.origin, trace), live);
         }
-        let flags = live.flags();
-        let split = live.end.as_ref().map(|end| live.split(end));
-        if let (Some((blame, _)), Some(end), Some(split)) = (&mut self.detail, &mut live.end, split)
-        {
-            let succeeded = end.judged.succeeded;
-            end.failure = (!succeeded).then(|| failure(flags, end.outcome));
-            let failed = end.failure.as_deref().map(|why| (live.intended, why));
-            blame.ended(live.source, end.latency, &split, failed);
+        let (Some((blame, _)), Some(end)) = (&mut self.detail, &live.end) else {
+            return;
+        };
+        let split = live.split(end);
+        let failed = !end.judged.succeeded;
+        let failure = failed.then(|| failure(live.flags(), end.outcome));
+        let why = failure.as_deref().map(|why| (live.intended, why));
+        blame.ended(live.source, end.latency, &split, why);
+        if let Some(end) = &mut live.end {
+            end.failure = failure;
         }
     }
 

@@ -6,6 +6,8 @@
 //! last, a call that an app makes to the work it was doing. Where two pieces of
 //! work of one trace overlap at one pod, the later begun is taken.
 
+use std::cmp::Reverse;
+
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AttemptEvent, Direction, RequestEvent, ResponseFlags, TlsState};
 use meshquake_reports::{SpanKind, SpanReport, Told, TraceReport};
@@ -14,7 +16,7 @@ use super::super::edge::nanos;
 use super::super::event::{AppEvent, AppOutcome, RequestEnded, TrafficOutcome};
 use super::super::listener::Teller;
 use super::super::traffic::Sources;
-use super::{Live, Names, told};
+use super::{Live, NOBODY, Names, told};
 
 /// Spans kept of one trace.
 const SPANS_MAX: usize = 512;
@@ -57,11 +59,11 @@ impl Span {
             start: from,
             end: to,
             request: None,
-            cluster: names.number(""),
-            peer: names.number(""),
+            cluster: NOBODY,
+            peer: NOBODY,
             status: 0,
             flags: ResponseFlags::default(),
-            details: names.number(""),
+            details: NOBODY,
             attempt: 0,
             mirror: false,
             mtls: None,
@@ -207,23 +209,54 @@ impl Live {
     }
 }
 
-/// By beginning, causes before effects.
+/// Causes before effects, and of one cause the effects by beginning.
 fn spans(all: &[Span], names: &Names, origin: Instant) -> Vec<SpanReport> {
     let mut all: Vec<&Span> = all.iter().collect();
-    all.sort_by_key(|span| (span.start, span.kind, std::cmp::Reverse(span.end)));
-    let client = all.iter().position(|span| span.kind == SpanKind::Client);
-    if let Some(client) = client {
-        all[..=client].rotate_right(1);
+    let client = |span: &Span| span.kind != SpanKind::Client;
+    all.sort_by_key(|span| (client(span), span.start, Reverse(span.end), span.kind));
+    let causes: Vec<Option<usize>> = (0..all.len()).map(|place| cause(&all, place)).collect();
+    let order = order(&causes);
+    let mut new_place = vec![0; all.len()];
+    for (place, old) in order.iter().enumerate() {
+        new_place[*old] = place;
     }
-    let reports = all.iter().enumerate().map(|(place, span)| {
-        let parent = cause(&all, place);
-        span.report(names, origin, parent)
+    let reports = order.iter().map(|old| {
+        let parent = causes[*old].map(|cause| new_place[cause]);
+        let before = parent.filter(|parent| *parent < new_place[*old]);
+        let parent = before.and_then(|parent| u32::try_from(parent).ok());
+        all[*old].report(names, origin, parent)
     });
     reports.collect()
 }
 
+/// Every place once, after the place of its cause. Where causes go round in a ring (at one instant, everything may have
+/// caused everything), the ring is begun anywhere.
+fn order(causes: &[Option<usize>]) -> Vec<usize> {
+    let mut effects = vec![Vec::new(); causes.len()];
+    let mut roots = Vec::new();
+    for (place, cause) in causes.iter().enumerate() {
+        match cause {
+            Some(cause) => effects[*cause].push(place),
+            None => roots.push(place),
+        }
+    }
+    roots.extend(0..causes.len());
+    let mut order = Vec::with_capacity(causes.len());
+    let mut seen = vec![false; causes.len()];
+    for root in roots {
+        let mut open = vec![root];
+        while let Some(place) = open.pop() {
+            if !std::mem::replace(&mut seen[place], true) {
+                order.push(place);
+                open.extend(effects[place].iter().rev());
+            }
+        }
+    }
+    order
+}
+
 /// The latest begun that may have caused it and was still at it; else the latest begun.
-fn cause(all: &[&Span], place: usize) -> Option<u32> {
+fn cause(all: &[&Span], place: usize) -> Option<usize> {
     let span = all[place];
     let candidates = || {
         let others = all.iter().enumerate().filter(move |(i, _)| *i != place);
@@ -231,7 +264,7 @@ fn cause(all: &[&Span], place: usize) -> Option<u32> {
     };
     let lasting = candidates().find(|(_, cause)| span.start <= cause.end);
     let (index, _) = lasting.or_else(|| candidates().next())?;
-    u32::try_from(index).ok()
+    Some(index)
 }
 
 impl Span {
@@ -260,6 +293,29 @@ impl Span {
             backoff_ns: self.backoff,
             pool_ns: self.pool,
             queue_ns: self.queue,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+    use proptest::prelude::*;
+
+    #[test]
+    fn effects_follow_their_cause() {
+        let causes = [None, Some(3), Some(0), Some(0), Some(1)];
+        assert_eq!(order(&causes), [0, 2, 3, 1, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_stands_there_once_whatever_caused_it(
+            causes in prop::collection::vec(prop::option::of(0_usize..20), 20)
+        ) {
+            let mut order = order(&causes);
+            order.sort_unstable();
+            prop_assert_eq!(order, (0..20).collect::<Vec<_>>());
         }
     }
 }

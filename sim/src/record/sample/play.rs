@@ -106,6 +106,7 @@ fn let_in(reviews: &dyn Observer, trace: u128, start_us: u64, duration_us: u64) 
 /// The pod crashes, the attempt to it fails, a second one succeeds; the pod is ejected.
 fn retried(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer) {
     let crash = |phase, pods| FaultEvent {
+        drawn: &[],
         index: 0,
         name: "crash reviews-v1-0",
         phase,

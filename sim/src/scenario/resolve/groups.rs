@@ -346,7 +346,18 @@ impl<'a> Builder<'a, '_> {
                     .iter()
                     .map(|draft| draft.group.name.as_str()),
             );
-        if let Some(close) = nearest(&key.name, names) {
+        let close = nearest(&key.name, names);
+        // What is set on the command line changes what is there: a service that only it knows is a slip.
+        if key.at().file.starts_with("--set ") {
+            let declared = self.services.iter().map(|(service, _)| &*service.name);
+            let close = close.or_else(|| nearest(&key.name, declared));
+            let message = format!("there is no service `{}`", key.name);
+            let mut error = self.problems.error(key.at(), message);
+            if let Some(close) = close {
+                error = error.help(format!("did you mean `{close}`?"));
+            }
+            self.problems.push(error);
+        } else if let Some(close) = close {
             let warning = self
                 .problems
                 .warning(key.at(), format!("`{}` defines a new service", key.name))

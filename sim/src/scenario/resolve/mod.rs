@@ -64,12 +64,13 @@ pub(super) fn plan(
         problems,
     );
     let directory = Directory::new(&groups, &mesh, &layout.namespace);
-    let unknown = unknown::notes(&mesh.routes, &directory);
+    let mut unknown = unknown::notes(&mesh.routes, &directory);
     let apps = Apps::new(&groups, &directory, problems);
     cycles::check(&groups, &directory, &apps, problems);
     let spares = faults::spares(scenario, &groups, problems);
     let mut pods = pods::plans(&groups, &apps, &spares, layout.nodes, problems);
     let mut traffic = traffic::plans(scenario, &directory, &layout, &frame, problems);
+    unknown.extend(unknown::clusters(&mesh.destinations, &directory, &pods));
     mesh.notes.extend(unknown);
     pods::number(&mut pods, &mut traffic, problems);
     traffic::check_upstreams(scenario, &pods, problems);

@@ -3,9 +3,12 @@
 //! A mesh takes them without a word: whoever mistypes a host finds out when requests are routed past the rule, or
 //! into nothing. Hosts are known to the topology, not to a dialect, so they are looked up here.
 
-use mesh_core::policy::{HostPattern, Note, NoteKind, Origin, Route, RouteAction, RouteRule};
+use mesh_core::policy::{
+    DestinationRule, HostPattern, Note, NoteKind, Origin, Route, RouteAction, RouteRule,
+};
 
 use super::directory::Directory;
+use crate::plan::PodPlan;
 
 /// Notes on rules that govern no host, and on routes to hosts that nobody declares.
 pub(super) fn notes(rules: &[RouteRule], directory: &Directory<'_>) -> Vec<Note> {
@@ -50,15 +53,75 @@ fn lost(rule: &RouteRule, route: &Route, directory: &Directory<'_>) -> Vec<Note>
     hosts.filter_map(told).collect()
 }
 
-/// Nobody is told of what nobody wrote.
+/// Notes on traffic policies of hosts that nobody declares, and on subsets without a pod.
+pub(super) fn clusters(
+    rules: &[DestinationRule],
+    directory: &Directory<'_>,
+    pods: &[PodPlan],
+) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for rule in rules {
+        let HostPattern::Exact(host) = &rule.host else {
+            continue;
+        };
+        let object = format!("DestinationRule {}", rule.name);
+        if !directory.declares(host) {
+            let message = format!("there is no service `{host}`: this policy governs nothing");
+            notes.extend(written(&object, &rule.origin, NoteKind::NoEffect, message));
+            continue;
+        }
+        let Some(service) = directory.find(host, &rule.namespace) else {
+            continue;
+        };
+        let selector = &directory.service(service).selector;
+        for subset in &rule.subsets {
+            let empty = !selector.is_empty()
+                && !pods.iter().any(|pod| {
+                    let labels = &pod.workload.labels;
+                    let mut wanted = selector.iter().chain(&subset.labels);
+                    wanted.all(|(key, value)| labels.get(key) == Some(value))
+                });
+            if empty {
+                let labels: Vec<String> = subset
+                    .labels
+                    .iter()
+                    .map(|(key, value)| format!("{key}: {value}"))
+                    .collect();
+                let message = format!(
+                    "no pod of `{host}` has the labels of subset `{}` ({}): requests sent there are answered 503",
+                    subset.name,
+                    labels.join(", "),
+                );
+                notes.extend(written(
+                    &object,
+                    &subset.origin,
+                    NoteKind::Suspicious,
+                    message,
+                ));
+            }
+        }
+    }
+    notes
+}
+
 fn note(rule: &RouteRule, origin: &Origin, kind: NoteKind, message: String) -> Option<Note> {
+    written(
+        &format!("{} {}", rule.kind, rule.name),
+        origin,
+        kind,
+        message,
+    )
+}
+
+/// Nobody is told of what nobody wrote.
+fn written(object: &str, origin: &Origin, kind: NoteKind, message: String) -> Option<Note> {
     let Origin::Written(at) = origin else {
         return None;
     };
     Some(Note {
         at: at.clone(),
         kind,
-        object: format!("{} {}", rule.kind, rule.name),
+        object: object.to_owned(),
         field: String::new(),
         message,
     })

@@ -263,14 +263,6 @@ fn faults_are_one_thing_each() {
     10 |   - { at: 1s, partition: web }
        |                          ^^^
 
-    error: which packets?
-      --> shop.yaml:11:26
-       |
-    11 |   - { at: 1s, partition: { to: web } }
-       |                          ^^^^^^^^^^^
-       |
-       = help: such as `zone: a`, or `from: productpage` and `to: reviews`
-
     error: a restart is over at once
      --> shop.yaml:7:20
       |

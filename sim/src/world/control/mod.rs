@@ -103,9 +103,7 @@ impl Control {
         let mut rng = Rng::named(plan.seed, "control/ca");
         let authority = CertificateAuthority::new(domain, &mut rng, now, ROOT_LIFETIME)
             .map_err(|e| setup(e.to_string()))?;
-        let clock = fabric
-            .seams(host, Rc::new(mesh_core::telemetry::NullObserver))
-            .clock;
+        let seams = fabric.seams(host, Rc::new(mesh_core::telemetry::NullObserver));
         let this = Self {
             host,
             address: SocketAddr::new(CONTROL_IP.into(), CONTROL_PORT),
@@ -113,7 +111,7 @@ impl Control {
             policy: plan.mesh.clone(),
             trust: RefCell::new(TrustBundle::of(&authority)),
             authority: RefCell::new(Rc::new(authority)),
-            identity: IdentityStore::new(clock),
+            identity: IdentityStore::with_key_log(seams.clock, seams.key_log),
             keys: RefCell::new(rng),
             running: RefCell::default(),
             outages: Cell::new(0),

@@ -106,6 +106,7 @@ pub(super) fn plans(
             Err(error) => problems.push(error),
         }
     }
+    let written: Vec<&Placed<FaultSpec>> = plans.iter().map(|(fault, _)| *fault).collect();
     let mut told = Vec::new();
     for (index, (fault, kind)) in plans.into_iter().enumerate() {
         match schedule::plan(fault, &kind, &context, frame, problems) {
@@ -118,6 +119,9 @@ pub(super) fn plans(
             }),
             Err(error) => problems.push(error),
         }
+    }
+    if told.len() == written.len() {
+        schedule::check_order(&told, &written, problems);
     }
     told
 }
@@ -208,10 +212,18 @@ impl Context<'_> {
             }
             (false, None) => select(&spec.direct, at, &all, problems)?,
             (true, Some(from)) => select(from, from.at(), &all, problems)?,
+            (true, None) if spec.to.is_some() => PodSelector {
+                pods: all
+                    .iter()
+                    .map(|pod| pod.workload.name.to_string())
+                    .collect(),
+                take: Take::All,
+                text: "anyone".into(),
+            },
             (true, None) => {
-                return Err(problems
-                    .error(at, "which packets?")
-                    .help("such as `zone: a`, or `from: productpage` and `to: reviews`"));
+                return Err(problems.error(at, "which packets?").help(
+                    "such as `zone: a`, `to: reviews`, or `from: productpage` and `to: reviews`",
+                ));
             }
         };
         let to = match &spec.to {

@@ -6,8 +6,8 @@ use mesh_core::document::Diagnostic;
 
 use super::{Context, Frame};
 use crate::plan::{
-    AppEffect, Distribution, FaultKind, IdentityFault, NetworkFault, ProcessFault, Repeat,
-    Schedule, SourceEffect, Start, Trigger,
+    AppEffect, Distribution, FaultKind, FaultPlan, IdentityFault, NetworkFault, ProcessFault,
+    Repeat, Schedule, SourceEffect, Start, Trigger,
 };
 use crate::scenario::file::{FaultSpec, Placed, PodsSpec};
 use crate::scenario::problems::Problems;
@@ -90,6 +90,50 @@ fn start(
         (None, None) => Err(problems
             .error(context.place(fault), "when does this fault begin?")
             .help("such as `at: 30s`, or `when: ejected(reviews-v1-0)`")),
+    }
+}
+
+/// Faults that wait for each other, or for themselves, never begin. `written` are the same faults, in the same order.
+pub(super) fn check_order(
+    faults: &[FaultPlan],
+    written: &[&Placed<FaultSpec>],
+    problems: &mut Problems,
+) {
+    let awaited = |index: usize| match &faults[index].schedule.start {
+        Start::On {
+            trigger: Trigger::Began(other) | Trigger::Healed(other),
+            ..
+        } => Some(*other),
+        _ => None,
+    };
+    for (index, fault) in written.iter().enumerate() {
+        // Each waits for one other at most, so the chain either ends or comes back.
+        let mut chain = vec![index];
+        while let Some(next) =
+            awaited(chain[chain.len() - 1]).filter(|_| chain.len() <= faults.len())
+        {
+            if next == index {
+                let names: Vec<&str> = chain.iter().map(|i| faults[*i].name.as_str()).collect();
+                let message = match names.as_slice() {
+                    [one] => format!("`{one}` waits for itself: it never begins"),
+                    all => format!(
+                        "`{}` wait for each other: none ever begins",
+                        all.join("`, `")
+                    ),
+                };
+                let at = fault.when.as_ref().map_or(fault.at(), Placed::at);
+                // One error for a ring, at its first fault.
+                if chain.iter().all(|other| *other >= index) {
+                    problems.push(
+                        problems
+                            .error(at, message)
+                            .help("give one of them a time, such as `at: 30s`"),
+                    );
+                }
+                break;
+            }
+            chain.push(next);
+        }
     }
 }
 

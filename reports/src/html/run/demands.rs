@@ -1,0 +1,157 @@
+//! Every demand with what was measured, and every reason why the run failed.
+
+use maud::{Markup, html};
+
+use crate::html::table::Table;
+use crate::html::text;
+use crate::record::{ExpectationReport, FailureKind, RunReport, ScriptedReport};
+use crate::summary::unit;
+
+/// Scripted requests told one by one.
+const SCRIPT_MAX: usize = 200;
+
+pub(super) fn body(report: &RunReport) -> Markup {
+    html! {
+        (failures(report))
+        (expectations(report))
+        (script(report))
+    }
+}
+
+/// A mark that is read aloud as words.
+pub(super) fn mark(held: bool) -> Markup {
+    if held {
+        html! { span.ok { "✓ met" } }
+    } else {
+        html! { span.no { "✗ missed" } }
+    }
+}
+
+/// Where something is written.
+pub(super) fn place(place: &str) -> Markup {
+    html! { @if !place.is_empty() { span.place { code { (text::name(place)) } } } }
+}
+
+/// The reasons that the table of expectations does not tell.
+fn failures(report: &RunReport) -> Markup {
+    html! {
+        @if !report.failures.is_empty() {
+            ul.failures {
+                @for failure in &report.failures {
+                    li {
+                        strong { (kind(failure.kind)) } ": " (text::said(&failure.message)) " " (place(&failure.place))
+                    }
+                }
+            }
+        }
+    }
+}
+
+const fn kind(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Expectation => "Demand missed",
+        FailureKind::Scripted => "Not answered as demanded",
+        FailureKind::InertFault => "A fault that did nothing",
+        FailureKind::Metastable => "Broken for good",
+        FailureKind::Invariant => "A defect of Meshquake",
+    }
+}
+
+fn expectations(report: &RunReport) -> Markup {
+    let mut table = Table::new("Expectations: measured against demanded")
+        .text("verdict")
+        .head("of")
+        .text("during")
+        .text("demanded")
+        .number("measured")
+        .number("requests")
+        .text("written at");
+    for expectation in &report.expectations {
+        let class = if expectation.held { "" } else { "missed" };
+        table.row_of(class, row(expectation));
+    }
+    html! { @if !table.is_empty() { (table.scrolled()) } }
+}
+
+fn row(expectation: &ExpectationReport) -> [Markup; 7] {
+    let window = &expectation.window;
+    let subject = match expectation.subject.as_str() {
+        "" => &expectation.traffic,
+        subject => subject,
+    };
+    let demanded = format!(
+        "{} {} {}",
+        expectation.measure,
+        comparison(&expectation.demanded.comparison),
+        unit::demanded(expectation.demanded.value, expectation.unit)
+    );
+    let measured = expectation.measured.map_or_else(
+        || "nothing".into(),
+        |value| unit::measured(value, expectation.unit),
+    );
+    [
+        mark(expectation.held),
+        text::name(subject),
+        html! {
+            (unit::span(window.from_s)) " to " (unit::span(window.to_s))
+            @if !window.text.is_empty() { " " span.faint { "(" (text::name(&window.text)) ")" } }
+        },
+        text::name(&demanded),
+        html! { strong { (measured) } },
+        html! { (unit::count(expectation.requests)) },
+        place(&expectation.place),
+    ]
+}
+
+fn comparison(written: &str) -> &str {
+    match written {
+        "<=" => "≤",
+        ">=" => "≥",
+        "==" => "=",
+        other => other,
+    }
+}
+
+/// Scripted requests: the misses, then the others.
+fn script(report: &RunReport) -> Markup {
+    let mut all: Vec<&ScriptedReport> = report.traffic.values().flat_map(|t| &t.scripted).collect();
+    all.sort_by(|a, b| {
+        let missed = |s: &ScriptedReport| s.held != Some(false);
+        missed(a).cmp(&missed(b)).then(a.at_s.total_cmp(&b.at_s))
+    });
+    let mut table = Table::new("Scripted requests")
+        .text("verdict")
+        .number("at")
+        .head("request")
+        .number("status")
+        .text("flags")
+        .text("answered by")
+        .number("latency")
+        .words("what was wrong");
+    for scripted in all.iter().take(SCRIPT_MAX) {
+        let class = if scripted.held == Some(false) {
+            "missed"
+        } else {
+            ""
+        };
+        table.row_of(class, scripted_row(scripted));
+    }
+    let more = all.len().saturating_sub(SCRIPT_MAX) as u64;
+    html! {
+        @if !table.is_empty() { (table.scrolled()) }
+        @if more > 0 { p.faint { "And " (unit::counted(more, "more scripted request")) "." } }
+    }
+}
+
+fn scripted_row(scripted: &ScriptedReport) -> [Markup; 8] {
+    [
+        html! { @if let Some(held) = scripted.held { (mark(held)) } },
+        html! { (unit::span(scripted.at_s)) },
+        text::name(&scripted.request),
+        html! { (scripted.status.map_or_else(|| "none".into(), |s| s.to_string())) },
+        text::name(&scripted.flags),
+        text::name(&scripted.upstream),
+        html! { (scripted.latency_ms.map_or_else(|| "–".into(), unit::millis)) },
+        html! { @if scripted.held == Some(false) { (text::said(&scripted.message)) " " (place(&scripted.place)) } },
+    ]
+}

@@ -1,0 +1,302 @@
+//! The call graph as a picture, and the same as a table.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use maud::{Markup, html};
+
+use super::layers::layers;
+use crate::html::table::Table;
+use crate::html::text;
+use crate::record::{EdgeReport, RunReport};
+use crate::summary::paint::shorten;
+use crate::summary::unit;
+
+/// Edges in the picture; beyond, nobody can follow them.
+const DRAWN_MAX: usize = 60;
+/// Edges in the table.
+const ROWS_MAX: usize = 300;
+
+const NODE: (i32, i32) = (122, 44);
+const GAP: (i32, i32) = (140, 26);
+/// Between two edges that meet one node.
+const PORT: i32 = 24;
+const MARGIN: i32 = 12;
+/// Characters that fit in a node.
+const NAME_MAX: usize = 13;
+
+pub(super) fn body(report: &RunReport) -> Markup {
+    let drawn = worst(&report.edges, DRAWN_MAX);
+    if drawn.is_empty() {
+        return Markup::default();
+    }
+    let left_out = report.edges.len() - drawn.len();
+    html! {
+        p.faint {
+            "An edge is the wider the more requests it carries, and has its requests per second and the share of them that failed."
+            @if left_out > 0 { " The " (drawn.len()) " edges with the most failures and requests are drawn; " (left_out) " more are in the table." }
+        }
+        ul.legend {
+            li { span.key.s0 {} "no failures" }
+            li { span.key.s4 {} "up to 1% failed" }
+            li { span.key.s1 {} "more than 1% failed" }
+        }
+        (picture(report, &drawn))
+        details { summary { "The graph as a table" } (table(report)) }
+    }
+}
+
+/// The edges with the most failures, then the most requests, in their own order.
+fn worst(edges: &[EdgeReport], n: usize) -> Vec<&EdgeReport> {
+    let mut ranked: Vec<(usize, &EdgeReport)> = edges.iter().enumerate().collect();
+    ranked.sort_by_key(|(_, e)| std::cmp::Reverse((e.failed.min(1), e.requests)));
+    ranked.truncate(n);
+    ranked.sort_by_key(|(i, _)| *i);
+    ranked.into_iter().map(|(_, edge)| edge).collect()
+}
+
+fn failed(edge: &EdgeReport) -> f64 {
+    match edge.requests {
+        0 => 0.0,
+        n => edge.failed as f64 / n as f64,
+    }
+}
+
+fn class(edge: &EdgeReport) -> &'static str {
+    match failed(edge) {
+        _ if edge.requests == 0 => "edge idle",
+        x if x <= 0.0 => "edge ok",
+        x if x <= 0.01 => "edge some",
+        _ => "edge many",
+    }
+}
+
+fn label(edge: &EdgeReport) -> String {
+    let rate = format!("{}/s", unit::rate(edge.rps));
+    match edge.failed {
+        0 => rate,
+        _ => format!("{rate} · {} failed", share(failed(edge))),
+    }
+}
+
+/// A share that failed: rounded, for 100 % of failures is not a promise.
+fn share(failed: f64) -> String {
+    match failed * 100.0 {
+        x if x < 0.01 => "<0.01%".into(),
+        x if x < 1.0 => format!("{}%", unit::trimmed(x, 2)),
+        x => format!("{}%", unit::trimmed(x, 1)),
+    }
+}
+
+/// A node's box.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    x: i32,
+    y: i32,
+    height: i32,
+}
+
+/// Where everything is.
+struct Places {
+    nodes: Vec<Place>,
+    /// For each edge where it leaves its caller and where it meets its callee.
+    ends: Vec<[(i32, i32); 2]>,
+    width: i32,
+    height: i32,
+}
+
+fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
+    let layers = layers(nodes, edges);
+    let ends_at = |node: usize, end: fn(&(usize, usize)) -> usize| {
+        edges.iter().filter(|e| end(e) == node).count()
+    };
+    let mut at = vec![Place::default(); nodes];
+    // A node is as high as the labels of the edges that meet it.
+    for (node, place) in at.iter_mut().enumerate() {
+        let ports = ends_at(node, |e| e.0).max(ends_at(node, |e| e.1)) as i32;
+        place.height = NODE.1.max(ports * PORT + 10);
+    }
+    let tall = |layer: &[usize], at: &[Place]| -> i32 {
+        layer.iter().map(|n| at[*n].height + GAP.1).sum::<i32>() - GAP.1
+    };
+    let height = layers
+        .iter()
+        .map(|layer| tall(layer, &at))
+        .max()
+        .unwrap_or(0)
+        + 2 * MARGIN;
+    for (column, layer) in layers.iter().enumerate() {
+        let mut y = (height - tall(layer, &at)) / 2;
+        for node in layer {
+            at[*node].x = MARGIN + column as i32 * (NODE.0 + GAP.0);
+            at[*node].y = y;
+            y += at[*node].height + GAP.1;
+        }
+    }
+    let ends = edges.iter().enumerate().map(|(i, (from, to))| {
+        // The ports of a node are in the order of what they lead to, so that its edges do not cross.
+        let port = |node: usize,
+                    end: fn(&(usize, usize)) -> usize,
+                    other: fn(&(usize, usize)) -> usize| {
+            let mut all: Vec<(i32, usize)> = edges
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| end(e) == node)
+                .map(|(j, e)| (at[other(e)].y, j))
+                .collect();
+            all.sort_unstable();
+            let rank = all.iter().position(|(_, j)| *j == i).unwrap_or(0) as i32;
+            at[node].y + at[node].height / 2 + (2 * rank + 1 - all.len() as i32) * PORT / 2
+        };
+        [
+            (at[*from].x + NODE.0, port(*from, |e| e.0, |e| e.1)),
+            (at[*to].x, port(*to, |e| e.1, |e| e.0)),
+        ]
+    });
+    let ends: Vec<_> = ends.collect();
+    // Edges that lead back run below.
+    let back = ends.iter().any(|[from, to]| to.0 <= from.0);
+    Places {
+        ends,
+        nodes: at,
+        width: layers.len() as i32 * (NODE.0 + GAP.0) - GAP.0 + 2 * MARGIN,
+        height: height + if back { NODE.1 } else { 0 },
+    }
+}
+
+fn picture(report: &RunReport, edges: &[&EdgeReport]) -> Markup {
+    let mut numbers: IndexMap<&str, usize> = IndexMap::new();
+    let mut number = |name| {
+        let next = numbers.len();
+        *numbers.entry(name).or_insert(next)
+    };
+    let pairs: Vec<(usize, usize)> = edges
+        .iter()
+        .map(|e| (number(&e.from), number(&e.to)))
+        .collect();
+    let places = places(numbers.len(), &pairs);
+    let most = edges.iter().map(|e| e.rps).fold(0.0, f64::max);
+    let sources: BTreeSet<&str> = report.traffic.keys().map(String::as_str).collect();
+    let (width, height) = (places.width, places.height);
+    html! {
+        div.scroll.graph tabindex="0" role="group" aria-label="The call graph as a picture" {
+            svg viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" aria-labelledby="graph-svg-title" aria-describedby="graph-svg-about" {
+                title #graph-svg-title { "Call graph" }
+                desc #graph-svg-about { "Who called whom, from the traffic sources on the left to the last callees on the right. The table below has the same." }
+                @for (edge, ends) in edges.iter().zip(&places.ends) { (arrow(edge, *ends, most)) }
+                @for (edge, ends) in edges.iter().zip(&places.ends) { (label_of(edge, *ends, most)) }
+                @for (name, node) in &numbers {
+                    (box_of(report, name, places.nodes[*node], sources.contains(name)))
+                }
+            }
+        }
+    }
+}
+
+/// How wide an edge is drawn: its area is its load.
+fn thickness(edge: &EdgeReport, most: f64) -> f64 {
+    1.5 + 8.5 * libm::sqrt(edge.rps / most.max(1e-9)).clamp(0.0, 1.0)
+}
+
+fn arrow(edge: &EdgeReport, [(x1, y1), (x2, y2)]: [(i32, i32); 2], most: f64) -> Markup {
+    let path = if x2 <= x1 {
+        let low = y1.max(y2) + NODE.1;
+        let out = GAP.0 / 2;
+        format!(
+            "M{x1} {y1}C{} {y1} {} {low} {} {low}S{} {y2} {x2} {y2}",
+            x1 + out,
+            x1 + out,
+            (x1 + x2) / 2,
+            x2 - out
+        )
+    } else {
+        // Straight where the label stands, so that it stands above the line.
+        let (bend, straight) = ((x2 - x1) / 6, (x2 - x1) / 3);
+        format!(
+            "M{x1} {y1}C{} {y1} {} {y2} {} {y2}H{x2}",
+            x1 + bend,
+            x1 + bend,
+            x1 + straight
+        )
+    };
+    html! {
+        g class=(class(edge)) { path d=(path) stroke-width=(unit::trimmed(thickness(edge, most), 1)) {} }
+    }
+}
+
+fn label_of(edge: &EdgeReport, [_, (x, y)]: [(i32, i32); 2], most: f64) -> Markup {
+    let above = y - (thickness(edge, most) / 2.0).ceil() as i32 - 3;
+    html! {
+        g class=(class(edge)) { text x=(x - 5) y=(above) text-anchor="end" { (label(edge)) } }
+    }
+}
+
+fn box_of(report: &RunReport, name: &str, place: Place, source: bool) -> Markup {
+    let pods = report
+        .detail
+        .as_ref()
+        .and_then(|d| d.course.services.get(name))
+        .map(|s| s.pods);
+    let below = match (source, pods) {
+        (true, _) => "traffic".to_owned(),
+        (_, Some(n)) => unit::counted(u64::from(n), "pod"),
+        (_, None) if report.services.iter().any(|s| s.name == name) => "service".into(),
+        _ => "outside".into(),
+    };
+    let Place { x, y, height } = place;
+    let middle = y + height / 2;
+    let class = if source { "node source" } else { "node" };
+    html! {
+        g class=(class) {
+            @if name.chars().count() > NAME_MAX { title { (text::plain(name)) } }
+            rect x=(x) y=(y) width=(NODE.0) height=(height) rx="6" {}
+            text x=(x + NODE.0 / 2) y=(middle - 3) text-anchor="middle" { (shorten(&text::plain(name), NAME_MAX)) }
+            text.sub x=(x + NODE.0 / 2) y=(middle + 13) text-anchor="middle" { (below) }
+        }
+    }
+}
+
+fn table(report: &RunReport) -> Markup {
+    let mut table = Table::new("Edges, as the callers’ sidecars saw them")
+        .head("from")
+        .text("to")
+        .number("requests")
+        .number("per second")
+        .number("failed")
+        .number("attempts each")
+        .number("mTLS")
+        .number("p50")
+        .number("p99")
+        .words("mechanisms");
+    let shown = worst(&report.edges, ROWS_MAX);
+    for edge in &shown {
+        let ms = edge.latency_ms.as_ref();
+        let latency = |ms: Option<f64>| html! { (ms.map_or_else(|| "–".into(), unit::millis)) };
+        let tries = match edge.requests {
+            0 => "–".into(),
+            n => unit::ratio(edge.attempts as f64 / n as f64),
+        };
+        let acted: Vec<String> = edge
+            .mechanisms
+            .iter()
+            .map(|(name, n)| format!("{} ×{}", name.replace('_', " "), unit::count(*n)))
+            .collect();
+        table.row([
+            text::name(&edge.from),
+            text::name(&edge.to),
+            html! { (unit::count(edge.requests)) },
+            html! { (unit::rate(edge.rps)) },
+            html! { @if edge.failed > 0 { span.no { (unit::count(edge.failed)) " (" (share(failed(edge))) ")" } } @else { "–" } },
+            html! { (tries) },
+            html! { (edge.mtls.map_or_else(|| "–".into(), unit::share)) },
+            latency(ms.map(|ms| ms.p50)),
+            latency(ms.map(|ms| ms.p99)),
+            text::said(&acted.join(" · ")),
+        ]);
+    }
+    let more = report.edges.len() - shown.len();
+    html! {
+        (table.scrolled())
+        @if more > 0 { p.faint { "And " (unit::counted(more as u64, "more edge")) "; these have the most failures and requests." } }
+    }
+}

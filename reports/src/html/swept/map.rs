@@ -1,0 +1,349 @@
+//! Maps of states over two settings, and the border of the stable region.
+
+use maud::{Markup, html};
+
+use super::points::{Axis, Point, Points, State};
+use super::{class, key};
+use crate::html::chart::{self, Curve, Mark, Plot, Scale};
+use crate::html::text;
+use crate::record::Unit;
+use crate::summary::unit;
+
+/// Values of a setting in a map, across and upwards.
+const VALUES_MAX: usize = 40;
+/// Maps.
+const MAPS_MAX: usize = 24;
+/// Borders in one plot.
+const BORDERS_MAX: usize = 6;
+
+/// One map: its points by place, and what else was set there.
+struct Map {
+    title: String,
+    /// The values of all settings; those of the map's own two are ignored.
+    others: Vec<usize>,
+}
+
+pub(super) fn body(points: &Points) -> Markup {
+    let varied = points.varied();
+    if points.all.is_empty() {
+        return html! {};
+    }
+    html! {
+        (key(points))
+        @match varied.as_slice() {
+            [] => {}
+            [only] => { (strip(points, *only)) }
+            [x, y, rest @ ..] => { (maps(points, (*x, *y), rest)) }
+        }
+    }
+}
+
+/// One cell: sign, word, how many seeds held, and the share that succeeded.
+fn cell(points: &Points, point: Option<&Point>, edges: &str) -> Markup {
+    let Some(point) = point else {
+        return html! { td class=(format!("unknown{edges}")) { span.v { "not run" } } };
+    };
+    let state = point.state();
+    let success = points.measures.iter().position(|m| m.unit == Unit::Ratio);
+    let success = success.and_then(|at| point.sums.get(at)?.mean());
+    html! {
+        td class=(format!("{}{edges}", class(state))) {
+            span.s { (state.sign()) " " (state.word()) }
+            span.v { (point.held) " of " (point.seeds) " held" }
+            @if let Some(share) = success { span.v { (unit::share(share)) } }
+        }
+    }
+}
+
+/// With one setting, a map of one row.
+fn strip(points: &Points, only: usize) -> Markup {
+    let axis = &points.axes[only];
+    let (order, names) = (axis.ascending(), axis.labels());
+    let at = |value: usize| {
+        let found = points.all.iter().find(|(at, _)| at[only] == value);
+        found.map(|(_, point)| point)
+    };
+    let stable = |point: Option<&Point>| point.map(Point::state) == Some(State::Stable);
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(text::plain(axis.name())) {
+            table.map {
+                caption { "Across: " (text::name(axis.name())) ". In each cell how many seeds held, and the share of requests that succeeded. A thick line is where it stops being stable." }
+                thead { tr { @for value in order.iter().take(VALUES_MAX) { th scope="col" { (text::name(&names[*value])) } } } }
+                tbody { tr {
+                    @for (i, value) in order.iter().take(VALUES_MAX).enumerate() {
+                        @let next = order.get(i + 1).map(|next| stable(at(*next)));
+                        @let border = next.is_some_and(|next| next != stable(at(*value)));
+                        (cell(points, at(*value), if border { " edge-r" } else { "" }))
+                    }
+                } }
+            }
+        }
+    }
+}
+
+fn maps(points: &Points, (x, y): (usize, usize), rest: &[usize]) -> Markup {
+    let mut maps: Vec<Map> = Vec::new();
+    for at in points.all.keys() {
+        let same = |map: &Map| rest.iter().all(|i| map.others[*i] == at[*i]);
+        if maps.iter().any(same) {
+            continue;
+        }
+        let words: Vec<String> = rest
+            .iter()
+            .map(|i| {
+                format!(
+                    "{} = {}",
+                    points.axes[*i].name(),
+                    points.axes[*i].values[at[*i]]
+                )
+            })
+            .collect();
+        maps.push(Map {
+            title: words.join(", "),
+            others: at.clone(),
+        });
+    }
+    let more = maps.len().saturating_sub(MAPS_MAX) as u64;
+    let (across, up) = (&points.axes[x], &points.axes[y]);
+    html! {
+        p.faint {
+            "Across: " (text::name(across.name())) ". Upwards: " (text::name(up.name())) ". In each cell how many seeds held, and the share of requests that succeeded. The thick line is the border of what is stable."
+        }
+        div.maps { @for map in maps.iter().take(MAPS_MAX) { (table(points, (x, y), map)) } }
+        @if more > 0 { p.faint { "And " (unit::counted(more, "more map")) "; the table has all points." } }
+        @if across.values.len() > VALUES_MAX || up.values.len() > VALUES_MAX {
+            p.faint { "Of each setting the first " (VALUES_MAX) " values are drawn." }
+        }
+        div.plots { (frontier(points, (x, y), &maps)) }
+    }
+}
+
+/// The point of a map at a place.
+fn at<'a>(
+    points: &'a Points,
+    map: &Map,
+    (x, y): (usize, usize),
+    (i, j): (usize, usize),
+) -> Option<&'a Point> {
+    let mut place = map.others.clone();
+    place[x] = i;
+    place[y] = j;
+    points.all.get(&place)
+}
+
+fn table(points: &Points, (x, y): (usize, usize), map: &Map) -> Markup {
+    let (across, up) = (&points.axes[x], &points.axes[y]);
+    let (columns, mut rows) = (across.ascending(), up.ascending());
+    rows.truncate(VALUES_MAX);
+    // The greatest is on top, as in a plot.
+    rows.reverse();
+    let columns: Vec<usize> = columns.into_iter().take(VALUES_MAX).collect();
+    let names = across.labels();
+    let stable = |i: usize, j: usize| {
+        at(points, map, (x, y), (i, j)).map(Point::state) == Some(State::Stable)
+    };
+    let edges = |c: usize, r: usize| {
+        let here = stable(columns[c], rows[r]);
+        let right = columns
+            .get(c + 1)
+            .is_some_and(|next| stable(*next, rows[r]) != here);
+        let top = r > 0 && stable(columns[c], rows[r - 1]) != here;
+        format!(
+            "{}{}",
+            if right { " edge-r" } else { "" },
+            if top { " edge-t" } else { "" }
+        )
+    };
+    let title = match map.title.as_str() {
+        "" => format!("{} and {}", across.name(), up.name()),
+        title => title.to_owned(),
+    };
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(text::plain(&title)) {
+            table.map {
+                caption { (text::said(&title)) }
+                thead { tr {
+                    th scope="col" { span.axis { (text::name(up.name())) } }
+                    @for value in &columns { th scope="col" { (text::name(&names[*value])) } }
+                } }
+                tbody {
+                    @for (r, row) in rows.iter().enumerate() {
+                        tr {
+                            th scope="row" { (text::name(&up.values[*row])) }
+                            @for (c, column) in columns.iter().enumerate() {
+                                (cell(points, at(points, map, (x, y), (*column, *row)), &edges(c, r)))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How high, for each value across, everything up to there is stable: half way to the first point that is not.
+fn border(points: &Points, map: &Map, (x, y): (usize, usize)) -> Vec<(f64, f64)> {
+    let (across, up) = (&points.axes[x], &points.axes[y]);
+    let (places, heights) = (across.places(), up.places());
+    let order = up.ascending();
+    let step = match (order.first(), order.get(1)) {
+        (Some(a), Some(b)) => heights[*b] - heights[*a],
+        _ => 1.0,
+    };
+    let height = |column: usize| -> Option<f64> {
+        let mut last = None;
+        for row in &order {
+            let Some(point) = at(points, map, (x, y), (column, *row)) else {
+                continue;
+            };
+            if point.state() != State::Stable {
+                return Some(match last {
+                    Some(below) => f64::midpoint(below, heights[*row]),
+                    None => heights[*row] - step / 2.0,
+                });
+            }
+            last = Some(heights[*row]);
+        }
+        last.map(|top: f64| top + step / 2.0)
+    };
+    let columns = across.ascending().into_iter();
+    columns
+        .filter_map(|c| Some((places[c], height(c)?)))
+        .collect()
+}
+
+pub(super) fn scale(axis: &Axis) -> Scale {
+    let places = axis.places();
+    let labels = axis.labels();
+    let order = axis.ascending().into_iter();
+    Scale::setting(axis.name(), order.map(|i| (places[i], labels[i].clone())))
+}
+
+/// The borders of all maps in one plot; with one map its points too.
+fn frontier(points: &Points, (x, y): (usize, usize), maps: &[Map]) -> Markup {
+    let (across, up) = (&points.axes[x], &points.axes[y]);
+    let alone = maps.len() == 1;
+    let curves: Vec<Curve> = maps
+        .iter()
+        .take(BORDERS_MAX)
+        .zip(0..)
+        .map(|(map, number)| Curve {
+            name: if alone {
+                "border".into()
+            } else {
+                map.title.clone()
+            },
+            number,
+            points: border(points, map, (x, y)),
+            spread: Vec::new(),
+            dots: false,
+        })
+        .collect();
+    let (places, heights) = (across.places(), up.places());
+    let marks: Vec<Mark> = match alone {
+        false => Vec::new(),
+        true => points
+            .all
+            .iter()
+            .map(|(at, point)| Mark {
+                at: (places[at[x]], heights[at[y]]),
+                state: point.state().number(),
+                sign: point.state().sign(),
+            })
+            .collect(),
+    };
+    let more = match maps.len().saturating_sub(BORDERS_MAX) {
+        0 => String::new(),
+        n => format!(" The first {BORDERS_MAX} are drawn; {n} more are not."),
+    };
+    let plot = Plot {
+        title: "The border of what is stable".into(),
+        about: format!(
+            "Below the line every point is stable; it runs half way between the last that is and the first that is not.{more}"
+        ),
+        told: told(points, maps, (x, y)),
+        across: scale(across),
+        up: scale(up).with_room(0.12),
+        curves,
+        marks,
+    };
+    chart::plot("frontier", &plot)
+}
+
+/// The border in words.
+fn told(points: &Points, maps: &[Map], (x, y): (usize, usize)) -> String {
+    let (across, up) = (&points.axes[x], &points.axes[y]);
+    let order = up.ascending();
+    let mut words = Vec::new();
+    for map in maps.iter().take(BORDERS_MAX) {
+        for column in across.ascending() {
+            let stable = order.iter().take_while(|row| {
+                at(points, map, (x, y), (column, **row)).map(Point::state) == Some(State::Stable)
+            });
+            let here = &across.values[column];
+            words.push(match stable.last() {
+                Some(row) => format!("{here}: stable up to {}", up.values[*row]),
+                None => format!("{here}: nowhere stable"),
+            });
+        }
+    }
+    format!("{}.", words.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::{Cell, Column, ColumnKind};
+
+    /// Rates 1, 2, 3 across; lengths 1 s, 2 s upwards; at rate 1 all is stable, at 2 the shorter, at 3 nothing.
+    fn points() -> Points {
+        let column = |name: &str| Column {
+            name: name.into(),
+            kind: ColumnKind::Text,
+        };
+        let columns = ["rate", "for", "seed", "verdict"].map(column);
+        let mut points = Points::new(&columns);
+        for (rate, long, verdict) in [
+            ("1/s", "1s", "held"),
+            ("1/s", "2s", "held"),
+            ("2/s", "1s", "held"),
+            ("2/s", "2s", "metastable"),
+            ("3/s", "1s", "failed"),
+            ("3/s", "2s", "metastable"),
+        ] {
+            let text = |t: &str| Cell::Text(t.into());
+            points.add(&[text(rate), text(long), Cell::Count(1), text(verdict)]);
+        }
+        points
+    }
+
+    #[test]
+    fn the_border_lies_between_stable_and_not() {
+        let points = points();
+        let map = Map {
+            title: String::new(),
+            others: vec![0, 0],
+        };
+        let expected = [(1.0, 2.5), (2.0, 1.5), (3.0, 0.5)];
+        assert_eq!(border(&points, &map, (0, 1)), expected);
+        assert_eq!(
+            told(&points, &[map], (0, 1)),
+            "1/s: stable up to 2s; 2/s: stable up to 1s; 3/s: nowhere stable."
+        );
+    }
+
+    #[test]
+    fn cells_beside_the_border_say_so() {
+        let page = body(&points()).into_string();
+        // Upwards: 2 s first. Rate 1 against 2 there, then 2 s against 1 s below it at rate 2.
+        assert!(
+            page.contains(r#"<td class="stable edge-r"><span class="s">● stable"#),
+            "{page}"
+        );
+        assert!(
+            page.contains(r#"<td class="stable edge-r edge-t">"#),
+            "{page}"
+        );
+        assert_eq!(page.matches("<td class=").count(), 6);
+    }
+}

@@ -1,0 +1,193 @@
+//! `meshquake report`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use meshquake_reports::suite::{SuiteReport, TEST_SCHEMA, markdown};
+use meshquake_reports::{
+    Links, RunReport, SCHEMA, comparison_html, comparison_markdown, report_html, run_markdown,
+    suite_html, sweep_html,
+};
+
+use super::{Exit, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  meshquake run scenario.yaml --json run.json
+  meshquake report run.json                    writes run.html
+  meshquake report run.json -o report.html
+  meshquake report results/*.json -o pages/    one page each
+  meshquake report --compare before.json after.json -o compared.html
+  meshquake report test.json                   a suite, of `test --json`
+  meshquake report rows.csv                    a sweep, of `sweep --csv`
+  meshquake report run.json --markdown -       for a pull request
+  meshquake run scenario.yaml --report report.html   in one go
+
+A page is one file that needs nothing else: open it in a browser, send it, keep
+it. It shows the verdict, what was demanded and measured, charts with the faults
+behind them, who called whom, where failed and slow requests spent their time,
+and the command that makes the run again.
+
+Exit codes: 0 written, 2 invalid input.")]
+pub(crate) struct ReportArgs {
+    /// Results: JSON of `run` or `test`, CSV of `sweep`.
+    #[arg(required = true, value_name = "RESULT")]
+    files: Vec<PathBuf>,
+    /// Where the page goes; a folder for several. By default beside each file.
+    #[arg(long, short, value_name = "FILE|DIR")]
+    output: Option<PathBuf>,
+    /// Put two runs side by side on one page, the first as A, the second as B.
+    #[arg(long)]
+    compare: bool,
+    /// Write Markdown for a pull request to FILE, or to standard output for `-`, in place of a page.
+    #[arg(long, value_name = "FILE|-", conflicts_with = "output")]
+    markdown: Option<PathBuf>,
+}
+
+/// What a file tells of.
+enum Told {
+    Run(Box<RunReport>),
+    Suite(Box<SuiteReport>),
+    /// A sweep's rows, as CSV.
+    Sweep(String),
+}
+
+pub(crate) fn execute(args: &ReportArgs) -> Exit {
+    let written = match (args.compare, &args.markdown) {
+        (true, _) => compared(args),
+        (false, Some(target)) => told(args, target),
+        (false, None) => pages(args),
+    };
+    match written {
+        Ok(()) => Exit::Held,
+        Err(why) => {
+            output::problem(&why);
+            Exit::Invalid
+        }
+    }
+}
+
+fn pages(args: &ReportArgs) -> Result<(), String> {
+    for file in &args.files {
+        let page = match read(file)? {
+            Told::Run(run) => report_html(&run),
+            Told::Suite(suite) => suite_html(&suite, &Links::new()),
+            Told::Sweep(csv) => {
+                let rows = meshquake_reports::sweep::read_csv(&csv);
+                let (columns, rows) = rows.map_err(|error| output::at(file, &error).to_string())?;
+                let name = file.file_stem().unwrap_or_default().to_string_lossy();
+                sweep_html(&name, "", &columns, &rows)
+            }
+        };
+        write(&target(file, args)?, &page)?;
+    }
+    Ok(())
+}
+
+fn compared(args: &ReportArgs) -> Result<(), String> {
+    let [a, b] = args.files.as_slice() else {
+        return Err(format!(
+            "--compare takes two runs, and {} are given",
+            args.files.len()
+        ));
+    };
+    let run = |path: &Path| match read(path)? {
+        Told::Run(run) => Ok(run),
+        _ => Err(format!(
+            "{} is no run: --compare takes two runs",
+            path.display()
+        )),
+    };
+    let (a_run, b_run) = (run(a)?, run(b)?);
+    if let Some(target) = &args.markdown {
+        return tell(target, &comparison_markdown(&a_run, &b_run, None));
+    }
+    let page = comparison_html(&a_run, &b_run, None);
+    let beside = a.with_file_name("compared.html");
+    write(args.output.as_ref().unwrap_or(&beside), &page)
+}
+
+fn told(args: &ReportArgs, target: &Path) -> Result<(), String> {
+    let mut text = String::new();
+    for file in &args.files {
+        text.push_str(&match read(file)? {
+            Told::Run(run) => run_markdown(&run),
+            Told::Suite(suite) => markdown::markdown(&suite),
+            Told::Sweep(_) => {
+                return Err(format!(
+                    "{} is a sweep: it has a page, and no Markdown",
+                    file.display()
+                ));
+            }
+        });
+    }
+    tell(target, &text)
+}
+
+fn tell(target: &Path, text: &str) -> Result<(), String> {
+    if target.as_os_str() == "-" {
+        return output::print(text).map_err(|error| format!("cannot print: {error}"));
+    }
+    write(target, text)
+}
+
+fn write(target: &Path, text: &str) -> Result<(), String> {
+    output::replace(target, text.as_bytes()).map_err(|error| error.to_string())?;
+    eprintln!("{}", target.display());
+    Ok(())
+}
+
+/// Where the page of `file` goes.
+fn target(file: &Path, args: &ReportArgs) -> Result<PathBuf, String> {
+    let beside = file.with_extension("html");
+    let Some(wanted) = &args.output else {
+        return Ok(beside);
+    };
+    let folder = wanted.is_dir() || wanted.to_string_lossy().ends_with('/');
+    match (folder, args.files.as_slice()) {
+        (true, _) => {
+            std::fs::create_dir_all(wanted)
+                .map_err(|error| output::at(wanted, &error).to_string())?;
+            Ok(wanted.join(beside.file_name().unwrap_or_default()))
+        }
+        (false, [_]) => Ok(wanted.clone()),
+        (false, _) => Err(format!(
+            "{} is one file: name a folder for the pages of several, such as `-o {}/`",
+            wanted.display(),
+            wanted.with_extension("").display(),
+        )),
+    }
+}
+
+/// What a file tells of.
+///
+/// # Errors
+/// When it cannot be read or is no result, in a sentence that says what to do.
+fn read(path: &Path) -> Result<Told, String> {
+    let shown = path.display();
+    let end = path.extension().unwrap_or_default();
+    if end == "yaml" || end == "yml" {
+        return Err(format!(
+            "{shown} is a scenario: `meshquake run {shown} --report report.html` runs it and writes the page"
+        ));
+    }
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    if end == "csv" {
+        return Ok(Told::Sweep(text));
+    }
+    let wants = "a result: JSON of `meshquake run` or `test`, or CSV of `sweep`";
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("{shown} is not {wants}: {error}"))?;
+    let schema = json.get("schema").and_then(serde_json::Value::as_str);
+    let other = |error: serde_json::Error| {
+        format!("{shown} is a result of another version of Meshquake: {error}")
+    };
+    match schema {
+        Some(SCHEMA) => serde_json::from_value(json).map(Told::Run).map_err(other),
+        Some(TEST_SCHEMA) => serde_json::from_value(json).map(Told::Suite).map_err(other),
+        Some(schema) => Err(format!("{shown} is `{schema}`, not {wants}")),
+        None => Err(format!("{shown} is not {wants}")),
+    }
+}

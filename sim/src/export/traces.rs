@@ -1,0 +1,147 @@
+//! Requests as traces, for OpenTelemetry's tools and for Perfetto.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use meshquake_reports::export::{Otlp, Perfetto};
+use meshquake_reports::{PodReport, RunReport, TraceReport};
+
+use crate::plan::Plan;
+use crate::record::Listener;
+
+/// Which requests are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// All of them.
+    All,
+    /// Those that failed, or had not ended when the run did.
+    Failed,
+    /// Those, and one in so many of the others.
+    OneIn(u64),
+}
+
+impl Choice {
+    fn takes(self, trace: &TraceReport) -> bool {
+        let failed = trace.succeeded != Some(true);
+        match self {
+            Self::All => true,
+            Self::Failed => failed,
+            Self::OneIn(many) => failed || trace.sequence.is_multiple_of(many),
+        }
+    }
+}
+
+/// Trace files in the making.
+pub struct Traces(Rc<RefCell<Files>>);
+
+struct Files {
+    choice: Choice,
+    otlp: Option<Otlp<Box<dyn Write>>>,
+    perfetto: Option<Perfetto<Box<dyn Write>>>,
+    failed: Option<io::Error>,
+}
+
+impl Traces {
+    /// Traces a run of `plan`, to `otlp` (OTLP JSON) and `perfetto` (Chrome's trace events).
+    ///
+    /// # Errors
+    /// When the beginning of a file cannot be written.
+    pub fn begin(
+        plan: &Plan,
+        choice: Choice,
+        otlp: Option<Box<dyn Write>>,
+        perfetto: Option<Box<dyn Write>>,
+    ) -> io::Result<Self> {
+        let pods = pods(plan);
+        let epoch = u64::try_from(plan.epoch.as_nanos()).unwrap_or(u64::MAX);
+        let version = env!("CARGO_PKG_VERSION");
+        let perfetto = perfetto
+            .map(|out| Perfetto::begin(out, &pods))
+            .transpose()?;
+        let otlp = otlp
+            .map(|out| Otlp::begin(out, epoch, version, pods))
+            .transpose()?;
+        Ok(Self(Rc::new(RefCell::new(Files {
+            choice,
+            otlp,
+            perfetto,
+            failed: None,
+        }))))
+    }
+
+    /// What hears the run.
+    pub fn listener(&self) -> Box<dyn Listener> {
+        Box::new(Hearer(self.0.clone()))
+    }
+
+    /// Ends the files, with the faults and happenings of `report`.
+    ///
+    /// # Errors
+    /// The first there was.
+    pub fn finish(self, report: &RunReport) -> io::Result<()> {
+        let mut files = self.0.borrow_mut();
+        if let Some(error) = files.failed.take() {
+            return Err(error);
+        }
+        if let Some(otlp) = files.otlp.take() {
+            otlp.finish()?;
+        }
+        if let Some(mut perfetto) = files.perfetto.take() {
+            perfetto.faults(&report.faults, report.virtual_seconds)?;
+            perfetto.happenings(&report.timeline)?;
+            perfetto.finish()?;
+        }
+        Ok(())
+    }
+}
+
+struct Hearer(Rc<RefCell<Files>>);
+
+impl Listener for Hearer {
+    fn wants_traces(&self) -> bool {
+        true
+    }
+
+    fn trace(&mut self, trace: &TraceReport) {
+        let mut files = self.0.borrow_mut();
+        if files.failed.is_none() && files.choice.takes(trace) {
+            files.failed = files.write(trace).err();
+        }
+    }
+}
+
+impl Files {
+    fn write(&mut self, trace: &TraceReport) -> io::Result<()> {
+        if let Some(otlp) = &mut self.otlp {
+            otlp.trace(trace)?;
+        }
+        self.perfetto
+            .as_mut()
+            .map_or(Ok(()), |perfetto| perfetto.trace(trace))
+    }
+}
+
+/// Who takes part: traffic sources, whose requests come first, and apps.
+fn pods(plan: &Plan) -> Vec<PodReport> {
+    let sources = plan.traffic.iter().map(|traffic| PodReport {
+        source: true,
+        ..pod(&traffic.workload, &traffic.name, "")
+    });
+    let apps = plan.pods.iter();
+    let apps = apps.map(|app| pod(&app.workload, &app.service, &app.node));
+    sources.chain(apps).collect()
+}
+
+fn pod(workload: &mesh_core::control::Workload, service: &str, node: &str) -> PodReport {
+    PodReport {
+        name: workload.name.to_string(),
+        service: service.to_owned(),
+        version: workload.labels.get("version").cloned().unwrap_or_default(),
+        region: workload.locality.region.to_string(),
+        zone: workload.locality.zone.to_string(),
+        node: node.to_owned(),
+        meshed: workload.meshed,
+        source: false,
+    }
+}
