@@ -123,18 +123,28 @@ fn compare(path: &Path, load: &Bare, account: &mut Account) {
     println!(
         "  ratio     {:.1} (repeats: {})",
         least[1] / least[0],
-        ratios.iter().map(|r| format!("{r:.1}")).collect::<Vec<_>>().join(", ")
+        ratios
+            .iter()
+            .map(|r| format!("{r:.1}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     let mut faster = ratio("plain turmoil’s time", least[1] / least[0], &ratios);
     faster.more_is_better = true;
     faster.target = (load.per_second < 1000.0).then_some(TARGET);
-    let name = format!("{}, {} pods at {} rps", path.name, load.pods, load.per_second);
+    let name = format!(
+        "{}, {} pods at {} rps",
+        path.name, load.pods, load.per_second
+    );
     let us = least[0] * 1e6 / on_fabric.answered as f64;
     account.compare(&name, (us, "µs/request"), &[], faster);
 }
 
 fn main() {
-    let mut account = Account::new("against_turmoil", "How many times as long plain turmoil 0.7 takes for the same pods.");
+    let mut account = Account::new(
+        "against_turmoil",
+        "How many times as long plain turmoil 0.7 takes for the same pods.",
+    );
     for (per_second, duration) in LOADS {
         let load = Bare {
             pods: 50,
@@ -142,7 +152,9 @@ fn main() {
             duration,
             ..Bare::default()
         };
-        PATHS.iter().for_each(|path| compare(path, &load, &mut account));
+        PATHS
+            .iter()
+            .for_each(|path| compare(path, &load, &mut account));
     }
     account.write();
 }

@@ -65,7 +65,10 @@ fn main() {
         report.network.packets,
     );
     println!("  digest {}", report.digest);
-    let mut account = Account::new("day", "A quiet day of 200 meshed pods: 24 virtual hours, a request every ten seconds.");
+    let mut account = Account::new(
+        "day",
+        "A quiet day of 200 meshed pods: 24 virtual hours, a request every ten seconds.",
+    );
     account.add("wall time", report.wall_seconds, "s");
     account.add("of it boot", boot, "s");
     account.write();

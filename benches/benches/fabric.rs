@@ -99,9 +99,14 @@ fn main() {
         lines.iter_mut().for_each(Line::measure);
     }
     lines.iter().for_each(Line::print);
-    let mut account = Account::new("fabric", "What the network alone costs: two pass-through proxies with mutual TLS, the best of a few alternating repeats.");
+    let mut account = Account::new(
+        "fabric",
+        "What the network alone costs: two pass-through proxies with mutual TLS, the best of a few alternating repeats.",
+    );
     for line in &lines {
-        let Some(outcome) = line.outcome else { continue };
+        let Some(outcome) = line.outcome else {
+            continue;
+        };
         let us = line.best.as_secs_f64() * 1e6 / outcome.answered as f64;
         account.add(&line.name, us, "µs/request");
     }

@@ -103,14 +103,25 @@ fn main() {
         return println!("only Linux says how much memory is resident");
     }
     let weights = PODS.map(weigh);
-    let mut account = Account::new("memory", "What a meshed pod weighs: the resident set of whole worlds, after the boot and after load.");
+    let mut account = Account::new(
+        "memory",
+        "What a meshed pod weighs: the resident set of whole worlds, after the boot and after load.",
+    );
     for (pods, weight) in PODS.iter().zip(&weights) {
         println!(
             "{pods:>4} pods: {:>7} KiB at first, {:>8} KiB after boot, {:>8} KiB after load",
             weight.begin, weight.boot, weight.load
         );
-        account.add(&format!("{pods} pods, after boot"), weight.boot as f64 / 1024.0, "MiB");
-        account.add(&format!("{pods} pods, after load"), weight.load as f64 / 1024.0, "MiB");
+        account.add(
+            &format!("{pods} pods, after boot"),
+            weight.boot as f64 / 1024.0,
+            "MiB",
+        );
+        account.add(
+            &format!("{pods} pods, after load"),
+            weight.load as f64 / 1024.0,
+            "MiB",
+        );
     }
     for ((pods, weight), (fewer, before)) in PODS
         .iter()
@@ -125,8 +136,16 @@ fn main() {
             slope(before.load, weight.load, more),
         );
         let name = |when| format!("each pod from {fewer} to {pods}, {when}");
-        account.add(&name("after boot"), slope(before.boot, weight.boot, more), "KiB");
-        account.add(&name("after load"), slope(before.load, weight.load, more), "KiB");
+        account.add(
+            &name("after boot"),
+            slope(before.boot, weight.boot, more),
+            "KiB",
+        );
+        account.add(
+            &name("after load"),
+            slope(before.load, weight.load, more),
+            "KiB",
+        );
     }
     account.write();
 }

@@ -149,7 +149,10 @@ fn compare(pods: u32, account: &mut Account) {
             ratios.quantile(0.9),
         );
         let (name, all) = (format!("{way}, {pods} pods"), |i: usize| -> Vec<f64> {
-            rounds.iter().map(|round| round[index] / if i == 0 { 1.0 } else { round[0] }).collect()
+            rounds
+                .iter()
+                .map(|round| round[index] / if i == 0 { 1.0 } else { round[0] })
+                .collect()
         });
         let mut of_bare = ratio("bare", ratios.median(), &all(1));
         of_bare.target = (*way == "mesh").then_some(TARGET);
@@ -166,7 +169,10 @@ fn main() {
     let sizes = size.map_or(vec![10, 50, 200], |size| {
         vec![size.parse().expect("a number of pods")]
     });
-    let mut account = Account::new("mesh_path", "What the mesh costs: real sidecars, and a whole run, for the same requests as two pass-through proxies.");
+    let mut account = Account::new(
+        "mesh_path",
+        "What the mesh costs: real sidecars, and a whole run, for the same requests as two pass-through proxies.",
+    );
     let whole = way.is_none();
     for pods in sizes {
         match (&way, seconds.as_deref()) {

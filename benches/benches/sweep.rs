@@ -147,11 +147,22 @@ fn main() {
     );
     let few = child(100, 2);
     println!("100 runs, --jobs 2: {} KiB at most", few.peak_kib);
-    let mut account = Account::new("sweep", "What a second core is worth to a sweep of a thousand runs.");
+    let mut account = Account::new(
+        "sweep",
+        "What a second core is worth to a sweep of a thousand runs.",
+    );
     account.add("1000 runs, one thread", first.wall_s, "s");
-    let mut worth = ratio("one thread’s time", first.wall_s / second.wall_s, &side_by_side);
+    let mut worth = ratio(
+        "one thread’s time",
+        first.wall_s / second.wall_s,
+        &side_by_side,
+    );
     (worth.more_is_better, worth.target) = (true, Some(TARGET));
     account.compare("1000 runs, two threads", (second.wall_s, "s"), &[], worth);
-    account.add("1000 runs, two threads, memory at most", second.peak_kib as f64 / 1024.0, "MiB");
+    account.add(
+        "1000 runs, two threads, memory at most",
+        second.peak_kib as f64 / 1024.0,
+        "MiB",
+    );
     account.write();
 }

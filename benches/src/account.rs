@@ -37,7 +37,13 @@ impl Account {
     }
 
     /// Adds a number with how its repeats spread, and what it is of a baseline.
-    pub fn compare(&mut self, name: &str, (value, unit): (f64, &str), repeats: &[f64], ratio: Ratio) {
+    pub fn compare(
+        &mut self,
+        name: &str,
+        (value, unit): (f64, &str),
+        repeats: &[f64],
+        ratio: Ratio,
+    ) {
         self.0.lines.push(BenchLine {
             name: name.into(),
             unit: unit.into(),
@@ -120,13 +126,17 @@ fn machine() -> Machine {
         .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
         .map_or("unknown processor", |(_, name)| name.trim());
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let commit = env::var("MESHQUAKE_COMMIT").unwrap_or_else(|_| said("git", &["rev-parse", "--short=12", "HEAD"]));
+    let commit = env::var("MESHQUAKE_COMMIT")
+        .unwrap_or_else(|_| said("git", &["rev-parse", "--short=12", "HEAD"]));
     let dirty = !commit.is_empty() && !said("git", &["status", "--porcelain", "-uno"]).is_empty();
     Machine {
         processor: processor.to_owned(),
         cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
         system: format!("{} {}", env::consts::OS, env::consts::ARCH),
-        load: load.split_whitespace().next().and_then(|load| load.parse().ok()),
+        load: load
+            .split_whitespace()
+            .next()
+            .and_then(|load| load.parse().ok()),
         rustc: said("rustc", &["--version"]),
         commit: if dirty { commit + "-dirty" } else { commit },
     }
@@ -141,7 +151,12 @@ mod tests {
         let folder = env::temp_dir().join(format!("meshquake-account-{}", std::process::id()));
         let mut account = Account::new("memory", "What a pod weighs.");
         account.add("50 pods", 314.0, "KiB");
-        account.compare("mesh", (22.3, "µs"), &[22.0, 25.0], ratio("bare", 1.4, &[1.4]));
+        account.compare(
+            "mesh",
+            (22.3, "µs"),
+            &[22.0, 25.0],
+            ratio("bare", 1.4, &[1.4]),
+        );
         account.write_to(&folder).unwrap();
         let text = fs::read_to_string(folder.join("memory.json")).unwrap();
         let read: BenchReport = serde_json::from_str(&text).unwrap();

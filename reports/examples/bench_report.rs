@@ -41,7 +41,9 @@ fn draw(append: bool, page: Option<PathBuf>) -> Result<PathBuf, Box<dyn Error>> 
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let file = root.join("benches/history/history.json");
     let mut history: History = match fs::read_to_string(&file) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?,
+        Ok(text) => {
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => History::default(),
         Err(error) => return Err(error.into()),
     };
@@ -79,7 +81,9 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read?,
     };
-    let mut all: Vec<PathBuf> = read.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut all: Vec<PathBuf> = read
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<_>>()?;
     all.sort();
     Ok(all)
 }
@@ -99,7 +103,8 @@ fn criterions(folder: &Path) -> Result<Vec<BenchReport>, Box<dyn Error>> {
     let (mut open, mut lines) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = open.pop() {
         let new = folder.join("new");
-        let texts = ["benchmark.json", "estimates.json"].map(|name| fs::read_to_string(new.join(name)));
+        let texts =
+            ["benchmark.json", "estimates.json"].map(|name| fs::read_to_string(new.join(name)));
         if let [Ok(benchmark), Ok(estimates)] = &texts {
             let line = criterion(benchmark, estimates);
             lines.push(line.map_err(|error| format!("{}: {error}", new.display()))?);

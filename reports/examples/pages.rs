@@ -14,7 +14,9 @@ fn main() -> ExitCode {
     match draw(&words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("usage: pages compare A.json B.json [PAIRED.json] PAGE | suite SUITE.json PAGE | sweep ROWS.csv PAGE");
+            eprintln!(
+                "usage: pages compare A.json B.json [PAIRED.json] PAGE | suite SUITE.json PAGE | sweep ROWS.csv PAGE"
+            );
             ExitCode::from(2)
         }
         Err(error) => {
@@ -31,9 +33,10 @@ fn read<T: DeserializeOwned>(path: &str) -> Result<T, Box<dyn Error>> {
 fn draw(words: &[&str]) -> Result<bool, Box<dyn Error>> {
     let (page, to) = match words {
         ["compare", a, b, to] => (comparison_html(&read(a)?, &read(b)?, None), to),
-        ["compare", a, b, paired, to] => {
-            (comparison_html(&read(a)?, &read(b)?, Some(&read(paired)?)), to)
-        }
+        ["compare", a, b, paired, to] => (
+            comparison_html(&read(a)?, &read(b)?, Some(&read(paired)?)),
+            to,
+        ),
         ["suite", suite, to] => (suite_html(&read(suite)?, &Links::new()), to),
         ["sweep", rows, to] => {
             let (columns, rows_read) = read_csv(&fs::read_to_string(rows)?)?;

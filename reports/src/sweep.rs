@@ -68,8 +68,14 @@ impl Cell {
         let count = text.parse().ok().map(Self::Count);
         // A digest may look like a number: only what a number is written as is one.
         let plain = |text: &str| text.len() < 32 && !text.starts_with(char::is_alphabetic);
-        let number = || plain(text).then(|| text.parse().ok().map(Self::Number)).flatten();
-        count.or_else(number).unwrap_or_else(|| Self::Text(text.to_owned()))
+        let number = || {
+            plain(text)
+                .then(|| text.parse().ok().map(Self::Number))
+                .flatten()
+        };
+        count
+            .or_else(number)
+            .unwrap_or_else(|| Self::Text(text.to_owned()))
     }
 
     const fn kind(&self) -> Option<ColumnKind> {
@@ -320,7 +326,11 @@ mod tests {
         let mut again = Box::new(CsvRows::begin(&columns, &mut out).unwrap());
         rows.iter().skip(1).for_each(|row| again.row(row).unwrap());
         again.finish().unwrap();
-        assert!(String::from_utf8(out).unwrap().ends_with("10,2,failed,0.5,ab\n20,1,held,,ab\n"));
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .ends_with("10,2,failed,0.5,ab\n20,1,held,,ab\n")
+        );
         assert!(read_csv("a,b\n1,2\n").is_err());
         assert!(read_csv("a,seed\n1\n").is_err());
     }

@@ -56,7 +56,10 @@ mod tests {
         let benchmark = r#"{"group_id":"page","function_id":"run","value_str":null,"throughput":null,"full_id":"page/run","directory_name":"page/run","title":"page/run"}"#;
         let estimates = r#"{"mean":{"confidence_interval":{"confidence_level":0.95,"lower_bound":1000.0,"upper_bound":3000.0},"point_estimate":2000.0,"standard_error":1.0},"slope":null,"median":null}"#;
         let line = criterion(benchmark, estimates).unwrap();
-        assert_eq!((line.name.as_str(), line.value, line.spread), ("page/run", 2.0, Some((1.0, 3.0))));
+        assert_eq!(
+            (line.name.as_str(), line.value, line.spread),
+            ("page/run", 2.0, Some((1.0, 3.0)))
+        );
         assert!(criterion("{}", estimates).is_err());
     }
 }

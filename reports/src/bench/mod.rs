@@ -155,7 +155,11 @@ mod tests {
         let mut history = History::default();
         history.append(&[run("a", 1, 20.0, Some(1.4)), run("b", 1, 3.0, None)]);
         history.append(&[run("a", 1, 99.0, None), run("a", 2, 21.0, Some(1.5))]);
-        assert_eq!(history.course("a", "10 pods"), [1.4, 1.5], "ratios are compared");
+        assert_eq!(
+            history.course("a", "10 pods"),
+            [1.4, 1.5],
+            "ratios are compared"
+        );
         assert_eq!(history.course("b", "10 pods"), [3.0]);
         assert!(history.course("a", "other").is_empty());
     }

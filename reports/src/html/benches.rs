@@ -32,7 +32,11 @@ pub fn bench_html(now: &[BenchReport], history: &History) -> String {
 }
 
 fn head(now: &[BenchReport]) -> Markup {
-    let ratios = || now.iter().flat_map(|run| &run.lines).filter_map(|line| line.ratio.as_ref());
+    let ratios = || {
+        now.iter()
+            .flat_map(|run| &run.lines)
+            .filter_map(|line| line.ratio.as_ref())
+    };
     let judged: Vec<bool> = ratios().filter_map(crate::bench::Ratio::met).collect();
     let met = judged.iter().filter(|met| **met).count();
     html! {
@@ -86,18 +90,27 @@ fn lines(run: &BenchReport, all: &History) -> Markup {
     let compared = run.lines.iter().any(|line| line.ratio.is_some());
     let mut table = Table::new(&format!("Results of {}", run.bench))
         .head("what")
-        .number("measured")
-        .number("repeats");
+        .number("measured");
+    let repeated = run.lines.iter().any(|line| line.spread.is_some());
+    if repeated {
+        table = table.number("repeats");
+    }
     if compared {
-        table = table.number("ratio").number("its spread").text("of").text("target");
+        table = table
+            .number("ratio")
+            .number("its spread")
+            .text("of")
+            .text("target");
     }
     table = table.text("against the run before").text("history");
     for line in &run.lines {
         let mut cells = vec![
             text::name(&line.name),
             html! { (told(line.value)) " " (text::name(&line.unit)) },
-            spread(line.spread),
         ];
+        if repeated {
+            cells.push(spread(line.spread));
+        }
         if compared {
             cells.extend(ratio(line));
         }
@@ -181,7 +194,11 @@ fn date(unix_s: u64) -> String {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year + era * 400 + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -14,8 +14,8 @@ use super::text;
 use crate::baseline::{BaselineReport, ChangeKind};
 use crate::coverage::CoverageReport;
 use crate::record::Declared;
-use crate::suite::{Judgement, Reason, ScenarioReport, SeedReport, SuiteReport, SuiteVerdict};
 use crate::suite::terminal::headline;
+use crate::suite::{Judgement, Reason, ScenarioReport, SeedReport, SuiteReport, SuiteVerdict};
 use crate::summary::unit;
 
 /// Reasons told of one scenario.
@@ -38,10 +38,22 @@ pub fn suite_html(report: &SuiteReport, links: &Links) -> String {
         title: &format!("Suite: {}", headline(report)),
         head: head(report),
         sections: vec![
-            Section::new("failures", "What did not come out as declared", failures(report, links)),
-            Section::new("regressions", "Against the baseline", baseline(report.baseline.as_ref())),
+            Section::new(
+                "failures",
+                "What did not come out as declared",
+                failures(report, links),
+            ),
+            Section::new(
+                "regressions",
+                "Against the baseline",
+                baseline(report.baseline.as_ref()),
+            ),
             Section::new("scenarios", "Scenarios", scenarios(report, links)),
-            Section::new("coverage", "Coverage of resilience", coverage(report.coverage.as_ref())),
+            Section::new(
+                "coverage",
+                "Coverage of resilience",
+                coverage(report.coverage.as_ref()),
+            ),
             Section::new("settings", "How it was run", settings(report)),
         ],
         foot: html! { p { "Made by Meshquake " (report.meshquake_version) "." } },
@@ -81,9 +93,15 @@ fn head(report: &SuiteReport) -> Markup {
     };
     let mut more = Vec::new();
     if report.interrupted {
-        more.push("It was ended before its time: what is told is true of the runs that ended.".to_owned());
+        more.push(
+            "It was ended before its time: what is told is true of the runs that ended.".to_owned(),
+        );
     }
-    if report.scenarios.iter().any(|s| s.declared != Declared::Held) {
+    if report
+        .scenarios
+        .iter()
+        .any(|s| s.declared != Declared::Held)
+    {
         more.push("A scenario that shows what breaks a mesh declares that it fails; it is as declared when it does.".into());
     }
     let panel = Panel {
@@ -152,7 +170,11 @@ fn scenarios(report: &SuiteReport, links: &Links) -> Markup {
             text::name(&scenario.file),
             judged(scenario),
             or_none(format!("{} of {}", share.of, share.seeds)),
-            or_none(format!("{:.0}–{:.0}%", interval.low * 100.0, interval.high * 100.0)),
+            or_none(format!(
+                "{:.0}–{:.0}%",
+                interval.low * 100.0,
+                interval.high * 100.0
+            )),
             or_none(unit::millis(scenario.wall_seconds() * 1e3)),
         ];
         if linked {
@@ -173,7 +195,10 @@ fn scenarios(report: &SuiteReport, links: &Links) -> Markup {
 }
 
 fn runs(scenario: &ScenarioReport, links: &Links) -> Markup {
-    let shown = scenario.runs.iter().filter(|run| links.contains_key(&run.run));
+    let shown = scenario
+        .runs
+        .iter()
+        .filter(|run| links.contains_key(&run.run));
     html! {
         @for (i, run) in shown.take(LINKS_MAX).enumerate() {
             @if i > 0 { ", " }
@@ -183,9 +208,8 @@ fn runs(scenario: &ScenarioReport, links: &Links) -> Markup {
 }
 
 fn failures(report: &SuiteReport, links: &Links) -> Markup {
-    let failed = |s: &&ScenarioReport| {
-        !matches!(s.judgement, Judgement::AsDeclared | Judgement::NotRun)
-    };
+    let failed =
+        |s: &&ScenarioReport| !matches!(s.judgement, Judgement::AsDeclared | Judgement::NotRun);
     let cases: Vec<&ScenarioReport> = report.scenarios.iter().filter(failed).collect();
     let more = cases.len().saturating_sub(CASES_MAX) as u64;
     html! {
@@ -250,13 +274,16 @@ fn baseline(baseline: Option<&BaselineReport>) -> Markup {
     let Some(baseline) = baseline else {
         return html! {};
     };
-    let mut table = Table::new(&format!("Changes beyond the tolerance, against {}", baseline.file))
-        .text("change")
-        .head("scenario")
-        .text("measure")
-        .number("before")
-        .number("now")
-        .text("how sure");
+    let mut table = Table::new(&format!(
+        "Changes beyond the tolerance, against {}",
+        baseline.file
+    ))
+    .text("change")
+    .head("scenario")
+    .text("measure")
+    .number("before")
+    .number("now")
+    .text("how sure");
     for change in &baseline.changes {
         let (mark, class) = match change.kind {
             ChangeKind::Regression => (html! { span.no { "✗ worse" } }, "missed"),
@@ -286,13 +313,14 @@ fn coverage(coverage: Option<&CoverageReport>) -> Markup {
     let Some(coverage) = coverage else {
         return html! {};
     };
-    let mut table = Table::new("Resilience mechanisms of the mesh, and whether any run made them act")
-        .text("did it act?")
-        .head("mechanism")
-        .number("armed in")
-        .number("acted in")
-        .number("times")
-        .words("armed by");
+    let mut table =
+        Table::new("Resilience mechanisms of the mesh, and whether any run made them act")
+            .text("did it act?")
+            .head("mechanism")
+            .number("armed in")
+            .number("acted in")
+            .number("times")
+            .words("armed by");
     for mechanism in &coverage.mechanisms {
         let (mark, class) = match (mechanism.is_armed(), mechanism.fired) {
             (true, 0) => (html! { span.no { "✗ never" } }, "missed"),
@@ -319,7 +347,11 @@ fn coverage(coverage: Option<&CoverageReport>) -> Markup {
 
 /// How many, and which when pointed at.
 fn places(files: &[String]) -> Markup {
-    let shown: Vec<String> = files.iter().take(12).map(|file| text::plain(file)).collect();
+    let shown: Vec<String> = files
+        .iter()
+        .take(12)
+        .map(|file| text::plain(file))
+        .collect();
     html! {
         @if files.is_empty() { "–" } @else {
             span title=(shown.join(", ")) { (unit::counted(files.len() as u64, "scenario")) }
@@ -366,6 +398,9 @@ mod tests {
     #[test]
     fn many_seeds_are_counted() {
         assert_eq!(seeds([1, 2].into_iter()), "1, 2");
-        assert_eq!(seeds((1..=11).collect::<Vec<u64>>().into_iter()), "1, 2, 3, 4, 5, 6, 7, 8 and 3 more");
+        assert_eq!(
+            seeds((1..=11).collect::<Vec<u64>>().into_iter()),
+            "1, 2, 3, 4, 5, 6, 7, 8 and 3 more"
+        );
     }
 }

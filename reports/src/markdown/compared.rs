@@ -11,7 +11,11 @@ use crate::summary::unit;
 const SOURCES_MAX: usize = 10;
 
 /// `a` and `b` as GitHub-flavoured Markdown, with what `paired` knows of them.
-pub fn comparison_markdown(a: &RunReport, b: &RunReport, paired: Option<&ComparisonReport>) -> String {
+pub fn comparison_markdown(
+    a: &RunReport,
+    b: &RunReport,
+    paired: Option<&ComparisonReport>,
+) -> String {
     let (mark, word) = match standing(a, b) {
         Standing::Better => ("✅", "B is better"),
         Standing::Worse => ("❌", "B is worse"),
@@ -39,7 +43,10 @@ pub fn comparison_markdown(a: &RunReport, b: &RunReport, paired: Option<&Compari
         ));
     }
     out.push_str("\n| source | | succeeded | p99 | goodput over time |\n|---|---|---:|---:|---|\n");
-    let both = a.traffic.iter().filter_map(|(name, t)| Some((name, t, b.traffic.get(name)?)));
+    let both = a
+        .traffic
+        .iter()
+        .filter_map(|(name, t)| Some((name, t, b.traffic.get(name)?)));
     for (name, first, second) in both.take(SOURCES_MAX) {
         for (side, name, traffic) in [("A", name.as_str(), first), ("B", "", second)] {
             out.push_str(&row(side, name, traffic));
@@ -61,7 +68,9 @@ fn row(side: &str, name: &str, traffic: &TrafficReport) -> String {
         "| {} | {side} | {} | {} | {} |\n",
         cell(name),
         success(traffic).map_or("–".into(), unit::share),
-        traffic.latency_ms.map_or("–".into(), |ms| unit::millis(ms.p99)),
+        traffic
+            .latency_ms
+            .map_or("–".into(), |ms| unit::millis(ms.p99)),
         goodput(traffic)
     )
 }

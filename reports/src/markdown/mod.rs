@@ -25,7 +25,11 @@ pub fn sparkline(values: &[Option<f64>], most: usize) -> String {
     let all = || bars.iter().flatten().copied();
     let greatest = all().fold(f64::NEG_INFINITY, f64::max);
     let least = all().fold(f64::INFINITY, f64::min);
-    let floor = if least < greatest / 2.0 { least.min(0.0) } else { least };
+    let floor = if least < greatest / 2.0 {
+        least.min(0.0)
+    } else {
+        least
+    };
     let bar = |value: &Option<f64>| match value {
         None => '\u{2007}',
         Some(_) if greatest <= floor => BARS[0],
@@ -45,10 +49,21 @@ mod tests {
     fn bars_are_as_high_as_their_values() {
         let some = |all: &[f64]| all.iter().map(|v| Some(*v)).collect::<Vec<_>>();
         assert_eq!(sparkline(&some(&[0.0, 1.0, 2.0, 7.0]), 9), "▁▂▃█");
-        assert_eq!(sparkline(&some(&[98.0, 99.0, 100.0]), 9), "▁▅█", "what hardly changes is magnified");
-        assert_eq!(sparkline(&some(&[0.0, 9.0, 0.0, 1.0]), 2), "█▂", "no peak is lost");
+        assert_eq!(
+            sparkline(&some(&[98.0, 99.0, 100.0]), 9),
+            "▁▅█",
+            "what hardly changes is magnified"
+        );
+        assert_eq!(
+            sparkline(&some(&[0.0, 9.0, 0.0, 1.0]), 2),
+            "█▂",
+            "no peak is lost"
+        );
         assert_eq!(sparkline(&some(&[3.0, 3.0]), 9), "▁▁");
-        assert_eq!(sparkline(&[None, Some(f64::NAN), Some(1.0), Some(0.0)], 9), "\u{2007}\u{2007}█▁");
+        assert_eq!(
+            sparkline(&[None, Some(f64::NAN), Some(1.0), Some(0.0)], 9),
+            "\u{2007}\u{2007}█▁"
+        );
         assert_eq!(sparkline(&[], 9), "");
     }
 }

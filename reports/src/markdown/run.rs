@@ -68,7 +68,9 @@ pub fn run_markdown(report: &RunReport) -> String {
         out.push_str("| source | requests | succeeded | p99 | goodput over time |\n|---|---:|---:|---:|---|\n");
     }
     for (name, traffic) in report.traffic.iter().take(SOURCES_MAX) {
-        let p99 = traffic.latency_ms.map_or("–".into(), |ms| unit::millis(ms.p99));
+        let p99 = traffic
+            .latency_ms
+            .map_or("–".into(), |ms| unit::millis(ms.p99));
         out.push_str(&format!(
             "| {} | {} | {} | {p99} | {} |\n",
             cell(name),

@@ -7,8 +7,8 @@ use meshquake_reports::statistics::Paired;
 use meshquake_reports::suite::{ScenarioReport, Settings, SuiteReport, TEST_SCHEMA};
 use meshquake_reports::sweep::{Cell, Column, ColumnKind};
 use meshquake_reports::{
-    Declared, Failure, FailureKind, Links, RunReport, SettingReport, bench_html,
-    comparison_html, comparison_markdown, run_markdown, suite_html, sweep_html,
+    Declared, Failure, FailureKind, Links, RunReport, SettingReport, bench_html, comparison_html,
+    comparison_markdown, run_markdown, suite_html, sweep_html,
 };
 
 use crate::detail::{SMALL, detailed};
@@ -27,13 +27,23 @@ const HOSTILE: [&str; 5] = [
 /// A name of ten kilobytes among them.
 fn hostile() -> Vec<String> {
     let long = format!("<b>{}", "x".repeat(10_000));
-    HOSTILE.iter().map(|name| (*name).to_owned()).chain([long]).collect()
+    HOSTILE
+        .iter()
+        .map(|name| (*name).to_owned())
+        .chain([long])
+        .collect()
 }
 
 /// What holds of any page: well-formed, nothing of another site, no element that was a name, no order characters.
 fn inert(page: &str) {
     check(page);
-    for alive in ["<script>alert", "<img", "<b>", "<svg onload", "http-equiv=\"refresh\""] {
+    for alive in [
+        "<script>alert",
+        "<img",
+        "<b>",
+        "<svg onload",
+        "http-equiv=\"refresh\"",
+    ] {
         assert!(!page.contains(alive), "{alive}");
     }
     assert!(!page.contains(['\u{1b}', '\u{202e}']));
@@ -46,7 +56,11 @@ fn named(name: &str) -> RunReport {
     run.scenario = name.into();
     run.about = name.into();
     run.reproduce = name.into();
-    run.traffic = run.traffic.into_iter().map(|(k, t)| (format!("{k}{name}"), t)).collect();
+    run.traffic = run
+        .traffic
+        .into_iter()
+        .map(|(k, t)| (format!("{k}{name}"), t))
+        .collect();
     for edge in &mut run.edges {
         edge.from.push_str(name);
         edge.to.push_str(name);
@@ -96,7 +110,10 @@ fn a_run_against_itself_has_no_difference() {
     inert(&page);
     assert!(page.contains("No difference to speak of"));
     assert!(page.contains("they are the same run"));
-    assert!(page.contains("No setting of the mesh differs"), "policies are compared");
+    assert!(
+        page.contains("No setting of the mesh differs"),
+        "policies are compared"
+    );
     for word in [" better</span>", " worse</span>"] {
         assert!(!page.contains(word), "{word}");
     }
@@ -147,7 +164,11 @@ fn suite(name: &str) -> SuiteReport {
     let failed = |seed: u64| meshquake_reports::suite::SeedReport {
         seed,
         run: format!("{name}@{seed}"),
-        verdict: Some(if seed == 2 { Verdict::Failed } else { Verdict::Held }),
+        verdict: Some(if seed == 2 {
+            Verdict::Failed
+        } else {
+            Verdict::Held
+        }),
         as_declared: seed != 2,
         digest: "d".into(),
         failures: match seed {
@@ -181,7 +202,13 @@ fn suite(name: &str) -> SuiteReport {
                 String::new(),
                 (1..=4).map(failed).collect(),
             ),
-            ScenarioReport::judged("b.yaml".into(), "b".into(), Declared::Held, String::new(), vec![failed(1)]),
+            ScenarioReport::judged(
+                "b.yaml".into(),
+                "b".into(),
+                Declared::Held,
+                String::new(),
+                vec![failed(1)],
+            ),
         ],
         coverage: None,
         baseline: None,
@@ -196,16 +223,26 @@ fn a_suite_tells_what_failed_and_how_to_see_it_again() {
     inert(&page);
     let failures = text_of(&page, "<section id=\"failures\"", "</section>");
     assert!(failures.contains("a.yaml : ~ flaky at 25 %"), "{failures}");
-    assert!(failures.contains("p99 was 9 ms a.yaml a.yaml:3 with seed 2"), "{failures}");
+    assert!(
+        failures.contains("p99 was 9 ms a.yaml a.yaml:3 with seed 2"),
+        "{failures}"
+    );
     assert!(failures.contains("meshquake replay a.yaml@2"), "{failures}");
-    assert!(!failures.contains("b.yaml"), "what came out as declared stands in the table");
+    assert!(
+        !failures.contains("b.yaml"),
+        "what came out as declared stands in the table"
+    );
 }
 
 #[test]
 fn runs_with_a_page_are_linked() {
     let links = Links::from([("a.yaml@2".to_owned(), "runs/a 2.html".to_owned())]);
     let page = suite_html(&suite("a.yaml"), &links);
-    assert_eq!(page.matches("href=\"./runs/a%202.html\"").count(), 2, "at the failure and in the table");
+    assert_eq!(
+        page.matches("href=\"./runs/a%202.html\"").count(),
+        2,
+        "at the failure and in the table"
+    );
 }
 
 #[test]
@@ -217,14 +254,17 @@ fn hostile_names_are_only_names_in_a_suite() {
 
 fn sweep(name: &str, settings: usize) -> (Vec<Column>, Vec<Vec<Cell>>) {
     let column = |name: String, kind| Column { name, kind };
-    let mut columns: Vec<Column> =
-        (0..settings).map(|i| column(format!("{name}.s{i}"), ColumnKind::Text)).collect();
+    let mut columns: Vec<Column> = (0..settings)
+        .map(|i| column(format!("{name}.s{i}"), ColumnKind::Text))
+        .collect();
     columns.push(column("seed".into(), ColumnKind::Count));
     columns.push(column("verdict".into(), ColumnKind::Text));
     columns.push(column("success".into(), ColumnKind::Number));
     let mut rows = Vec::new();
     for point in 0..3_usize.pow(settings as u32) {
-        let at: Vec<usize> = (0..settings).map(|i| point / 3_usize.pow(i as u32) % 3).collect();
+        let at: Vec<usize> = (0..settings)
+            .map(|i| point / 3_usize.pow(i as u32) % 3)
+            .collect();
         for seed in 1..=2_u64 {
             let height: usize = at.iter().sum();
             let verdict = match (height, seed) {
@@ -232,7 +272,10 @@ fn sweep(name: &str, settings: usize) -> (Vec<Column>, Vec<Vec<Cell>>) {
                 (2, _) => "failed",
                 _ => "metastable",
             };
-            let mut row: Vec<Cell> = at.iter().map(|i| Cell::Text(format!("{name}{}", i + 1))).collect();
+            let mut row: Vec<Cell> = at
+                .iter()
+                .map(|i| Cell::Text(format!("{name}{}", i + 1)))
+                .collect();
             row.extend([
                 Cell::Count(seed),
                 Cell::Text(verdict.into()),
@@ -254,7 +297,12 @@ fn two_settings_make_a_map() {
     assert_eq!(page.matches("<td class=\"stable").count(), 3);
     assert_eq!(page.matches("<td class=\"vulnerable").count(), 3);
     let told = text_of(&page, "id=\"frontier-about\"", "</desc>");
-    assert!(told.contains("rate1: stable up to rate2; rate2: stable up to rate1; rate3: nowhere stable"), "{told}");
+    assert!(
+        told.contains(
+            "rate1: stable up to rate2; rate2: stable up to rate1; rate3: nowhere stable"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -304,16 +352,24 @@ fn hostile_names_are_only_names_among_benches() {
 #[test]
 fn a_run_in_markdown() {
     let text = run_markdown(&sample::failed());
-    assert!(text.starts_with("## ❌ "), "the verdict comes first: {text}");
+    assert!(
+        text.starts_with("## ❌ "),
+        "the verdict comes first: {text}"
+    );
     assert!(text.lines().count() < 30, "short: {text}");
     assert!(run_markdown(&sample::held()).starts_with("## ✅ "));
     let both = comparison_markdown(&sample::failed(), &sample::held(), None);
-    assert!(both.starts_with("## ✅ B is better\n\nA fails, B holds"), "{both}");
+    assert!(
+        both.starts_with("## ✅ B is better\n\nA fails, B holds"),
+        "{both}"
+    );
 }
 
 #[test]
 fn a_difference_that_is_chance_is_not_told_as_one() {
-    use meshquake_reports::comparison::{COMPARE_SCHEMA, ComparisonReport, MeasureChange, SideReport};
+    use meshquake_reports::comparison::{
+        COMPARE_SCHEMA, ComparisonReport, MeasureChange, SideReport,
+    };
     use meshquake_reports::suite::{Better, MeasureUnit};
     let side = |what: &str| SideReport {
         what: what.into(),
@@ -336,7 +392,10 @@ fn a_difference_that_is_chance_is_not_told_as_one() {
         b: side("b"),
         seeds: vec![1, 2, 3],
         requests: Vec::new(),
-        measures: vec![measure("sure", &[-2.0, -2.1, -1.9]), measure("noise", &[-9.0, 8.0, -5.0])],
+        measures: vec![
+            measure("sure", &[-2.0, -2.1, -1.9]),
+            measure("noise", &[-9.0, 8.0, -5.0]),
+        ],
         expectations: Vec::new(),
         edges: Vec::new(),
         sample: Vec::new(),
@@ -345,5 +404,8 @@ fn a_difference_that_is_chance_is_not_told_as_one() {
     let page = comparison_html(&sample::held(), &sample::held(), Some(&paired));
     inert(&page);
     let told = text_of(&page, "<section id=\"requests\"", "</section>");
-    assert!(told.contains("✓ better sure") && told.contains("≈ chance noise"), "{told}");
+    assert!(
+        told.contains("✓ better sure") && told.contains("≈ chance noise"),
+        "{told}"
+    );
 }

@@ -176,10 +176,23 @@ fn draw_on<'a>(area: &Area<'a>, plot: &Plot, named: bool) -> Drawn<'a> {
         let Some((first, _, _)) = curve.spread.first() else {
             continue;
         };
-        let mut corners: Vec<(i32, i32)> = curve.spread.iter().map(|(x, low, _)| at((*x, *low))).collect();
-        corners.extend(curve.spread.iter().rev().map(|(x, _, high)| at((*x, *high))));
+        let mut corners: Vec<(i32, i32)> = curve
+            .spread
+            .iter()
+            .map(|(x, low, _)| at((*x, *low)))
+            .collect();
+        corners.extend(
+            curve
+                .spread
+                .iter()
+                .rev()
+                .map(|(x, _, high)| at((*x, *high))),
+        );
         if first.is_finite() && curve.spread.len() > 1 {
-            area.draw(&Polygon::new(corners, style(Ink::Area(curve.number)).filled()))?;
+            area.draw(&Polygon::new(
+                corners,
+                style(Ink::Area(curve.number)).filled(),
+            ))?;
         }
     }
     let mut ends = Vec::new();
@@ -202,7 +215,13 @@ fn draw_on<'a>(area: &Area<'a>, plot: &Plot, named: bool) -> Drawn<'a> {
     }
     for mark in &plot.marks {
         let (x, y) = at(mark.at);
-        write(area, Ink::State(mark.state), mark.sign, (x, y + 5 * FINE), HPos::Center)?;
+        write(
+            area,
+            Ink::State(mark.state),
+            mark.sign,
+            (x, y + 5 * FINE),
+            HPos::Center,
+        )?;
     }
     if named {
         labels(area, ends)?;
@@ -232,20 +251,50 @@ fn grid<'a>(area: &Area<'a>, plot: &Plot, at: &impl Fn((f64, f64)) -> (i32, i32)
         let (_, y) = at((plot.across.low, tick.at));
         area.draw(&PathElement::new([(left, y), (right, y)], style(Ink::Grid)))?;
         let words = shorten(&text::plain(&tick.label), LABEL_MAX);
-        write(area, Ink::Label, &words, (left - 7 * FINE, y + 4 * FINE), HPos::Right)?;
+        write(
+            area,
+            Ink::Label,
+            &words,
+            (left - 7 * FINE, y + 4 * FINE),
+            HPos::Right,
+        )?;
     }
-    area.draw(&PathElement::new([(left, bottom), (right, bottom)], style(Ink::Axis)))?;
+    area.draw(&PathElement::new(
+        [(left, bottom), (right, bottom)],
+        style(Ink::Axis),
+    ))?;
     let every = plot.across.ticks.len().div_ceil(LABELS_MAX).max(1);
     for tick in plot.across.ticks.iter().step_by(every) {
         let (x, _) = at((tick.at, plot.up.low));
-        area.draw(&PathElement::new([(x, bottom), (x, bottom + 4 * FINE)], style(Ink::Axis)))?;
+        area.draw(&PathElement::new(
+            [(x, bottom), (x, bottom + 4 * FINE)],
+            style(Ink::Axis),
+        ))?;
         let words = shorten(&text::plain(&tick.label), LABEL_MAX);
-        write(area, Ink::Label, &words, (x, bottom + 19 * FINE), HPos::Center)?;
+        write(
+            area,
+            Ink::Label,
+            &words,
+            (x, bottom + 19 * FINE),
+            HPos::Center,
+        )?;
     }
     let title = |words: &str| shorten(&text::plain(words), 40);
     let middle = i32::midpoint(left, right);
-    write(area, Ink::Label, &title(&plot.across.title), (middle, bottom + 38 * FINE), HPos::Center)?;
-    write(area, Ink::Label, &title(&plot.up.title), (0, (FRAME.top - 9) * FINE), HPos::Left)
+    write(
+        area,
+        Ink::Label,
+        &title(&plot.across.title),
+        (middle, bottom + 38 * FINE),
+        HPos::Center,
+    )?;
+    write(
+        area,
+        Ink::Label,
+        &title(&plot.up.title),
+        (0, (FRAME.top - 9) * FINE),
+        HPos::Left,
+    )
 }
 
 #[cfg(test)]
@@ -277,15 +326,31 @@ mod tests {
     #[test]
     fn ends_of_the_scales_are_ends_of_the_frame() {
         let scales = ((0.0, 10.0), (0.0, 1.0));
-        assert_eq!(place(scales, (0.0, 0.0)), (FRAME.left * FINE, FRAME.bottom * FINE));
-        assert_eq!(place(scales, (10.0, 1.0)), (FRAME.right * FINE, FRAME.top * FINE));
-        assert_eq!(place(scales, (1e300, f64::NAN)).0, FRAME.right * FINE, "nothing leaves it");
+        assert_eq!(
+            place(scales, (0.0, 0.0)),
+            (FRAME.left * FINE, FRAME.bottom * FINE)
+        );
+        assert_eq!(
+            place(scales, (10.0, 1.0)),
+            (FRAME.right * FINE, FRAME.top * FINE)
+        );
+        assert_eq!(
+            place(scales, (1e300, f64::NAN)).0,
+            FRAME.right * FINE,
+            "nothing leaves it"
+        );
     }
 
     #[test]
     fn a_plot_has_its_line_its_spread_and_its_signs() {
         let page = plot("p", &sample()).into_string();
-        for part in [r#"class="f a0""#, r#"class="l s0""#, r#"<text class="stable""#, ">3/s<", ">rate<"] {
+        for part in [
+            r#"class="f a0""#,
+            r#"class="l s0""#,
+            r#"<text class="stable""#,
+            ">3/s<",
+            ">rate<",
+        ] {
             assert!(page.contains(part), "{part}: {page}");
         }
     }

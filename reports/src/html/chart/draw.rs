@@ -42,7 +42,8 @@ const NAMES_MAX: usize = 8;
 
 pub(super) type Area<'a> = DrawingArea<Canvas<'a>, Shift>;
 type Plot<'a, 'b> = ChartContext<'b, Canvas<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-pub(super) type Drawn<'a> = Result<(), DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<'a> =
+    Result<(), DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>>;
 
 /// The inside of the chart's `<svg>`; nothing when there is nothing to draw.
 pub(super) fn drawing(chart: &Chart, course: &Course) -> String {
@@ -135,7 +136,13 @@ fn sums(layers: &[Line]) -> Vec<f64> {
 }
 
 /// A label in canvas points.
-pub(super) fn write<'a>(area: &Area<'a>, ink: Ink, words: &str, (x, y): (i32, i32), at: HPos) -> Drawn<'a> {
+pub(super) fn write<'a>(
+    area: &Area<'a>,
+    ink: Ink,
+    words: &str,
+    (x, y): (i32, i32),
+    at: HPos,
+) -> Drawn<'a> {
     let (r, g, b) = ink.code();
     let color = RGBColor(r, g, b);
     let style = TextStyle::from(("sans-serif", 12).into_font())

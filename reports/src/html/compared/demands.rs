@@ -27,7 +27,11 @@ fn name(expectation: &ExpectationReport) -> String {
     };
     let window = &expectation.window;
     let when = match window.text.as_str() {
-        "" => format!("{} to {}", unit::span(window.from_s), unit::span(window.to_s)),
+        "" => format!(
+            "{} to {}",
+            unit::span(window.from_s),
+            unit::span(window.to_s)
+        ),
         text => text.to_owned(),
     };
     format!("{} of {subject}, {when}", expectation.measure)
@@ -113,7 +117,13 @@ fn expectations(a: &RunReport, b: &RunReport) -> Markup {
         let missed = in_b.is_some_and(|e| !e.held);
         table.row_of(
             if missed { "missed" } else { "" },
-            [text::name(&what), text::name(&demand), cell(in_a), cell(in_b), both.change()],
+            [
+                text::name(&what),
+                text::name(&demand),
+                cell(in_a),
+                cell(in_b),
+                both.change(),
+            ],
         );
     }
     html! { @if !table.is_empty() { (table.scrolled()) } }
@@ -155,7 +165,9 @@ fn answer(scripted: Option<&ScriptedReport>) -> Markup {
     let Some(scripted) = scripted else {
         return html! { span.faint { "not sent" } };
     };
-    let status = scripted.status.map_or("no answer".to_owned(), |s| s.to_string());
+    let status = scripted
+        .status
+        .map_or("no answer".to_owned(), |s| s.to_string());
     html! {
         @match scripted.held {
             Some(true) => { span.ok { "✓" span.said { " met" } } " " }

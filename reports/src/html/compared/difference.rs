@@ -158,7 +158,11 @@ mod tests {
                 "×26.2",
                 Some(false),
             ),
-            (both(0.0, 12.0, Unit::Count, Better::Lower), "+12", Some(false)),
+            (
+                both(0.0, 12.0, Unit::Count, Better::Lower),
+                "+12",
+                Some(false),
+            ),
             (both(100.0, 120.0, Unit::Count, Better::Same), "+20%", None),
             (
                 both(1.0, 0.999_999, Unit::Ratio, Better::Higher),
@@ -167,7 +171,10 @@ mod tests {
             ),
         ];
         for (both, by, improved) in told {
-            assert_eq!((both.by().as_deref(), both.improved()), (Some(by), improved));
+            assert_eq!(
+                (both.by().as_deref(), both.improved()),
+                (Some(by), improved)
+            );
         }
     }
 
@@ -181,6 +188,9 @@ mod tests {
         let same = both(1.0, 1.0, Unit::Ratio, Better::Higher).change();
         assert_eq!(same.into_string(), r#"<span class="faint">same</span>"#);
         let gone = Both::new(Some(1.0), None, Unit::Ms, Better::Lower).change();
-        assert_eq!(gone.into_string(), r#"<span class="faint">only in A</span>"#);
+        assert_eq!(
+            gone.into_string(),
+            r#"<span class="faint">only in A</span>"#
+        );
     }
 }

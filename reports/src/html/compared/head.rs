@@ -76,7 +76,9 @@ pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
         (a, b) => format!("A {}, B {}", comes(a), comes(b)),
     };
     let shares = match (success(a), success(b)) {
-        (Some(a), Some(b)) if a == b => format!("; {} of the requests succeeded in both", unit::share(a)),
+        (Some(a), Some(b)) if a == b => {
+            format!("; {} of the requests succeeded in both", unit::share(a))
+        }
         (Some(a), Some(b)) => format!(
             "; {} of the requests succeeded in A, {} in B",
             unit::share(a),
@@ -86,7 +88,11 @@ pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
     };
     let latency = match (p99(a), p99(b)) {
         (Some(a), Some(b)) if (b - a).abs() > LATENCY_HAIR * a => {
-            format!("; 99% were faster than {} in A, than {} in B", unit::millis(a), unit::millis(b))
+            format!(
+                "; 99% were faster than {} in A, than {} in B",
+                unit::millis(a),
+                unit::millis(b)
+            )
         }
         _ => String::new(),
     };

@@ -13,7 +13,6 @@ mod over_time;
 mod paired;
 mod policy;
 
-
 use maud::{Markup, html};
 
 use super::page::{Page, Section};
@@ -22,22 +21,26 @@ use crate::comparison::ComparisonReport;
 use crate::record::RunReport;
 
 /// `a` and `b` side by side as one HTML file that needs nothing else, with what `paired` knows of them.
-pub fn comparison_html(
-    a: &RunReport,
-    b: &RunReport,
-    paired: Option<&ComparisonReport>,
-) -> String {
+pub fn comparison_html(a: &RunReport, b: &RunReport, paired: Option<&ComparisonReport>) -> String {
     let page = Page {
         title: &format!("{} against {}", a.scenario, b.scenario),
         head: head::head(a, b),
         sections: vec![
             Section::new("demands", "What was demanded", demands::body(a, b)),
-            Section::new("requests", "What became of the requests", paired::body(paired)),
+            Section::new(
+                "requests",
+                "What became of the requests",
+                paired::body(paired),
+            ),
             Section::new("clients", "What clients saw", numbers::clients(a, b)),
             Section::new("course", "Over time", over_time::body(a, b)),
             Section::new("edges", "Who called whom", numbers::edges(a, b)),
             Section::new("mesh", "Inside the mesh", numbers::mesh(a, b)),
-            Section::new("policy", "What the mesh was told otherwise", policy::body(a, b)),
+            Section::new(
+                "policy",
+                "What the mesh was told otherwise",
+                policy::body(a, b),
+            ),
             Section::new("again", "The same runs again", again(a, b)),
         ],
         foot: html! {

@@ -47,7 +47,11 @@ fn row(table: &mut Table, what: &str, both: Both) {
 
 pub(super) fn clients(a: &RunReport, b: &RunReport) -> Markup {
     let mut names: Vec<&String> = a.traffic.keys().collect();
-    names.extend(b.traffic.keys().filter(|name| !a.traffic.contains_key(*name)));
+    names.extend(
+        b.traffic
+            .keys()
+            .filter(|name| !a.traffic.contains_key(*name)),
+    );
     let told: Vec<Markup> = names
         .iter()
         .take(SOURCES_MAX)
@@ -66,26 +70,67 @@ fn client(name: &str, a: Option<&TrafficReport>, b: Option<&TrafficReport>) -> M
     let mut table = rows(&format!("What {name} saw"));
     let count = |of: fn(&TrafficReport) -> u64| (a.map(of), b.map(of));
     let both = |(a, b): (Option<u64>, Option<u64>), better| {
-        Both::new(a.map(|n| n as f64), b.map(|n| n as f64), Unit::Count, better)
+        Both::new(
+            a.map(|n| n as f64),
+            b.map(|n| n as f64),
+            Unit::Count,
+            better,
+        )
     };
     let of = |f: &dyn Fn(&TrafficReport) -> Option<f64>, unit, better| {
         Both::new(a.and_then(f), b.and_then(f), unit, better)
     };
-    row(&mut table, "requests", both(count(|t| t.requests), Better::Same));
+    row(
+        &mut table,
+        "requests",
+        both(count(|t| t.requests), Better::Same),
+    );
     let success = |t: &TrafficReport| share(t.succeeded, t.succeeded + t.failed);
-    row(&mut table, "succeeded", of(&success, Unit::Ratio, Better::Higher));
-    row(&mut table, "failed", both(count(|t| t.failed), Better::Lower));
+    row(
+        &mut table,
+        "succeeded",
+        of(&success, Unit::Ratio, Better::Higher),
+    );
+    row(
+        &mut table,
+        "failed",
+        both(count(|t| t.failed), Better::Lower),
+    );
     if a.map_or(0, |t| t.in_flight_at_end) + b.map_or(0, |t| t.in_flight_at_end) > 0 {
-        row(&mut table, "under way at the end", both(count(|t| t.in_flight_at_end), Better::Lower));
+        row(
+            &mut table,
+            "under way at the end",
+            both(count(|t| t.in_flight_at_end), Better::Lower),
+        );
     }
     let ms = |pick: fn(&crate::record::LatencyMs) -> f64| {
         move |t: &TrafficReport| t.latency_ms.as_ref().map(pick)
     };
-    row(&mut table, "p50", of(&ms(|l| l.p50), Unit::Ms, Better::Lower));
-    row(&mut table, "p90", of(&ms(|l| l.p90), Unit::Ms, Better::Lower));
-    row(&mut table, "p99", of(&ms(|l| l.p99), Unit::Ms, Better::Lower));
-    row(&mut table, "p99.9", of(&ms(|l| l.p999), Unit::Ms, Better::Lower));
-    row(&mut table, "longest", of(&ms(|l| l.max), Unit::Ms, Better::Lower));
+    row(
+        &mut table,
+        "p50",
+        of(&ms(|l| l.p50), Unit::Ms, Better::Lower),
+    );
+    row(
+        &mut table,
+        "p90",
+        of(&ms(|l| l.p90), Unit::Ms, Better::Lower),
+    );
+    row(
+        &mut table,
+        "p99",
+        of(&ms(|l| l.p99), Unit::Ms, Better::Lower),
+    );
+    row(
+        &mut table,
+        "p99.9",
+        of(&ms(|l| l.p999), Unit::Ms, Better::Lower),
+    );
+    row(
+        &mut table,
+        "longest",
+        of(&ms(|l| l.max), Unit::Ms, Better::Lower),
+    );
     table.scrolled()
 }
 
@@ -97,7 +142,11 @@ fn edge(a: Option<&EdgeReport>, b: Option<&EdgeReport>) -> [Both; 4] {
     [
         of(|e| Some(e.requests as f64), Unit::Count, Better::Same),
         of(|e| share(e.failed, e.requests), Unit::Ratio, Better::Lower),
-        of(|e| share(e.attempts, e.requests), Unit::Number, Better::Lower),
+        of(
+            |e| share(e.attempts, e.requests),
+            Unit::Number,
+            Better::Lower,
+        ),
         of(|e| e.latency_ms.map(|l| l.p99), Unit::Ms, Better::Lower),
     ]
 }
@@ -220,7 +269,11 @@ fn faults(a: &RunReport, b: &RunReport) -> Markup {
         None => html! { span.faint { "not there" } },
         Some(f) if !f.began => html! { span.faint { "never began" } },
         Some(f) => {
-            let touched = [(f.pods, "pod"), (f.packets, "packet"), (f.requests, "request")];
+            let touched = [
+                (f.pods, "pod"),
+                (f.packets, "packet"),
+                (f.requests, "request"),
+            ];
             let touched: Vec<String> = touched
                 .into_iter()
                 .filter(|(n, _)| *n > 0)

@@ -21,7 +21,10 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
         .filter_map(|(name, t)| Some((name, &t.series, &b.traffic.get(name)?.series)))
         .filter(|(_, a, b)| alike(a.window_s, b.window_s) && !a.requests.is_empty())
         .collect();
-    let both = a.traffic.keys().filter(|name| b.traffic.contains_key(*name));
+    let both = a
+        .traffic
+        .keys()
+        .filter(|name| b.traffic.contains_key(*name));
     let apart = both.count() - sources.len();
     let failed = |s: &Series| s.failed.iter().sum::<u64>();
     let sent = |s: &Series| s.requests.iter().sum::<u64>();
@@ -152,7 +155,10 @@ fn of_source(a: &Series, b: &Series) -> Vec<Chart> {
     };
     let failed = |s: &Series| ratios(&s.failed, &s.requests);
     let mut charts: Vec<Chart> = versus(
-        ("Goodput", "Requests that succeeded, by when they were to be sent."),
+        (
+            "Goodput",
+            "Requests that succeeded, by when they were to be sent.",
+        ),
         (Unit::PerSecond, 0.0),
         window_s,
         (goodput(a), goodput(b)),
@@ -201,7 +207,10 @@ fn distance(a: &Values, b: &Values) -> f64 {
 /// Attempts for each request, of the edges where the two differ most.
 fn attempts(a: &RunReport, b: &RunReport) -> Vec<Chart> {
     let pair = |edge: &EdgeReport| {
-        let other = b.edges.iter().find(|e| e.from == edge.from && e.to == edge.to)?;
+        let other = b
+            .edges
+            .iter()
+            .find(|e| e.from == edge.from && e.to == edge.to)?;
         let (first, second) = (edge.series.as_ref()?, other.series.as_ref()?);
         let retried = edge.retries + other.retries > 0;
         if !alike(first.window_s, second.window_s) || !retried {
@@ -232,9 +241,8 @@ fn queues(a: &RunReport, b: &RunReport) -> Vec<Chart> {
     if !alike(first.course.window_s, second.course.window_s) {
         return Vec::new();
     }
-    let of = |s: &ServiceCourse| -> Values {
-        s.queue_max.iter().map(|n| n.map(f64::from)).collect()
-    };
+    let of =
+        |s: &ServiceCourse| -> Values { s.queue_max.iter().map(|n| n.map(f64::from)).collect() };
     let pair = |(name, service): (&String, &ServiceCourse)| {
         let lines = (of(service), of(second.course.services.get(name)?));
         let apart = distance(&lines.0, &lines.1);

@@ -97,8 +97,12 @@ fn sample(sample: &[RequestChange]) -> Markup {
 }
 
 fn side(side: &RequestSide) -> Markup {
-    let status = side.status.map_or("no answer".to_owned(), |s| s.to_string());
-    let time = side.latency_ns.map_or("never ended".into(), |ns| unit::millis(millis(ns)));
+    let status = side
+        .status
+        .map_or("no answer".to_owned(), |s| s.to_string());
+    let time = side
+        .latency_ns
+        .map_or("never ended".into(), |ns| unit::millis(millis(ns)));
     html! {
         (status)
         @if !matches!(side.flags.as_str(), "" | "-") { " " (text::name(&side.flags)) }
@@ -124,12 +128,18 @@ fn measures(paired: &ComparisonReport) -> Markup {
     for measure in changed {
         let told = |value: f64| measure.unit.told(value);
         let signed = |value: f64| {
-            format!("{}{}", if value < 0.0 { "−" } else { "+" }, told(value.abs()))
+            format!(
+                "{}{}",
+                if value < 0.0 { "−" } else { "+" },
+                told(value.abs())
+            )
         };
         let interval = measure
             .difference
             .interval
-            .map_or(NOTHING.to_owned(), |(low, high)| format!("{} … {}", signed(low), signed(high)));
+            .map_or(NOTHING.to_owned(), |(low, high)| {
+                format!("{} … {}", signed(low), signed(high))
+            });
         table.row([
             judged(measure),
             text::name(&measure.name),

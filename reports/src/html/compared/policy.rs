@@ -24,8 +24,13 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
     let (Some(first), Some(second)) = (a.detail.as_ref(), b.detail.as_ref()) else {
         return html! {};
     };
-    let edges = paired(&first.policy, &second.policy, |p| format!("{} → {}", p.from, p.to));
-    let both = edges.iter().filter(|(_, a, b)| a.is_some() && b.is_some()).count();
+    let edges = paired(&first.policy, &second.policy, |p| {
+        format!("{} → {}", p.from, p.to)
+    });
+    let both = edges
+        .iter()
+        .filter(|(_, a, b)| a.is_some() && b.is_some())
+        .count();
     let mut told: IndexMap<(String, Side, Side), Vec<String>> = IndexMap::new();
     for (edge, in_a, in_b) in &edges {
         let (Some(in_a), Some(in_b)) = (in_a, in_b) else {
@@ -45,7 +50,12 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
         .words("in B")
         .words("on");
     for ((what, was, is), edges) in told.iter().take(TOLD_MAX) {
-        table.row([text::name(what), was.markup(), is.markup(), named(edges, both)]);
+        table.row([
+            text::name(what),
+            was.markup(),
+            is.markup(),
+            named(edges, both),
+        ]);
     }
     let more = told.len().saturating_sub(TOLD_MAX) as u64;
     html! {
@@ -114,7 +124,9 @@ fn differences<'a>(a: &'a PolicyReport, b: &'a PolicyReport) -> Vec<Difference<'
     let (first, second) = (placed(a), placed(b));
     let all = paired(&first, &second, |(place, _)| place.clone());
     let setting = |placed: Option<&Placed<'a>>| placed.map(|(_, s)| *s);
-    let told = all.into_iter().map(|(what, a, b)| (what, setting(a), setting(b)));
+    let told = all
+        .into_iter()
+        .map(|(what, a, b)| (what, setting(a), setting(b)));
     told.filter(|(_, a, b)| a.map(|s| &s.value) != b.map(|s| &s.value))
         .collect()
 }
@@ -161,14 +173,29 @@ mod tests {
 
     #[test]
     fn settings_are_known_by_their_place() {
-        let a = [(0, "timeout", "1s"), (0, "to", "x"), (1, "pool", "4"), (0, "to", "y"), (1, "pool", "4")];
-        let b = [(0, "timeout", "2s"), (0, "to", "x"), (1, "pool", "4"), (0, "to", "y"), (1, "pool", "9"), (1, "ejection", "off")];
+        let a = [
+            (0, "timeout", "1s"),
+            (0, "to", "x"),
+            (1, "pool", "4"),
+            (0, "to", "y"),
+            (1, "pool", "4"),
+        ];
+        let b = [
+            (0, "timeout", "2s"),
+            (0, "to", "x"),
+            (1, "pool", "4"),
+            (0, "to", "y"),
+            (1, "pool", "9"),
+            (1, "ejection", "off"),
+        ];
         let expected = [
             ("timeout", "1s", "2s"),
             ("pool of destination 2", "4", "9"),
             ("ejection of destination 2", "-", "off"),
         ];
-        let expected: Vec<_> = expected.map(|(n, a, b)| (n.into(), a.into(), b.into())).into();
+        let expected: Vec<_> = expected
+            .map(|(n, a, b)| (n.into(), a.into(), b.into()))
+            .into();
         assert_eq!(told(&a, &b), expected);
         assert!(told(&a, &a).is_empty());
     }
@@ -177,6 +204,9 @@ mod tests {
     fn a_line_without_a_name_belongs_to_the_one_above() {
         let a = [(0, "retry", "2"), (0, "", "budget 20%")];
         let b = [(0, "retry", "2"), (0, "", "budget 10%")];
-        assert_eq!(told(&a, &b), [("retry, 2".into(), "budget 20%".into(), "budget 10%".into())]);
+        assert_eq!(
+            told(&a, &b),
+            [("retry, 2".into(), "budget 20%".into(), "budget 10%".into())]
+        );
     }
 }

@@ -55,7 +55,8 @@ fn plot(points: &Points, measure: usize, x: usize, rest: &[usize]) -> Option<Plo
                     _ => true,
                 };
                 let all = points.all.iter().filter(|(at, _)| at[x] == i && line(at));
-                all.filter_map(|(_, point)| point.sums.get(measure)).collect()
+                all.filter_map(|(_, point)| point.sums.get(measure))
+                    .collect()
             };
             let mut spread = Vec::new();
             for i in across.ascending() {
@@ -72,7 +73,10 @@ fn plot(points: &Points, measure: usize, x: usize, rest: &[usize]) -> Option<Plo
                 number,
                 points: spread.iter().map(|(x, _, mean, _)| (*x, *mean)).collect(),
                 spread: match rest {
-                    [] => spread.iter().map(|(x, low, _, high)| (*x, *low, *high)).collect(),
+                    [] => spread
+                        .iter()
+                        .map(|(x, low, _, high)| (*x, *low, *high))
+                        .collect(),
                     _ => Vec::new(),
                 },
                 dots: true,
@@ -109,9 +113,13 @@ fn together(sums: &[&Sum]) -> Option<(f64, f64, f64)> {
     let n = all.len() as f64;
     (!all.is_empty()).then(|| {
         (
-            all.iter().map(|(low, ..)| *low).fold(f64::INFINITY, f64::min),
+            all.iter()
+                .map(|(low, ..)| *low)
+                .fold(f64::INFINITY, f64::min),
             all.iter().map(|(_, mean, _)| mean).sum::<f64>() / n,
-            all.iter().map(|(.., high)| *high).fold(f64::NEG_INFINITY, f64::max),
+            all.iter()
+                .map(|(.., high)| *high)
+                .fold(f64::NEG_INFINITY, f64::max),
         )
     })
 }

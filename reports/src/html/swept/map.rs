@@ -90,7 +90,13 @@ fn maps(points: &Points, (x, y): (usize, usize), rest: &[usize]) -> Markup {
         }
         let words: Vec<String> = rest
             .iter()
-            .map(|i| format!("{} = {}", points.axes[*i].name(), points.axes[*i].values[at[*i]]))
+            .map(|i| {
+                format!(
+                    "{} = {}",
+                    points.axes[*i].name(),
+                    points.axes[*i].values[at[*i]]
+                )
+            })
             .collect();
         maps.push(Map {
             title: words.join(", "),
@@ -113,7 +119,12 @@ fn maps(points: &Points, (x, y): (usize, usize), rest: &[usize]) -> Markup {
 }
 
 /// The point of a map at a place.
-fn at<'a>(points: &'a Points, map: &Map, (x, y): (usize, usize), (i, j): (usize, usize)) -> Option<&'a Point> {
+fn at<'a>(
+    points: &'a Points,
+    map: &Map,
+    (x, y): (usize, usize),
+    (i, j): (usize, usize),
+) -> Option<&'a Point> {
     let mut place = map.others.clone();
     place[x] = i;
     place[y] = j;
@@ -133,7 +144,9 @@ fn table(points: &Points, (x, y): (usize, usize), map: &Map) -> Markup {
     };
     let edges = |c: usize, r: usize| {
         let here = stable(columns[c], rows[r]);
-        let right = columns.get(c + 1).is_some_and(|next| stable(*next, rows[r]) != here);
+        let right = columns
+            .get(c + 1)
+            .is_some_and(|next| stable(*next, rows[r]) != here);
         let top = r > 0 && stable(columns[c], rows[r - 1]) != here;
         format!(
             "{}{}",
@@ -194,17 +207,16 @@ fn border(points: &Points, map: &Map, (x, y): (usize, usize)) -> Vec<(f64, f64)>
         last.map(|top: f64| top + step / 2.0)
     };
     let columns = across.ascending().into_iter();
-    columns.filter_map(|c| Some((places[c], height(c)?))).collect()
+    columns
+        .filter_map(|c| Some((places[c], height(c)?)))
+        .collect()
 }
 
 pub(super) fn scale(axis: &Axis) -> Scale {
     let places = axis.places();
     let labels = axis.labels();
     let order = axis.ascending().into_iter();
-    Scale::setting(
-        axis.name(),
-        order.map(|i| (places[i], labels[i].clone())),
-    )
+    Scale::setting(axis.name(), order.map(|i| (places[i], labels[i].clone())))
 }
 
 /// The borders of all maps in one plot; with one map its points too.
@@ -216,7 +228,11 @@ fn frontier(points: &Points, (x, y): (usize, usize), maps: &[Map]) -> Markup {
         .take(BORDERS_MAX)
         .zip(0..)
         .map(|(map, number)| Curve {
-            name: if alone { "border".into() } else { map.title.clone() },
+            name: if alone {
+                "border".into()
+            } else {
+                map.title.clone()
+            },
             number,
             points: border(points, map, (x, y)),
             spread: Vec::new(),
@@ -320,8 +336,14 @@ mod tests {
     fn cells_beside_the_border_say_so() {
         let page = body(&points()).into_string();
         // Upwards: 2 s first. Rate 1 against 2 there, then 2 s against 1 s below it at rate 2.
-        assert!(page.contains(r#"<td class="stable edge-r"><span class="s">● stable"#), "{page}");
-        assert!(page.contains(r#"<td class="stable edge-r edge-t">"#), "{page}");
+        assert!(
+            page.contains(r#"<td class="stable edge-r"><span class="s">● stable"#),
+            "{page}"
+        );
+        assert!(
+            page.contains(r#"<td class="stable edge-r edge-t">"#),
+            "{page}"
+        );
         assert_eq!(page.matches("<td class=").count(), 6);
     }
 }

@@ -71,7 +71,9 @@ impl State {
             Self::Metastable => {
                 "no seed held, and with at least one the overload outlived the fault that caused it."
             }
-            Self::Failing => "no seed held, and none was metastable: a demand was missed, and that is all.",
+            Self::Failing => {
+                "no seed held, and none was metastable: a demand was missed, and that is all."
+            }
             Self::Unknown => "no run came to a verdict.",
         }
     }
@@ -150,7 +152,10 @@ fn number(text: &str) -> Option<f64> {
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(rest.len());
     let value: f64 = rest[..end].trim_end_matches('.').parse().ok()?;
-    let unit: String = rest[end..].chars().take_while(|c| c.is_alphabetic()).collect();
+    let unit: String = rest[end..]
+        .chars()
+        .take_while(|c| c.is_alphabetic())
+        .collect();
     let scale = match unit.as_str() {
         "ns" => 1e-9,
         "us" | "µs" => 1e-6,
@@ -259,12 +264,17 @@ impl Points {
             values: Vec::new(),
         };
         // One source's success and goodput are the whole run's.
-        let sources = columns.iter().filter(|c| c.name.ends_with(".requests")).count();
+        let sources = columns
+            .iter()
+            .filter(|c| c.name.ends_with(".requests"))
+            .count();
         let measure = |(column, title): (usize, &Column)| {
             let name = &title.name;
             let end = |(end, unit): &(&str, Unit)| {
                 let whole = name.as_str() == *end;
-                let part = name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+                let part = name
+                    .strip_suffix(end)
+                    .is_some_and(|rest| rest.ends_with('.'));
                 let again = part && sources < 2 && matches!(unit, Unit::Ratio | Unit::PerSecond);
                 ((whole || part) && !again).then_some(*unit)
             };
@@ -369,12 +379,25 @@ mod tests {
         };
         assert_eq!(axis(&["500ms", "2s", "1s"]).places(), [0.5, 2.0, 1.0]);
         assert_eq!(axis(&["500ms", "2s", "1s"]).ascending(), [0, 2, 1]);
-        assert_eq!(axis(&["poisson(120/s)", "poisson(80/s)"]).places(), [120.0, 80.0]);
+        assert_eq!(
+            axis(&["poisson(120/s)", "poisson(80/s)"]).places(),
+            [120.0, 80.0]
+        );
         assert_eq!(axis(&["1", "10", "100"]).places(), [0.0, 1.0, 2.0]);
         assert_eq!(axis(&["lru", "none"]).places(), [0.0, 1.0]);
-        assert_eq!(axis(&["lru-1", "lru-1b"]).places(), [0.0, 1.0], "one number twice is none");
+        assert_eq!(
+            axis(&["lru-1", "lru-1b"]).places(),
+            [0.0, 1.0],
+            "one number twice is none"
+        );
         assert_eq!(axis(&[]).name(), "b.c");
-        assert_eq!(axis(&["poisson(1/s)", "poisson(2/s)"]).labels(), ["1/s", "2/s"]);
-        assert_eq!(axis(&["poisson(1/s)", "even(2/s)"]).labels(), ["poisson(1/s)", "even(2/s)"]);
+        assert_eq!(
+            axis(&["poisson(1/s)", "poisson(2/s)"]).labels(),
+            ["1/s", "2/s"]
+        );
+        assert_eq!(
+            axis(&["poisson(1/s)", "even(2/s)"]).labels(),
+            ["poisson(1/s)", "even(2/s)"]
+        );
     }
 }
