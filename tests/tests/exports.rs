@@ -1,5 +1,7 @@
 //! Exports of a run, opened with the tools they are for. Tests of a tool that is not installed say so and pass.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -78,7 +79,11 @@ impl Session {
             child,
             keys: pair.master.take_writer().unwrap(),
             bytes,
-            screen: vt100::Parser::new(rows, columns, 0),
+            screen: vt100::Parser::new(
+                NonZero::new(rows).unwrap(),
+                NonZero::new(columns).unwrap(),
+                0,
+            ),
             _master: pair.master,
         }
     }

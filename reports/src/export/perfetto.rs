@@ -462,6 +462,7 @@ mod tests {
             over_s: None,
             times: 1,
             began: true,
+            drawn: Vec::new(),
             pods: 0,
             packets: 7,
             requests: 0,

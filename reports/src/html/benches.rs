@@ -90,8 +90,11 @@ fn lines(run: &BenchReport, all: &History) -> Markup {
     let compared = run.lines.iter().any(|line| line.ratio.is_some());
     let mut table = Table::new(&format!("Results of {}", run.bench))
         .head("what")
-        .number("measured")
-        .number("repeats");
+        .number("measured");
+    let repeated = run.lines.iter().any(|line| line.spread.is_some());
+    if repeated {
+        table = table.number("repeats");
+    }
     if compared {
         table = table
             .number("ratio")
@@ -104,8 +107,10 @@ fn lines(run: &BenchReport, all: &History) -> Markup {
         let mut cells = vec![
             text::name(&line.name),
             html! { (told(line.value)) " " (text::name(&line.unit)) },
-            spread(line.spread),
         ];
+        if repeated {
+            cells.push(spread(line.spread));
+        }
         if compared {
             cells.extend(ratio(line));
         }

@@ -168,7 +168,7 @@ impl Camera {
             return;
         }
         // Told of the boot, but not to be folded again: what it changed is in the state that the film begins with.
-        let what = if boot { what.as_told() } else { what };
+        let what = if boot { what.into_told() } else { what };
         if self.entries >= ENTRIES_MAX {
             self.piece.entries_omitted += 1;
             return;

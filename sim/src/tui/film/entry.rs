@@ -217,7 +217,7 @@ impl What {
     }
 
     /// The same as news only: it changes nothing any more.
-    pub(super) fn as_told(self) -> Self {
+    pub(super) fn into_told(self) -> Self {
         match self {
             Self::Config {
                 step, version, why, ..

@@ -59,9 +59,7 @@ fn parted<T: PartialEq>(
                 pair.map(|item| item.filter(|item| at(item) == first)),
             ));
         }
-        if pair[0].is_none() {
-            return None;
-        }
+        pair[0].as_ref()?;
     }
 }
 
