@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::chart::{Axis, bars, mark, ticks};
 use super::signs::{Health, event_sign};
 use super::{Canvas, below, error_span, expectations, side_letter, split, top};
-use crate::tui::film::{Film, Kind, PartId, Tally};
+use crate::tui::film::{Entry, Film, Kind, PartId, Tally};
 use crate::tui::state::{Side, State, View};
 use crate::tui::text::{clock, columns, count, fit, pad, percent, span};
 
@@ -358,22 +358,30 @@ fn recent(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
         .iter()
         .rev()
         .filter(|entry| !entry.what.is_routine());
-    let mut lines: Vec<(u64, String, String, Kind)> = Vec::new();
+    // What many tell is one line, as told by the first of them.
+    let mut lines: Vec<(&Entry, u32)> = Vec::new();
     for entry in news.take(2_000) {
-        if lines.len() >= usize::from(area.height) {
-            break;
+        if entry.what.kind() == Kind::Mechanism {
+            continue;
         }
-        let (subject, text) = entry.what.tell(film);
-        let told = lines
-            .last()
-            .is_some_and(|(_, s, t, _)| *s == subject && *t == text);
-        if !told && entry.what.kind() != Kind::Mechanism {
-            lines.push((entry.at, subject, text, entry.what.kind()));
+        let full = lines.len() >= usize::from(area.height);
+        match lines.last_mut() {
+            Some((first, more)) if first.what.same_news(&entry.what) => {
+                *first = entry;
+                *more += 1;
+            }
+            _ if full => break,
+            _ => lines.push((entry, 0)),
         }
     }
     let width = usize::from(area.width);
-    let lines = lines.into_iter().map(|(at, subject, text, kind)| {
-        let when = format!(" {:>10}  ", clock(at));
+    let lines = lines.into_iter().map(|(entry, more)| {
+        let (subject, text) = entry.what.tell(film);
+        let text = match more {
+            0 => text,
+            more => format!("{text} and {more} more"),
+        };
+        let when = format!(" {:>10}  ", clock(entry.at));
         let subject = if columns(&subject) > 24 {
             fit(&subject, 24)
         } else {
@@ -382,7 +390,7 @@ fn recent(canvas: &mut Canvas<'_>, area: Rect, state: &State, film: &Film) {
         super::cut(
             vec![
                 theme.dim(&when),
-                Span::raw(format!("{} ", event_sign(kind))),
+                Span::raw(format!("{} ", event_sign(entry.what.kind()))),
                 Span::raw(format!("{subject} ")),
                 theme.dim(&text),
             ],
