@@ -30,7 +30,7 @@ pub fn binary() -> &'static Path {
 pub fn build(release: bool) -> PathBuf {
     let mut cargo = cargo();
     // Tests are built with the features that development dependencies ask of shared crates, binaries without, and
-    // then everything would be built twice. Cargo unites the two where examples are wanted; there are none to build.
+    // then everything would be built twice. Cargo unites the two where examples are wanted.
     cargo.args(["build", "--quiet", "--workspace"]);
     cargo.args(["--bin", "meshquake", "--examples"]);
     if release {
@@ -75,7 +75,9 @@ fn executable(mut cargo: Command) -> PathBuf {
     let messages = String::from_utf8_lossy(&built.stdout);
     let mut executable = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
+        let wanted = message["target"]["name"] == "meshquake";
+        let executable = message["executable"].as_str().filter(|_| wanted);
+        executable.map(PathBuf::from)
     });
     executable.next_back().expect("cargo names the executable")
 }

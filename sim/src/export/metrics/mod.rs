@@ -37,9 +37,9 @@ use crate::record::{Listener, PodChange, PodEvent, Teller};
 use crate::world::ORIGIN;
 
 /// Samples written at most, give or take those of the last scrape: three hundred megabytes of text.
-const SAMPLES_MAX: usize = 150_000;
+const SAMPLES_MAX: usize = 60_000;
 /// Scrapes wanted at most.
-const SCRAPES_MAX: u128 = 100;
+const SCRAPES_MAX: u128 = 120;
 /// Usual scrape intervals, in seconds.
 const INTERVALS_S: [u64; 9] = [1, 5, 15, 30, 60, 300, 900, 3_600, 14_400];
 
