@@ -354,6 +354,7 @@ fn results_go_where_they_are_asked_to() {
         "small.txt",
         "small.requests.jsonl",
         "small.access.log",
+        "small.html",
     ] {
         assert!(
             folder.path().join("results/today").join(file).exists(),
@@ -363,7 +364,7 @@ fn results_go_where_they_are_asked_to() {
     let left: Vec<_> = fs::read_dir(folder.path().join("results/today"))
         .unwrap()
         .collect();
-    assert_eq!(left.len(), 4, "nothing half-written stays behind");
+    assert_eq!(left.len(), 5, "nothing half-written stays behind");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn changed_arrivals_are_said() {
         &["compare", "s.yaml", "--set-b", "traffic.users.rate=80/s"],
     );
     assert!(
-        stdout(&output).contains("the arrivals themselves were changed"),
+        stdout(&output).contains("requests were sent at another time in B"),
         "{}",
         stdout(&output)
     );

@@ -211,7 +211,14 @@ fn tshark_reads_the_packets() {
     }
     let (folder, result) = shop(&["--pcap", "run.pcapng", "--keylog", "keys.log"]);
     let folder = folder.path();
-    let tshark = |args: &[&str]| printed(folder, "tshark", args);
+    // It takes what goes to port 80 for plain HTTP unless it is told otherwise.
+    let tshark = |args: &[&str]| {
+        let all: Vec<&str> = ["-d", "tcp.port==80,tls"]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
+        printed(folder, "tshark", &all)
+    };
     let lines = |args: &[&str]| tshark(args).lines().count() as u64;
     let read = ["-r", "run.pcapng"];
 
