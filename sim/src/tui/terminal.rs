@@ -191,7 +191,7 @@ fn clicked(mouse: &MouseEvent, state: &State, hits: &Hits) -> Meant {
                 return Meant::Nothing;
             };
             // A click on what is chosen already opens it.
-            let again = matches!(action, Action::Pick(at) if view::chosen(state) == Some(*at))
+            let again = matches!(action, Action::Pick(at) if state.foremost() == Some(*at))
                 && matches!(mouse.kind, MouseEventKind::Down(_));
             Meant::Actions(if again {
                 vec![Action::Open]

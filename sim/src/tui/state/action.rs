@@ -2,8 +2,16 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{JUMPS, Purpose, View};
+use super::{Purpose, View};
 use crate::tui::film::Kind;
+
+/// Kinds that a key jumps to.
+const JUMPS: [(char, Kind); 4] = [
+    ('f', Kind::Fault),
+    ('e', Kind::Ejection),
+    ('p', Kind::Pod),
+    ('m', Kind::Mechanism),
+];
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Keys, and what becomes of them.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

@@ -360,7 +360,8 @@ pub(crate) fn list_length(state: &State) -> usize {
         View::Overview => state.film().cast.sources + 1,
         View::Topology => topology::rows(state).len(),
         View::Detail => detail::rows(state).len(),
-        View::Requests | View::Events => 0,
+        View::Requests => state.shown().requests().shown().len(),
+        View::Events => state.shown().events().shown().len(),
         View::Config => config::length(state),
         View::Expectations => expectations::length(state),
     }
@@ -383,19 +384,5 @@ fn error_span(theme: Theme, share: Option<f64>) -> Span<'static> {
         Some(0.0) => theme.plain("0%"),
         Some(share) if share < 0.01 => theme.warn(&percent(share)),
         Some(share) => theme.bad(&percent(share)),
-    }
-}
-
-/// The chosen line of what stands foremost.
-pub(crate) fn chosen(state: &State) -> Option<usize> {
-    use super::state::Overlay;
-    match &state.overlay {
-        Some(Overlay::Wish { at } | Overlay::Target { at, .. }) => Some(*at),
-        Some(_) => None,
-        None => match state.view {
-            View::Requests => state.request_at(),
-            View::Events => state.event_at(),
-            view => Some(state.chosen[view as usize]),
-        },
     }
 }
