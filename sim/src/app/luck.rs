@@ -76,7 +76,7 @@ pub(crate) fn hits(word: u64, share: Fraction) -> bool {
 }
 
 /// A generator that shares nothing with what `parent` draws next.
-fn fork(parent: &mut Rng) -> Rng {
+pub(crate) fn fork(parent: &mut Rng) -> Rng {
     let mut seed = [0; 32];
     parent.fill(&mut seed);
     Rng::from_seed(seed)

@@ -45,7 +45,7 @@ pub use client::{CallError, Egress, Resolver};
 pub(crate) use keys::Draws;
 pub use knobs::AppKnobs;
 pub(crate) use lever::Lever;
-pub(crate) use luck::hits;
+pub(crate) use luck::{fork, hits};
 pub use observe::AppObserver;
 pub use replica::{FAILURE_HEADER, UPSTREAM_HEADER};
 pub(crate) use sample::{scaled, unit_exponential};

@@ -8,10 +8,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mesh_core::seam::Rng;
-
-use super::{Active, Beginning, Happened, Scene, Touched, drawn};
-use crate::app::{AppKnobs, Lever};
+use super::{Active, Beginning, Happened, Scene, Touched};
+use crate::app::{AppKnobs, Lever, fork};
 use crate::fabric::Fabric;
 use crate::plan::{AppEffect, CapacityFault};
 
@@ -19,20 +17,13 @@ use crate::plan::{AppEffect, CapacityFault};
 pub(super) fn begin(
     fault: &CapacityFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
-    let pods = drawn(&fault.pods, &mut beginning.rng);
+    let pods = beginning.draw(&fault.pods);
     match fault.effect {
         AppEffect::CacheFlush => Box::new(Flushed::flush(scene, &pods)),
         _ => Box::new(Levers::pull(fault, scene, &pods, beginning)),
     }
-}
-
-/// A generator that shares nothing with what `parent` draws next.
-pub(super) fn fork(parent: &mut Rng) -> Rng {
-    let mut seed = [0; 32];
-    parent.fill(&mut seed);
-    Rng::from_seed(seed)
 }
 
 /// A hold on some apps.
@@ -43,7 +34,7 @@ impl Levers {
         fault: &CapacityFault,
         scene: &Scene<'_>,
         pods: &[Arc<str>],
-        mut beginning: Beginning,
+        beginning: &mut Beginning,
     ) -> Self {
         let now = scene.fabric.now();
         let pulled = pods.iter().map(|pod| {

@@ -4,7 +4,7 @@
 //! A clock that drifts goes at another rate altogether: every timer of the
 //! host, and its wall clock, which keeps what it gained when the fault ends.
 
-use super::{Active, Beginning, Scene, Touched, drawn, scope};
+use super::{Active, Beginning, Scene, Touched, scope};
 use crate::fabric::{Fabric, HostId};
 use crate::plan::ClockFault;
 
@@ -12,9 +12,9 @@ use crate::plan::ClockFault;
 pub(super) fn begin(
     fault: &ClockFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
-    let pods = drawn(&fault.pods, &mut beginning.rng);
+    let pods = beginning.draw(&fault.pods);
     let hosts = scope::hosts(scene, &pods);
     for host in &hosts {
         let step = fault.offset_ns.saturating_add(fault.jump_ns);

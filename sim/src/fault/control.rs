@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mesh_core::control::Delivery;
 
-use super::{Active, Beginning, Luck, Scene, Touched, drawn};
+use super::{Active, Beginning, Scene, Touched};
 use crate::fabric::Fabric;
 use crate::plan::{ControlFault, Outage, PodSelector};
 use crate::record::PodChange;
@@ -20,19 +20,20 @@ use crate::world::{CONTROL_HOST, Control, Trouble, TroubleId, life};
 pub(super) fn begin(
     fault: &ControlFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
-    let rng = &mut beginning.rng;
     let trouble = match fault {
         ControlFault::Down { how } => return Box::new(Down::begin(scene, *how)),
-        ControlFault::SlowPush { pods, delay } => pushes(pods, rng, Delivery::Late(*delay)),
-        ControlFault::PartialPush { pods } => pushes(pods, rng, Delivery::Withheld),
-        ControlFault::ReorderedPush { pods, gap } => pushes(pods, rng, Delivery::RoutesFirst(*gap)),
-        ControlFault::RejectedPush { pods } => pushes(pods, rng, Delivery::Garbled),
-        ControlFault::StaleEndpoints { pods } => Trouble::Deaf(some(pods.as_ref(), rng)),
+        ControlFault::SlowPush { pods, delay } => pushes(pods, beginning, Delivery::Late(*delay)),
+        ControlFault::PartialPush { pods } => pushes(pods, beginning, Delivery::Withheld),
+        ControlFault::ReorderedPush { pods, gap } => {
+            pushes(pods, beginning, Delivery::RoutesFirst(*gap))
+        }
+        ControlFault::RejectedPush { pods } => pushes(pods, beginning, Delivery::Garbled),
+        ControlFault::StaleEndpoints { pods } => Trouble::Deaf(some(pods.as_ref(), beginning)),
         ControlFault::EmptyEndpoints { host } => Trouble::Hidden(host.clone()),
         ControlFault::Config { change, to, .. } => {
-            Trouble::Change(Rc::new(change.clone()), some(to.as_ref(), rng))
+            Trouble::Change(Rc::new(change.clone()), some(to.as_ref(), beginning))
         }
     };
     let troubled = Troubled::begin(scene, trouble);
@@ -48,13 +49,16 @@ pub(super) fn begin(
     Box::new(troubled)
 }
 
-fn pushes(pods: &PodSelector, rng: &mut Luck, delivery: Delivery) -> Trouble {
-    Trouble::Pushes(some(Some(pods), rng), delivery)
+fn pushes(pods: &PodSelector, beginning: &mut Beginning, delivery: Delivery) -> Trouble {
+    Trouble::Pushes(some(Some(pods), beginning), delivery)
 }
 
 /// The pods that are meant this time; `None` is all.
-pub(super) fn some(pods: Option<&PodSelector>, rng: &mut Luck) -> Option<BTreeSet<Arc<str>>> {
-    Some(drawn(pods?, rng).into_iter().collect())
+pub(super) fn some(
+    pods: Option<&PodSelector>,
+    beginning: &mut Beginning,
+) -> Option<BTreeSet<Arc<str>>> {
+    Some(beginning.draw(pods?).into_iter().collect())
 }
 
 /// A trouble behind the control plane.

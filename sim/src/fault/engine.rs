@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use mesh_core::seam::{Instant, Rng};
 
-use super::{Active, Beginning, Happened, Luck, Scene, Touched, begin};
+use super::{Active, Beginning, Happened, Scene, Touched, begin};
+use crate::app::fork;
 use crate::fabric::Fabric;
 use crate::plan::{FaultPlan, PodSelector, Start, Trigger};
 use crate::record::{FaultEvent, FaultPhase};
@@ -94,25 +95,20 @@ fn start(scene: &mut Scene<'_>, index: usize) {
         standing.since = now;
         let lasts = fault.schedule.lasts.as_ref();
         let lasts = lasts.map(|lasts| lasts.sample(&mut standing.rng));
-        let mut seed = [0; 32];
-        standing.rng.fill(&mut seed);
-        (lasts, Luck::new(Rng::from_seed(seed)), standing.begun)
+        (lasts, fork(&mut standing.rng), standing.begun)
     };
     let ends = lasts.map(|lasts| now + lasts);
     let ends = match (ends, until) {
         (Some(ends), Some(until)) => Some(ends.min(until)),
         (ends, until) => ends.or(until),
     };
-    let beginning = Beginning {
-        strength: if fault.ramp.is_zero() { 1.0 } else { 0.0 },
-        rng,
-    };
-    let drawn = beginning.rng.drawn.clone();
-    let active = begin(&fault.kind, scene, beginning);
+    let strength = if fault.ramp.is_zero() { 1.0 } else { 0.0 };
+    let mut beginning = Beginning::new(strength, rng);
+    let active = begin(&fault.kind, scene, &mut beginning);
     {
         let mut standings = scene.shared.faults.borrow_mut();
         standings[index].active = Some(active);
-        standings[index].drawn = drawn.take();
+        standings[index].drawn = beginning.drawn;
     }
     tell(scene.fabric, scene.shared, index, FaultPhase::Began);
     grow(scene, index, occurrence);

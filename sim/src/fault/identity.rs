@@ -18,7 +18,7 @@ use mesh_core::proxy::SidecarHandle;
 use mesh_core::seam::{Instant, Rng};
 
 use super::control::{Troubled, some};
-use super::{Active, Beginning, Happened, Luck, Scene, Touched, drawn};
+use super::{Active, Beginning, Happened, Scene, Touched};
 use crate::app::Bypass;
 use crate::fabric::Fabric;
 use crate::plan::{IdentityFault, PodSelector};
@@ -28,34 +28,36 @@ use crate::world::Trouble;
 pub(super) fn begin(
     fault: &IdentityFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
-    let rng = &mut beginning.rng;
     match fault {
         IdentityFault::CaDown { pods, hangs } => {
-            let trouble = Trouble::Signing(some(pods.as_ref(), rng), *hangs);
+            let trouble = Trouble::Signing(some(pods.as_ref(), beginning), *hangs);
             Box::new(Troubled::begin(scene, trouble))
         }
-        IdentityFault::StuckRotation { pods } => Box::new(Stuck::begin(scene, pods, rng)),
+        IdentityFault::StuckRotation { pods } => Box::new(Stuck::begin(scene, pods, beginning)),
         IdentityFault::CaRotation { overlap, spread } => {
-            Box::new(rotate(scene, *overlap, *spread, beginning.rng.rng))
+            Box::new(rotate(scene, *overlap, *spread, &mut beginning.rng))
         }
-        IdentityFault::Plaintext { pods } => Box::new(Past::begin(scene, pods, rng)),
+        IdentityFault::Plaintext { pods } => Box::new(Past::begin(scene, pods, beginning)),
         IdentityFault::ExpiredLeaf { pods, after } => {
             let end = scene.shared.unix_time(scene.fabric.now() + *after);
-            Box::new(Shown::begin(scene, pods, rng, Other::Ended(end)))
+            Box::new(Shown::begin(scene, pods, beginning, Other::Ended(end)))
         }
-        IdentityFault::TrustDomain { pods, to } => {
-            Box::new(Shown::begin(scene, pods, rng, Other::Domain(to.clone())))
-        }
+        IdentityFault::TrustDomain { pods, to } => Box::new(Shown::begin(
+            scene,
+            pods,
+            beginning,
+            Other::Domain(to.clone()),
+        )),
         IdentityFault::StolenIdentity { pods, victims } => {
-            let victims = drawn(victims, rng);
-            Box::new(Shown::begin(scene, pods, rng, Other::Stolen(victims)))
+            let victims = beginning.draw(victims);
+            Box::new(Shown::begin(scene, pods, beginning, Other::Stolen(victims)))
         }
         IdentityFault::WrongSan { pods, account } => Box::new(Shown::begin(
             scene,
             pods,
-            rng,
+            beginning,
             Other::Account(account.clone()),
         )),
     }
@@ -97,9 +99,14 @@ impl Masked {
 }
 
 impl Shown {
-    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Luck, other: Other) -> Self {
+    fn begin(
+        scene: &Scene<'_>,
+        pods: &PodSelector,
+        beginning: &mut Beginning,
+        other: Other,
+    ) -> Self {
         let mut this = Self {
-            pods: drawn(pods, rng),
+            pods: beginning.draw(pods),
             other,
             masked: BTreeMap::new(),
             ever: BTreeSet::new(),
@@ -220,9 +227,9 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Luck) -> Self {
+    fn begin(scene: &Scene<'_>, pods: &PodSelector, beginning: &mut Beginning) -> Self {
         let mut this = Self {
-            pods: drawn(pods, rng),
+            pods: beginning.draw(pods),
             agents: Vec::new(),
         };
         for pod in this.pods.clone() {
@@ -290,7 +297,7 @@ fn rotate(
     scene: &mut Scene<'_>,
     overlap: Option<Duration>,
     spread: Duration,
-    mut rng: Rng,
+    rng: &mut Rng,
 ) -> Rotating {
     let control = scene.shared.control.clone();
     let (now, unix) = (
@@ -303,7 +310,7 @@ fn rotate(
     let old = control.authority();
     let domain = old.trust_domain().to_owned();
     // The domain was good for the CA before, and time has not come near the year 9999.
-    let Ok(new) = CertificateAuthority::new(&domain, &mut rng, unix, ROOT_LIFETIME) else {
+    let Ok(new) = CertificateAuthority::new(&domain, rng, unix, ROOT_LIFETIME) else {
         return this;
     };
     let new = Rc::new(new);
@@ -320,21 +327,21 @@ fn rotate(
     let Some(overlap) = overlap else {
         control.set_trust(alone.clone());
         control.set_authority(new, unix);
-        this.hand_out(scene, now, spread, &mut rng, &gift(Some(&alone), true));
+        this.hand_out(scene, now, spread, rng, &gift(Some(&alone), true));
         return this;
     };
     control.set_trust(both.clone());
-    this.hand_out(scene, now, spread, &mut rng, &gift(Some(&both), false));
+    this.hand_out(scene, now, spread, rng, &gift(Some(&both), false));
     let signing = now + spread;
     let takes_over = control.clone();
     scene.fabric.at(signing, move |_| {
         takes_over.set_authority(new, unix + spread);
     });
-    this.hand_out(scene, signing, spread, &mut rng, &gift(None, true));
+    this.hand_out(scene, signing, spread, rng, &gift(None, true));
     let end = now + overlap;
     let last = alone.clone();
     scene.fabric.at(end, move |_| control.set_trust(last));
-    this.hand_out(scene, end, spread, &mut rng, &gift(Some(&alone), false));
+    this.hand_out(scene, end, spread, rng, &gift(Some(&alone), false));
     this
 }
 
@@ -386,7 +393,7 @@ struct Past {
 }
 
 impl Past {
-    fn begin(scene: &Scene<'_>, pods: &PodSelector, rng: &mut Luck) -> Self {
+    fn begin(scene: &Scene<'_>, pods: &PodSelector, beginning: &mut Beginning) -> Self {
         let way = |pod: Arc<str>| {
             let way = scene.shared.bypass(&pod);
             way.set(true);
@@ -394,7 +401,7 @@ impl Past {
             (way, before)
         };
         Self {
-            ways: drawn(pods, rng).into_iter().map(way).collect(),
+            ways: beginning.draw(pods).into_iter().map(way).collect(),
         }
     }
 }

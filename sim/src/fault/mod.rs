@@ -21,8 +21,6 @@ mod scope;
 mod traffic;
 mod trigger;
 
-use std::cell::RefCell;
-use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -103,41 +101,52 @@ pub(crate) struct Beginning {
     /// Its strength at first, 0 to 1.
     pub(crate) strength: f64,
     /// Its random stream.
-    pub(crate) rng: Luck,
+    pub(crate) rng: Rng,
+    /// The pods that were drawn for it from among more.
+    drawn: Vec<Arc<str>>,
 }
 
-/// A random stream that remembers which pods were drawn from it.
-pub(crate) struct Luck {
-    rng: Rng,
-    /// Those that were drawn from among more.
-    drawn: Rc<RefCell<Vec<Arc<str>>>>,
-}
-
-impl Luck {
-    fn new(rng: Rng) -> Self {
+impl Beginning {
+    fn new(strength: f64, rng: Rng) -> Self {
         Self {
+            strength,
             rng,
-            drawn: Rc::default(),
+            drawn: Vec::new(),
         }
     }
-}
 
-impl Deref for Luck {
-    type Target = Rng;
-
-    fn deref(&self) -> &Rng {
-        &self.rng
-    }
-}
-
-impl DerefMut for Luck {
-    fn deref_mut(&mut self) -> &mut Rng {
-        &mut self.rng
+    /// The pods that are meant this time, in plan order.
+    fn draw(&mut self, selector: &PodSelector) -> Vec<Arc<str>> {
+        let all = selector.pods.len();
+        let count = match selector.take {
+            Take::All => all,
+            Take::Count(count) => (count as usize).min(all),
+            Take::Share(share) => {
+                let exact = all as u64 * u64::from(share.ppm());
+                (((exact + 500_000) / 1_000_000) as usize).clamp(1, all)
+            }
+        };
+        let mut places: Vec<usize> = (0..all).collect();
+        if count < all {
+            // The first steps of a Fisher-Yates shuffle.
+            for i in 0..count {
+                let j = i + self.rng.below((all - i) as u64) as usize;
+                places.swap(i, j);
+            }
+            places.truncate(count);
+            places.sort_unstable();
+        }
+        let pods = places.into_iter().map(|place| &selector.pods[place]);
+        let pods: Vec<Arc<str>> = pods.map(|name| Arc::from(name.as_str())).collect();
+        if count < all {
+            self.drawn.extend(pods.iter().cloned());
+        }
+        pods
     }
 }
 
 /// Puts a fault in force.
-fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<dyn Active> {
+fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: &mut Beginning) -> Box<dyn Active> {
     match kind {
         FaultKind::Network(fault) => network::begin(fault, scene, beginning),
         FaultKind::Process(fault) => process::begin(fault, scene, beginning),
@@ -147,35 +156,6 @@ fn begin(kind: &FaultKind, scene: &mut Scene<'_>, beginning: Beginning) -> Box<d
         FaultKind::Identity(fault) => identity::begin(fault, scene, beginning),
         FaultKind::Control(fault) => control::begin(fault, scene, beginning),
     }
-}
-
-/// The pods that are meant this time, in plan order.
-fn drawn(selector: &PodSelector, rng: &mut Luck) -> Vec<Arc<str>> {
-    let all = selector.pods.len();
-    let count = match selector.take {
-        Take::All => all,
-        Take::Count(count) => (count as usize).min(all),
-        Take::Share(share) => {
-            let exact = all as u64 * u64::from(share.ppm());
-            (((exact + 500_000) / 1_000_000) as usize).clamp(1, all)
-        }
-    };
-    let mut places: Vec<usize> = (0..all).collect();
-    if count < all {
-        // The first steps of a Fisher-Yates shuffle.
-        for i in 0..count {
-            let j = i + rng.below((all - i) as u64) as usize;
-            places.swap(i, j);
-        }
-        places.truncate(count);
-        places.sort_unstable();
-    }
-    let pods = places.into_iter().map(|place| &selector.pods[place]);
-    let pods: Vec<Arc<str>> = pods.map(|name| Arc::from(name.as_str())).collect();
-    if count < all {
-        rng.drawn.borrow_mut().extend(pods.iter().cloned());
-    }
-    pods
 }
 
 #[cfg(test)]
@@ -199,14 +179,14 @@ mod draws {
 
     #[test]
     fn as_many_pods_are_drawn_as_asked_for_and_not_always_the_same() {
-        let mut rng = Luck::new(Rng::named(1, "fault/0"));
-        assert_eq!(drawn(&selector(Take::All), &mut rng).len(), 10);
+        let mut beginning = Beginning::new(1.0, Rng::named(1, "fault/0"));
+        assert_eq!(beginning.draw(&selector(Take::All)).len(), 10);
         let third = Take::Share(mesh_core::policy::Fraction::from_percent(33.0).unwrap());
-        let first = drawn(&selector(third), &mut rng);
+        let first = beginning.draw(&selector(third));
         assert_eq!(first.len(), 3);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..200 {
-            let two = drawn(&selector(Take::Count(2)), &mut rng);
+            let two = beginning.draw(&selector(Take::Count(2)));
             assert!(two[0] < two[1], "in plan order, without repetition");
             seen.extend(two);
         }

@@ -7,7 +7,7 @@
 
 use globset::GlobBuilder;
 
-use super::{Active, Beginning, Luck, Scene, Touched, drawn, scope};
+use super::{Active, Beginning, Scene, Touched, scope};
 use crate::fabric::{Effect, Fabric, RuleId};
 use crate::plan::{Distribution, NetworkFault};
 use crate::world::{NameFault, NameFaultId};
@@ -16,11 +16,11 @@ use crate::world::{NameFault, NameFaultId};
 pub(super) fn begin(
     fault: &NetworkFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
     match fault {
-        NetworkFault::Dns { .. } => names(fault, scene, &mut beginning.rng),
-        _ => packets(fault, scene, &mut beginning),
+        NetworkFault::Dns { .. } => names(fault, scene, beginning),
+        _ => packets(fault, scene, beginning),
     }
 }
 
@@ -67,7 +67,7 @@ fn packets(
     beginning: &mut Beginning,
 ) -> Box<dyn Active> {
     let on = fault.edge().expect("only faults of names have no packets");
-    let scope = scope::packets(scene, on, &mut beginning.rng);
+    let scope = scope::packets(scene, on, beginning);
     let effect = effect(fault, beginning.strength);
     Box::new(Packets {
         fault: fault.clone(),
@@ -103,7 +103,11 @@ struct Names {
     names: std::rc::Rc<crate::world::Names>,
 }
 
-fn names(fault: &NetworkFault, scene: &mut Scene<'_>, rng: &mut Luck) -> Box<dyn Active> {
+fn names(
+    fault: &NetworkFault,
+    scene: &mut Scene<'_>,
+    beginning: &mut Beginning,
+) -> Box<dyn Active> {
     let NetworkFault::Dns {
         from,
         names,
@@ -118,7 +122,7 @@ fn names(fault: &NetworkFault, scene: &mut Scene<'_>, rng: &mut Luck) -> Box<dyn
         Some(glob.compile_matcher())
     });
     let id = scene.shared.names.add(NameFault {
-        askers: from.as_ref().map(|pods| drawn(pods, rng)),
+        askers: from.as_ref().map(|pods| beginning.draw(pods)),
         pattern,
         answer: *answer,
     });

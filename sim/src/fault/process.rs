@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Active, Beginning, Happened, Scene, Touched, drawn};
+use super::{Active, Beginning, Happened, Scene, Touched};
 use crate::fabric::Fabric;
 use crate::plan::{Drain, ProcessFault};
 use crate::record::PodChange;
@@ -29,9 +29,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub(super) fn begin(
     fault: &ProcessFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
-    let pods = drawn(fault.pods(), &mut beginning.rng);
+    let pods = beginning.draw(fault.pods());
     match fault {
         ProcessFault::Crash { .. } => Box::new(Dead::kill(scene, pods, Death::Crash)),
         ProcessFault::PowerOff { .. } => Box::new(Dead::kill(scene, pods, Death::PowerOff)),

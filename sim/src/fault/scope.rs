@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Luck, Scene, drawn};
+use super::{Beginning, Scene};
 use crate::fabric::{HostId, HostSet, PacketScope};
 use crate::plan::{EdgeSelector, FarEnd};
 
 /// The packets that are meant this time.
-pub(super) fn packets(scene: &Scene<'_>, edge: &EdgeSelector, rng: &mut Luck) -> PacketScope {
-    let from = hosts(scene, &drawn(&edge.from, rng));
+pub(super) fn packets(
+    scene: &Scene<'_>,
+    edge: &EdgeSelector,
+    beginning: &mut Beginning,
+) -> PacketScope {
+    let from = hosts(scene, &beginning.draw(&edge.from));
     let to = match &edge.to {
         FarEnd::Others => HostSet::AllBut(from.clone()),
         FarEnd::Everybody => HostSet::ALL,
-        FarEnd::Pods(to) => HostSet::Only(hosts(scene, &drawn(to, rng))),
+        FarEnd::Pods(to) => HostSet::Only(hosts(scene, &beginning.draw(to))),
     };
     let scope = PacketScope::new(HostSet::Only(from), to).port(edge.port);
     match edge.both_ways {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use mesh_core::seam::Instant;
 
-use super::capacity::fork;
 use super::{Active, Beginning, Happened, Scene, Touched, happened};
+use crate::app::fork;
 use crate::fabric::Fabric;
 use crate::plan::{SourceEffect, TrafficFault};
 use crate::traffic::{SourceLever, TrafficKnobs};
@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_nanos(1);
 pub(super) fn begin(
     fault: &TrafficFault,
     scene: &mut Scene<'_>,
-    mut beginning: Beginning,
+    beginning: &mut Beginning,
 ) -> Box<dyn Active> {
     let name: Arc<str> = scene.shared.plan.traffic[fault.source]
         .workload

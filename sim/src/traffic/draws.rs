@@ -14,8 +14,7 @@ use mesh_core::telemetry::TraceContext;
 use super::knobs::SourceLever;
 use super::request::Turn;
 use super::source::{Source, stream};
-use super::surge::fork;
-use crate::app::{self, hits, scaled};
+use crate::app::{self, fork, hits, scaled};
 use crate::plan::{KeyPlan, SourceEffect};
 
 /// The random streams that settle what a request is, before it is sent.

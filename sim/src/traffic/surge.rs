@@ -13,12 +13,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::select;
-use mesh_core::seam::{Instant, Rng};
+use mesh_core::seam::Instant;
 
 use super::arrivals::Schedule;
 use super::draws::Draws;
 use super::knobs::SourceLever;
 use super::source::{Seat, Source};
+use crate::app::fork;
 use crate::plan::{Arrivals, Distribution, Load, RatePoint, RateProfile, SourceEffect};
 
 /// The number of the first request that is sent because of a fault.
@@ -162,13 +163,6 @@ fn herd(requests: u64, over: Duration, random: bool, lever: &SourceLever) -> Vec
         .collect();
     times.sort_unstable();
     times
-}
-
-/// A generator that shares nothing with what `parent` draws next.
-pub(super) fn fork(parent: &mut Rng) -> Rng {
-    let mut seed = [0; 32];
-    parent.fill(&mut seed);
-    Rng::from_seed(seed)
 }
 
 /// By how much the rate that `wanted` makes of a rate is above it, over time. `wanted` is linear, so between two points
