@@ -12,7 +12,7 @@ use super::args::{RESULTS, assignment, duration, options};
 use super::interrupt::stop_on_interrupt;
 use super::output::Pending;
 use super::test::{jobs, shown};
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::explore::compare::{CompareOptions, Side, compare};
 use crate::explore::{SEEDS_MAX, Seeds, jobs_by_default};
 use crate::scenario::Overrides;
@@ -75,11 +75,6 @@ pub(crate) struct CompareArgs {
 
 pub(crate) fn execute(args: &CompareArgs) -> Exit {
     run(args).unwrap_or_else(|exit| exit)
-}
-
-fn invalid(why: &str) -> Exit {
-    output::problem(why);
-    Exit::Invalid
 }
 
 fn run(args: &CompareArgs) -> Result<Exit, Exit> {

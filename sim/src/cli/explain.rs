@@ -6,7 +6,7 @@ use mesh_core::control::{Compiler, ExplainRequest, Workload, explain};
 use mesh_core::document::nearest;
 
 use super::args::ExplainArgs;
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::plan::Plan;
 
 /// Lines are not broken below this.
@@ -81,11 +81,6 @@ fn value_column(line: &str) -> usize {
     };
     let value = line[gap..].trim_start();
     line[..line.len() - value.len()].chars().count()
-}
-
-fn invalid(why: &str) -> Exit {
-    output::problem(why);
-    Exit::Invalid
 }
 
 /// The calling workload: a pod, a pod of a service, or a traffic source.

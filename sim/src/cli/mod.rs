@@ -31,8 +31,8 @@ use clap::Parser as _;
 
 use args::{Arguments, Command};
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a command ended; of several ends the greatest is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Everything held.
     Held = 0,
@@ -46,6 +46,12 @@ pub(crate) enum Exit {
     Defect = 4,
     /// Ctrl-C, as a shell tells it (128 + SIGINT).
     Interrupted = 130,
+}
+
+/// Says why the input is invalid.
+fn invalid(why: &str) -> Exit {
+    output::problem(why);
+    Exit::Invalid
 }
 
 impl From<Exit> for ExitCode {

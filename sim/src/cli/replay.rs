@@ -16,7 +16,7 @@ use meshquake_reports::{RunReport, Style, Verdict};
 use super::args::{ChangeArgs, options};
 use super::interrupt::stop_on_interrupt;
 use super::progress::Progress;
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::explore::RunId;
 use crate::scenario::Overrides;
 use crate::world::{self, RunOptions};
@@ -74,18 +74,13 @@ pub(crate) fn execute(args: &ReplayArgs) -> Exit {
     let stop = stop_on_interrupt();
     let runs = match runs(args) {
         Ok(runs) => runs,
-        Err(why) => {
-            output::problem(&why);
-            return Exit::Invalid;
-        }
+        Err(why) => return invalid(&why),
     };
     let mut exit = Exit::Held;
     for run in &runs {
-        let this = replay(args, run, &stop).unwrap_or_else(|error| {
-            output::problem(&format!("cannot print: {error}"));
-            Exit::Invalid
-        });
-        exit = if exit as u8 >= this as u8 { exit } else { this };
+        let this = replay(args, run, &stop)
+            .unwrap_or_else(|error| invalid(&format!("cannot print: {error}")));
+        exit = exit.max(this);
         if stop.load(Ordering::Relaxed) {
             return Exit::Interrupted;
         }

@@ -9,7 +9,7 @@ use meshquake_reports::{
     suite_html, sweep_html,
 };
 
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -61,10 +61,7 @@ pub(crate) fn execute(args: &ReportArgs) -> Exit {
     };
     match written {
         Ok(()) => Exit::Held,
-        Err(why) => {
-            output::problem(&why);
-            Exit::Invalid
-        }
+        Err(why) => invalid(&why),
     }
 }
 

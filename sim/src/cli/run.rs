@@ -14,7 +14,7 @@ use super::args::{RunArgs, options};
 use super::files::Files;
 use super::interrupt::stop_on_interrupt;
 use super::progress::Progress;
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::plan::Plan;
 use crate::record::AccessLog;
 use crate::world::{self, RunError, RunOptions};
@@ -22,13 +22,12 @@ use crate::world::{self, RunError, RunOptions};
 pub(crate) fn execute(args: &RunArgs) -> Exit {
     let stop = stop_on_interrupt();
     if let Err(why) = fits(args) {
-        output::problem(&why);
-        return Exit::Invalid;
+        return invalid(&why);
     }
     let mut exit = Exit::Held;
     for file in &args.files {
         let this = run_file(args, file, &stop);
-        exit = if exit as u8 >= this as u8 { exit } else { this };
+        exit = exit.max(this);
         if stop.load(Ordering::Relaxed) {
             exit = Exit::Interrupted;
             break;
@@ -85,10 +84,7 @@ fn run_file(args: &RunArgs, file: &Path, stop: &Arc<AtomicBool>) -> Exit {
     output::diagnostics(&loaded.warnings);
     let plan = loaded.plan;
     let ended = run_plan(args, file, &plan, stop);
-    ended.unwrap_or_else(|error| {
-        output::problem(&format!("cannot write the results: {error}"));
-        Exit::Invalid
-    })
+    ended.unwrap_or_else(|error| invalid(&format!("cannot write the results: {error}")))
 }
 
 fn run_plan(args: &RunArgs, file: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> io::Result<Exit> {
@@ -144,7 +140,8 @@ fn run_once(
         }),
         reproduce: reproduce.to_owned(),
         // Whoever reads a result may want to draw it.
-        detail: args.json.is_some() || args.report.is_some() || args.out.is_some(),
+        detail: files.is_some()
+            && (args.json.is_some() || args.report.is_some() || args.out.is_some()),
         stop: stop.clone(),
         progress: Box::new(move |at, requests| shown.at(at, requests)),
         ..RunOptions::default()

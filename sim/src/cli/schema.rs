@@ -1,15 +1,12 @@
 //! `meshquake schema`.
 
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 
 pub(crate) fn execute() -> Exit {
     let mut text = format!("{:#}", crate::scenario::schema());
     text.push('\n');
     match output::print(&text) {
         Ok(()) => Exit::Held,
-        Err(error) => {
-            output::problem(&format!("cannot print: {error}"));
-            Exit::Invalid
-        }
+        Err(error) => invalid(&format!("cannot print: {error}")),
     }
 }

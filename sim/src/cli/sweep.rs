@@ -15,7 +15,7 @@ use super::bar::Bar;
 use super::interrupt::stop_on_interrupt;
 use super::output::Pending;
 use super::test::jobs;
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::explore::grid::Grid;
 use crate::explore::sweep::{Journal, Sweep, SweepError, SweepOptions};
 use crate::explore::{SEEDS_MAX, Seeds, jobs_by_default};
@@ -101,11 +101,6 @@ pub(crate) fn execute(args: &SweepArgs) -> Exit {
         Err(SweepError::Journal(error)) => invalid(&error.to_string()),
         Err(SweepError::Other(why)) => invalid(&why),
     }
-}
-
-fn invalid(why: &str) -> Exit {
-    output::problem(why);
-    Exit::Invalid
 }
 
 fn run(args: &SweepArgs) -> Result<Exit, SweepError> {

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use super::args::TuiArgs;
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::tui;
 
 pub(crate) fn execute(args: &TuiArgs) -> Exit {
@@ -31,9 +31,4 @@ pub(crate) fn execute(args: &TuiArgs) -> Exit {
         }
         Err(error) => invalid(&format!("the terminal cannot be used: {error}")),
     }
-}
-
-fn invalid(why: &str) -> Exit {
-    output::problem(why);
-    Exit::Invalid
 }

@@ -1,7 +1,7 @@
 //! `meshquake validate`.
 
 use super::args::ValidateArgs;
-use super::{Exit, output};
+use super::{Exit, invalid, output};
 use crate::plan::Plan;
 
 pub(crate) fn execute(args: &ValidateArgs) -> Exit {
@@ -12,8 +12,7 @@ pub(crate) fn execute(args: &ValidateArgs) -> Exit {
                 output::diagnostics(&loaded.warnings);
                 let told = describe(&file.display().to_string(), &loaded.plan);
                 if let Err(error) = output::print(&told) {
-                    output::problem(&format!("cannot print: {error}"));
-                    return Exit::Invalid;
+                    return invalid(&format!("cannot print: {error}"));
                 }
             }
             Err(problems) => {
