@@ -146,10 +146,7 @@ impl Files {
 
 /// The names of all addresses.
 fn names(plan: &Plan) -> impl Iterator<Item = (IpAddr, &str)> {
-    let pods = plan.pods.iter().map(|pod| &pod.workload);
-    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
-    let workloads = pods.chain(clients);
-    workloads
+    plan.workloads()
         .map(|workload| (workload.ip, &*workload.name))
         .chain([world::control_plane()])
 }

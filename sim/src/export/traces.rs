@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use meshquake_reports::export::{Otlp, Perfetto};
-use meshquake_reports::{PodReport, RunReport, TraceReport};
+use meshquake_reports::{RunReport, TraceReport};
 
 use crate::plan::Plan;
-use crate::record::Listener;
+use crate::record::{Listener, app_pods, nanos, source_pods};
 
 /// Which requests are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,9 @@ impl Traces {
         otlp: Option<Box<dyn Write>>,
         perfetto: Option<Box<dyn Write>>,
     ) -> io::Result<Self> {
-        let pods = pods(plan);
-        let epoch = u64::try_from(plan.epoch.as_nanos()).unwrap_or(u64::MAX);
+        // Traffic sources first: that is where requests begin.
+        let pods: Vec<_> = source_pods(plan).chain(app_pods(plan)).collect();
+        let epoch = nanos(plan.epoch);
         let version = env!("CARGO_PKG_VERSION");
         let perfetto = perfetto
             .map(|out| Perfetto::begin(out, &pods))
@@ -119,29 +120,5 @@ impl Files {
         self.perfetto
             .as_mut()
             .map_or(Ok(()), |perfetto| perfetto.trace(trace))
-    }
-}
-
-/// Who takes part: traffic sources, whose requests come first, and apps.
-fn pods(plan: &Plan) -> Vec<PodReport> {
-    let sources = plan.traffic.iter().map(|traffic| PodReport {
-        source: true,
-        ..pod(&traffic.workload, &traffic.name, "")
-    });
-    let apps = plan.pods.iter();
-    let apps = apps.map(|app| pod(&app.workload, &app.service, &app.node));
-    sources.chain(apps).collect()
-}
-
-fn pod(workload: &mesh_core::control::Workload, service: &str, node: &str) -> PodReport {
-    PodReport {
-        name: workload.name.to_string(),
-        service: service.to_owned(),
-        version: workload.labels.get("version").cloned().unwrap_or_default(),
-        region: workload.locality.region.to_string(),
-        zone: workload.locality.zone.to_string(),
-        node: node.to_owned(),
-        meshed: workload.meshed,
-        source: false,
     }
 }

@@ -77,12 +77,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The workloads of pods, then those of traffic sources.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        let pods = self.pods.iter().map(|pod| &pod.workload);
+        pods.chain(self.traffic.iter().map(|traffic| &traffic.workload))
+    }
+
     /// What exists, with every pod ready.
     pub fn registry(&self) -> Registry {
         let mut registry = Registry::default();
-        let pods = self.pods.iter().map(|pod| &pod.workload);
-        let clients = self.traffic.iter().map(|traffic| &traffic.workload);
-        for workload in pods.chain(clients) {
+        for workload in self.workloads() {
             let name = workload.name.clone();
             registry.workloads.insert(name, workload.clone());
         }

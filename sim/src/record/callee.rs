@@ -42,16 +42,6 @@ impl Callees {
         }
     }
 
-    /// The text that decides a destination's name: the cluster's host, or the authority's where the cluster has none
-    /// (no route, pass-through).
-    pub(super) fn host<'a>(cluster: &'a str, authority: &'a str) -> &'a str {
-        match cluster.rsplit_once('|') {
-            Some((_, host)) if !host.is_empty() => host,
-            _ if authority.is_empty() => cluster,
-            _ => without_port(authority),
-        }
-    }
-
     /// The report name of `host`.
     pub(super) fn name(&self, host: &str) -> String {
         if let Some(known) = self.by_host.get(host) {
@@ -75,6 +65,28 @@ fn first_label(host: &str) -> &str {
     host.split('.').next().unwrap_or(host)
 }
 
+/// Whether `subject` is a cluster of the outbound side.
+pub(crate) fn outbound(subject: &str) -> bool {
+    subject.starts_with("outbound|")
+}
+
+/// The host that a request is for: its cluster's or, where that has none (no route, pass-through), the authority's.
+/// Empty when neither has one.
+pub(crate) fn host<'a>(cluster: &'a str, authority: &'a str) -> &'a str {
+    match cluster.rsplit_once('|') {
+        Some((_, host)) if !host.is_empty() => host,
+        _ => without_port(authority),
+    }
+}
+
+/// The same, or the cluster's own name where that is all there is: what decides a destination's name.
+pub(crate) fn destination<'a>(cluster: &'a str, authority: &'a str) -> &'a str {
+    match host(cluster, authority) {
+        "" => cluster,
+        host => host,
+    }
+}
+
 fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.is_empty() => host,
@@ -89,7 +101,7 @@ mod tests {
 
     fn name(cluster: &str, authority: &str) -> String {
         let callees = Callees::new(&sample::plan());
-        callees.name(Callees::host(cluster, authority))
+        callees.name(destination(cluster, authority))
     }
 
     #[test]

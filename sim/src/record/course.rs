@@ -170,16 +170,17 @@ impl Course {
 
     pub(super) fn connection(&mut self, at: Instant, teller: usize, event: &ConnectionEvent<'_>) {
         let open = self.open.entry(teller).or_default();
-        match event.what {
-            "open" => *open += 1,
-            "close" if *open > 0 => *open -= 1,
-            _ => return,
-        }
         let all = self.connections.now;
-        let all = if event.what == "open" {
-            all + 1
-        } else {
-            all - 1
+        let all = match event.what {
+            "open" => {
+                *open += 1;
+                all + 1
+            }
+            "close" if *open > 0 => {
+                *open -= 1;
+                all - 1
+            }
+            _ => return,
         };
         self.connections.set(self.cut.index(at), all);
     }
@@ -204,11 +205,7 @@ impl Course {
             }
             service.down.set(window, service.absent.len() as u32);
         }
-        let killed = matches!(
-            event.change,
-            PodChange::Crashed | PodChange::PoweredOff | PodChange::OomKilled
-        );
-        if let Some(teller) = teller.filter(|_| killed) {
+        if let Some(teller) = teller.filter(|_| event.change.kills()) {
             self.forget(window, teller);
         }
     }

@@ -58,7 +58,9 @@ impl State {
             course.traffic.insert(name.to_owned(), traffic);
         }
         Some(Detail {
-            pods: pods(&self.plan),
+            pods: app_pods(&self.plan)
+                .chain(source_pods(&self.plan))
+                .collect(),
             course,
             fault_spans: self.faults.spans(self.origin, length),
             blame: requests.blame(&self.sources),
@@ -77,7 +79,7 @@ impl State {
             let Some((from, to)) = self.edges.ends(*edge) else {
                 continue;
             };
-            let Some(caller) = workload(&self.plan, &question.caller) else {
+            let Some(caller) = registry.workloads.get(&*question.caller) else {
                 continue;
             };
             let (authority, path) = (&question.authority, &question.path);
@@ -115,29 +117,33 @@ fn setting(line: ExplainedLine) -> SettingReport {
     }
 }
 
-fn workload<'a>(plan: &'a Plan, name: &str) -> Option<&'a Workload> {
-    let pods = plan.pods.iter().map(|pod| &pod.workload);
-    let mut all = pods.chain(plan.traffic.iter().map(|traffic| &traffic.workload));
-    all.find(|workload| &*workload.name == name)
-}
-
-fn pods(plan: &Plan) -> Vec<PodReport> {
+/// The pods that run apps, as reports have them.
+pub(crate) fn app_pods(plan: &Plan) -> impl Iterator<Item = PodReport> {
     let pods = plan.pods.iter();
-    let pods = pods.map(|pod| told(&pod.workload, &pod.service, &pod.node, false));
-    let sources = plan.traffic.iter();
-    let sources = sources.map(|traffic| told(&traffic.workload, &traffic.name, "", true));
-    pods.chain(sources).collect()
+    pods.map(|pod| PodReport {
+        node: pod.node.clone(),
+        ..told(&pod.workload, &pod.service)
+    })
 }
 
-fn told(workload: &Workload, service: &str, node: &str, source: bool) -> PodReport {
+/// The pods of traffic sources, as reports have them.
+pub(crate) fn source_pods(plan: &Plan) -> impl Iterator<Item = PodReport> {
+    let sources = plan.traffic.iter();
+    sources.map(|traffic| PodReport {
+        source: true,
+        ..told(&traffic.workload, &traffic.name)
+    })
+}
+
+fn told(workload: &Workload, service: &str) -> PodReport {
     PodReport {
         name: workload.name.to_string(),
         service: service.to_owned(),
         version: workload.labels.get("version").cloned().unwrap_or_default(),
         region: workload.locality.region.to_string(),
         zone: workload.locality.zone.to_string(),
-        node: node.to_owned(),
+        node: String::new(),
         meshed: workload.meshed,
-        source,
+        source: false,
     }
 }

@@ -8,7 +8,7 @@ use meshquake_reports::record::seconds;
 use meshquake_reports::summary::unit::counted;
 use meshquake_reports::{Connections, EdgeReport, LatencyHistogram};
 
-use super::callee::Callees;
+use super::callee::{Callees, destination};
 use super::count::{Counts, status};
 use super::mechanism;
 use super::series::{Cut, Windows};
@@ -114,7 +114,7 @@ impl Edges {
         let to = if full {
             OTHERS.into()
         } else {
-            self.callees.name(Callees::host(cluster, authority))
+            self.callees.name(destination(cluster, authority))
         };
         let to = self.name(&to);
         let series = (self.edges.len() + 1) * WINDOWS_EACH <= WINDOWS_TOTAL_MAX;

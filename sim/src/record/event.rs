@@ -185,6 +185,39 @@ pub enum PodChange {
     OomKilled,
 }
 
+impl PodChange {
+    /// All of them.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Started,
+        Self::Ready,
+        Self::NotReady,
+        Self::Crashed,
+        Self::PoweredOff,
+        Self::Frozen,
+        Self::Thawed,
+        Self::OomKilled,
+    ];
+
+    /// What happened, in the timeline's words.
+    pub(crate) const fn told(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::NotReady => "not ready",
+            Self::Crashed => "crashed",
+            Self::PoweredOff => "lost power",
+            Self::Frozen => "froze",
+            Self::Thawed => "runs again",
+            Self::OomKilled => "was killed: out of memory",
+        }
+    }
+
+    /// Whether its processes died, and with them all that its sidecar held and knew.
+    pub(crate) const fn kills(self) -> bool {
+        matches!(self, Self::Crashed | Self::PoweredOff | Self::OomKilled)
+    }
+}
+
 /// The network's totals at the end of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FabricEvent {

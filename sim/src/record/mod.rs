@@ -64,7 +64,9 @@ pub(crate) mod sample;
 mod tests;
 
 pub use access_log::AccessLog;
+pub(crate) use callee::{destination, host, outbound};
 pub(crate) use count::Counts;
+pub(crate) use detail::{app_pods, source_pods};
 pub(crate) use edge::{failed, nanos, reached};
 pub use event::{
     AppEvent, AppOutcome, Check, FabricEvent, FaultEvent, FaultPhase, PodChange, PodEvent,

@@ -13,6 +13,8 @@ use mesh_core::seam::Instant;
 use meshquake_reports::record::{millis, roundest, seconds};
 use meshquake_reports::{Heat, Series};
 
+use super::edge::nanos;
+
 /// Most windows of a run.
 const WINDOWS_MAX: u64 = 600;
 /// Fewest windows wanted of a run shorter than a minute.
@@ -36,7 +38,7 @@ pub(super) struct Cut {
 impl Cut {
     /// For a run of this length from `origin` on: windows of 1 s if that makes no more than 600, and if it makes no fewer than 60.
     pub(super) fn of(run: Duration, origin: Instant) -> Self {
-        let run_ns = u64::try_from(run.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let run_ns = nanos(run).max(1);
         let lengths = LENGTHS_MS.iter().map(|ms| ms * 1_000_000);
         let few_enough = |ns: &u64| run_ns.div_ceil(*ns) <= WINDOWS_MAX;
         let wanted = (run_ns / WINDOWS_MIN).min(1_000_000_000);

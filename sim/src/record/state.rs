@@ -8,7 +8,7 @@ use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, RequestEvent};
 
 use super::access_log::OpenAccessLog;
-use super::callee::Callees;
+use super::callee::{Callees, outbound};
 use super::control::{ControlPlane, Teller};
 use super::course::Course;
 use super::detail::Asked;
@@ -515,9 +515,4 @@ fn began(plan: &Plan, origin: Instant) -> Duration {
 /// An instant of the world on the scenario's clock, which begins at `origin`.
 fn local(origin: Instant, at: Instant) -> Instant {
     Instant::ZERO + at.since(origin)
-}
-
-/// Whether `subject` is a cluster of the outbound side.
-fn outbound(subject: &str) -> bool {
-    subject.starts_with("outbound|")
 }

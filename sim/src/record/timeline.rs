@@ -102,17 +102,11 @@ impl Timeline {
 
     /// Pods that come up with the mesh are no news; those that come later are.
     pub(super) fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
-        let what = match event.change {
-            PodChange::Started | PodChange::Ready if at < self.origin => return,
-            PodChange::Started => "started",
-            PodChange::Ready => "ready",
-            PodChange::NotReady => "not ready",
-            PodChange::Crashed => "crashed",
-            PodChange::PoweredOff => "lost power",
-            PodChange::Frozen => "froze",
-            PodChange::Thawed => "runs again",
-            PodChange::OomKilled => "was killed: out of memory",
-        };
+        let comes_up = matches!(event.change, PodChange::Started | PodChange::Ready);
+        if comes_up && at < self.origin {
+            return;
+        }
+        let what = event.change.told();
         self.add(at, Happening::Pod, event.pod, what.into(), "");
     }
 

@@ -15,7 +15,7 @@ use meshquake_reports::{RunReport, TraceReport};
 
 use super::film::{Camera, Cast, Film, Piece};
 use crate::plan::Plan;
-use crate::record::{AppEvent, FaultEvent, Listener, PodEvent, Teller, TrafficEvent};
+use crate::record::{AppEvent, FaultEvent, Listener, PodEvent, Teller, TrafficEvent, nanos};
 use crate::world::{self, RunOptions};
 
 /// A run recurses as deep here as in a process of its own.
@@ -42,7 +42,7 @@ impl Recording {
     /// When the machine has no thread left.
     pub(crate) fn start(plan: Plan, reproduce: String) -> io::Result<(Film, Self)> {
         let cast = Cast::of(&plan);
-        let length = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
+        let length = nanos(plan.duration);
         let film = Film::blank(cast.clone(), &plan.name, plan.seed, length);
         let stop = Arc::new(AtomicBool::new(false));
         let (to, takes) = channel();

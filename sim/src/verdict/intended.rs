@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use mesh_core::authz::{self, AuthzRequest};
-use mesh_core::control::{Compiler, InboundListener, Registry, Workload};
+use mesh_core::control::{Compiler, InboundListener};
 use mesh_core::policy::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, DestinationPolicy, MeshPolicy,
     MtlsMode, RetryBudget,
@@ -59,7 +59,7 @@ impl Intended {
         if !says_anything(&plan.mesh) {
             return Self::default();
         }
-        let registry = registry(plan);
+        let registry = plan.registry();
         let mut compiler = Compiler::default();
         let mut alike: Vec<Rc<BTreeMap<Box<str>, Bounds>>> = Vec::new();
         let apps = plan.pods.iter().map(|pod| (&pod.workload, &pod.ports[..]));
@@ -164,25 +164,6 @@ fn says_anything(mesh: &MeshPolicy) -> bool {
         || mesh.profile.mtls.value == MtlsMode::Strict
         || !mesh.peer_authentication.is_empty()
         || !mesh.authorization.is_empty()
-}
-
-fn registry(plan: &Plan) -> Registry {
-    let mut registry = Registry::default();
-    let pods = plan.pods.iter().map(|pod| &pod.workload);
-    let all: Vec<&Workload> = pods
-        .chain(plan.traffic.iter().map(|traffic| &traffic.workload))
-        .collect();
-    for workload in all {
-        registry
-            .workloads
-            .insert(workload.name.clone(), workload.clone());
-    }
-    for service in &plan.services {
-        registry
-            .services
-            .insert(service.host.clone(), service.clone());
-    }
-    registry
 }
 
 fn port(listener: &InboundListener) -> Port {

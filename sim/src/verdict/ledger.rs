@@ -81,8 +81,6 @@ impl Ledger {
         for pod in &plan.pods {
             *replicas.entry(pod.service.clone()).or_default() += 1;
         }
-        let sources = plan.traffic.iter().map(|traffic| &traffic.workload);
-        let pods = plan.pods.iter().map(|pod| &pod.workload).chain(sources);
         let zone =
             |w: &mesh_core::control::Workload| (w.name.as_ref().into(), (*w.locality.zone).into());
         let mut ledger = Self {
@@ -95,7 +93,7 @@ impl Ledger {
             endpoints: Set::default(),
             replicas,
             services: Set::default(),
-            zones: pods.map(zone).collect(),
+            zones: plan.workloads().map(zone).collect(),
             traces: None,
         };
         for expectation in &plan.expectations {

@@ -11,14 +11,12 @@
 //! begins, unless it says otherwise. One that is still there when the run ends
 //! has not healed.
 
-use std::time::Duration;
-
 use mesh_core::seam::Instant;
 
 use super::fault_facts;
 use super::span::Spans;
 use crate::plan::{FaultSet, FaultWindow, Mark, Plan, Turn, Window};
-use crate::record::{FaultEvent, FaultPhase};
+use crate::record::{FaultEvent, FaultPhase, nanos};
 
 /// Occurrences kept of one fault; the last one stands for all that follow.
 const OCCURRENCES_MAX: usize = 10_000;
@@ -216,17 +214,13 @@ impl Occurrence {
     }
 }
 
-/// A duration in nanoseconds; half a millennium at most.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::plan::Offset;
     use crate::record::sample;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     const S: u64 = 1_000_000_000;
 

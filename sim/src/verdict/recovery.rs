@@ -24,6 +24,7 @@ use mesh_core::seam::Instant;
 
 use super::stage::{Stage, Staged, Stages, Sum};
 use crate::plan::{Demand, Load, Plan};
+use crate::record::nanos;
 
 /// Where no expectation asks for more, goodput is back when it is this share of what it was.
 const THRESHOLD: f64 = 0.95;
@@ -76,7 +77,7 @@ pub(super) struct Source {
 
 impl Recovery {
     pub(super) fn new(plan: &Plan) -> Self {
-        let end = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
+        let end = nanos(plan.duration);
         let demands = |name: &str| {
             let expectations = plan.expectations.iter();
             let of = expectations.filter(move |e| match &e.demand {

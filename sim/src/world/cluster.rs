@@ -283,9 +283,7 @@ fn hosts(plan: &Plan) -> Vec<HostSpec> {
             .first()
             .map_or_else(|| "".into(), |pod| pod.workload.locality.zone.clone()),
     };
-    let workloads = plan.pods.iter().map(|pod| &pod.workload);
-    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
-    let all = workloads.chain(clients).map(|workload| HostSpec {
+    let all = plan.workloads().map(|workload| HostSpec {
         name: workload.name.clone(),
         ip: workload.ip,
         region: workload.locality.region.clone(),

@@ -10,6 +10,7 @@ use meshquake_reports::export::{Family, Kind, Labels, OpenMetrics};
 
 use super::history::{History, Scrapes};
 use super::pods::{Pods, UNKNOWN};
+use crate::record::{host, nanos};
 
 /// Upper bounds of Envoy's histograms, whatever they measure; one without a bound follows
 /// (Envoy, `HistogramSettingsImpl::defaultBuckets`).
@@ -120,7 +121,7 @@ impl HttpSeries {
             }
         };
         let histograms = &mut self.series[index].now;
-        let nanos = u64::try_from(event.duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(event.duration);
         let values = [
             (nanos as f64 / 1e6, nanos),
             (event.request_bytes as f64, event.request_bytes),
@@ -215,7 +216,7 @@ fn labels(pods: &Pods, pod: &str, event: &RequestEvent<'_>) -> Labels {
             UNKNOWN
         }
     };
-    let host = host(event);
+    let host = host(event.cluster, event.authority);
     let service = match inbound {
         true => pods.service_of(own),
         false => pods.service_at(host),
@@ -246,15 +247,4 @@ fn labels(pods: &Pods, pod: &str, event: &RequestEvent<'_>) -> Labels {
         ("response_flags", &*flags),
         ("connection_security_policy", policy),
     ])
-}
-
-/// The host a request is for: its cluster's, or the one it names.
-fn host<'a>(event: &RequestEvent<'a>) -> &'a str {
-    match event.cluster.rsplit_once('|') {
-        Some((_, host)) if !host.is_empty() => host,
-        _ => match event.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            _ => event.authority,
-        },
-    }
 }

@@ -119,11 +119,7 @@ impl Listener for Hearer {
     }
 
     fn pod(&mut self, _at: Instant, event: &PodEvent<'_>) {
-        let gone = matches!(
-            event.change,
-            PodChange::Crashed | PodChange::PoweredOff | PodChange::OomKilled | PodChange::Started
-        );
-        if gone {
+        if event.change.kills() || event.change == PodChange::Started {
             self.0.borrow_mut().clusters.restart(event.pod);
         }
     }

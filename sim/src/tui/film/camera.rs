@@ -17,7 +17,7 @@ use super::{EdgeCell, Frame, PodCell, Row, TrafficCell};
 use crate::plan::Plan;
 use crate::record::{
     AppEvent, AppOutcome, Check, FaultEvent, FaultPhase, Listener, PodEvent, Teller, TrafficEvent,
-    TrafficOutcome,
+    TrafficOutcome, destination, failed, nanos, outbound,
 };
 use crate::tui::text::Label;
 use crate::world::ORIGIN;
@@ -106,7 +106,7 @@ struct Names {
 impl Camera {
     /// For a run of `plan`, whose cast is `cast`.
     pub(crate) fn new(plan: &Plan, cast: &Cast, to: Box<dyn FnMut(Piece)>) -> Self {
-        let length = u64::try_from(plan.duration.as_nanos()).unwrap_or(u64::MAX);
+        let length = nanos(plan.duration);
         let sources = plan.traffic.iter().enumerate();
         let sources: BTreeMap<String, u16> = sources
             .map(|(i, traffic)| (traffic.name.clone(), i as u16))
@@ -186,12 +186,8 @@ impl Camera {
     }
 
     fn edge(&mut self, teller: Teller<'_>, cluster: &str, authority: &str) -> Option<EdgeId> {
-        let host = match cluster.rsplit_once('|') {
-            Some((_, host)) if !host.is_empty() => host,
-            _ if authority.is_empty() => cluster,
-            _ => authority,
-        };
         let from = self.names.caller(teller)?;
+        let host = destination(cluster, authority);
         let to = self.names.callee(host, &mut self.piece.parts)?;
         let known = self.names.edges.len();
         if let Some(edge) = self.names.edges.get(&(from, to)) {
@@ -225,9 +221,8 @@ impl Camera {
         if let Some(edge) = self.edge(teller, event.cluster, event.authority) {
             let cell = self.frame.edges.entry(edge).or_default();
             cell.requests += 1;
-            cell.failed += u32::from(event.status == 0 || event.status >= 500);
-            let ns = u64::try_from(event.duration.as_nanos()).unwrap_or(u64::MAX);
-            cell.latency.add(ns, 1);
+            cell.failed += u32::from(failed(event.status));
+            cell.latency.add(nanos(event.duration), 1);
         }
         if self.sources.contains_key(teller.service) && !event.flags.is_empty() && event.trace != 0
         {
@@ -250,7 +245,7 @@ impl Camera {
         if let Some(pod) = self.names.pods.get(event.upstream) {
             let cell = self.frame.pods.entry(*pod).or_default();
             cell.attempts += 1;
-            cell.failed += u32::from(event.status == 0 || event.status >= 500);
+            cell.failed += u32::from(failed(event.status));
         }
     }
 
@@ -345,7 +340,7 @@ impl Listener for Camera {
                     return;
                 };
                 let cluster = self.names.cluster(event.cluster);
-                let least_ns = u64::try_from(event.ejected_for.as_nanos()).unwrap_or(u64::MAX);
+                let least_ns = nanos(event.ejected_for);
                 let what = match event.reason {
                     None => What::Returned { pod, by, cluster },
                     Some(reason) => What::Ejected {
@@ -433,9 +428,8 @@ impl Listener for Camera {
         let intended = ended.intended.as_nanos().saturating_sub(ORIGIN.as_nanos());
         let cell = &mut self.frame.traffic[usize::from(source)];
         if answered {
-            let latency = ended.ended.since(ended.intended).as_nanos();
-            cell.latency
-                .add(u64::try_from(latency).unwrap_or(u64::MAX), 1);
+            let latency = ended.ended.since(ended.intended);
+            cell.latency.add(nanos(latency), 1);
         }
         if succeeded {
             cell.succeeded += 1;
@@ -568,10 +562,6 @@ impl Names {
     }
 
     fn callee(&mut self, host: &str, met: &mut Vec<Part>) -> Option<PartId> {
-        let host = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
         if host.is_empty() {
             return None;
         }
@@ -607,9 +597,4 @@ impl Names {
         }
         next
     }
-}
-
-/// Whether `subject` is a cluster of the outbound side.
-fn outbound(subject: &str) -> bool {
-    subject.starts_with("outbound|")
 }

@@ -250,20 +250,8 @@ fn fault_spans(report: &RunReport) -> Vec<Vec<[f64; 2]>> {
 
 /// What the timeline's words say became of a pod.
 fn pod_change(kind: Happening, text: &str) -> Option<PodChange> {
-    if kind != Happening::Pod {
-        return None;
-    }
-    Some(match text {
-        "started" => PodChange::Started,
-        "ready" => PodChange::Ready,
-        "not ready" => PodChange::NotReady,
-        "crashed" => PodChange::Crashed,
-        "lost power" => PodChange::PoweredOff,
-        "froze" => PodChange::Frozen,
-        "runs again" => PodChange::Thawed,
-        "was killed: out of memory" => PodChange::OomKilled,
-        _ => return None,
-    })
+    let mut all = PodChange::ALL.into_iter();
+    all.find(|change| kind == Happening::Pod && change.told() == text)
 }
 
 fn nanos(seconds: f64) -> u64 {

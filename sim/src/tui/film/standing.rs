@@ -135,45 +135,28 @@ impl Standing {
         let Some(state) = self.pods.get_mut(pod as usize) else {
             return;
         };
-        let dead = match change {
-            PodChange::Started => {
-                state.life = Life::NotReady;
-                false
-            }
-            PodChange::Ready => {
-                state.life = Life::Ready;
-                false
-            }
-            PodChange::NotReady => {
-                match state.life {
-                    // That it takes no traffic is then the least of it.
-                    Life::Crashed | Life::Off => {}
-                    Life::Frozen => state.thawed = Life::NotReady,
-                    _ => state.life = Life::NotReady,
-                }
-                false
-            }
+        match change {
+            PodChange::Started => state.life = Life::NotReady,
+            PodChange::Ready => state.life = Life::Ready,
+            PodChange::NotReady => match state.life {
+                // That it takes no traffic is then the least of it.
+                Life::Crashed | Life::Off => {}
+                Life::Frozen => state.thawed = Life::NotReady,
+                _ => state.life = Life::NotReady,
+            },
             PodChange::Frozen => {
                 state.thawed = state.life;
                 state.life = Life::Frozen;
-                false
             }
             PodChange::Thawed => {
                 if state.life == Life::Frozen {
                     state.life = state.thawed;
                 }
-                false
             }
-            PodChange::Crashed | PodChange::OomKilled => {
-                state.life = Life::Crashed;
-                true
-            }
-            PodChange::PoweredOff => {
-                state.life = Life::Off;
-                true
-            }
-        };
-        if dead {
+            PodChange::Crashed | PodChange::OomKilled => state.life = Life::Crashed,
+            PodChange::PoweredOff => state.life = Life::Off,
+        }
+        if change.kills() {
             // What its sidecar knew and held died with it.
             state.certificate = None;
             (state.acked, state.pushed) = (0, (0, 0));

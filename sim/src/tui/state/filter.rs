@@ -2,6 +2,7 @@
 
 use meshquake_reports::RequestOutcome;
 
+use crate::record::nanos;
 use crate::tui::film::{Film, Kind, Row};
 
 /// Entries that tell the same news within this time are one line.
@@ -72,7 +73,7 @@ fn term(word: &str) -> Term {
         Some(("edge" | "pod" | "via", value)) => Term::Through(value.into()),
         Some(("slow" | "slower", value)) => {
             match mesh_core::document::duration::parse_go(value.trim_start_matches('>')) {
-                Ok(least) => Term::Slower(u64::try_from(least.as_nanos()).unwrap_or(u64::MAX)),
+                Ok(least) => Term::Slower(nanos(least)),
                 Err(_) => Term::Text(lower),
             }
         }

@@ -1,6 +1,7 @@
 //! What stands over a view: the keys, the menu of faults, a line being typed.
 
 use super::{Effect, State, View};
+use crate::record::nanos;
 use crate::tui::wish::{Target, WISHES, instant};
 
 /// What stands over the view.
@@ -164,7 +165,7 @@ impl State {
             _ => match mesh_core::document::duration::parse_go(word) {
                 Ok(at) => {
                     self.playing = false;
-                    self.seek(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
+                    self.seek(nanos(at));
                     None
                 }
                 Err(_) => {

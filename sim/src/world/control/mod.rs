@@ -18,9 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_core::control::{
-    Caller, ControlPlane, Registry, Workload, WorkloadState, control_plane_identity,
-};
+use mesh_core::control::{Caller, ControlPlane, Registry, WorkloadState, control_plane_identity};
 use mesh_core::identity::{
     CertificateAuthority, IdentityStore, KeyPair, ROOT_LIFETIME, SpiffeId, Svid, TrustBundle, csr,
 };
@@ -331,20 +329,9 @@ impl Control {
 
 /// What exists before anything is ready.
 fn registry(plan: &Plan) -> Registry {
-    let mut registry = Registry::default();
-    let pods = plan.pods.iter().map(|pod| &pod.workload);
-    let clients = plan.traffic.iter().map(|traffic| &traffic.workload);
-    for workload in pods.chain(clients) {
-        let waiting = Workload {
-            state: WorkloadState::NotReady,
-            ..workload.clone()
-        };
-        registry.workloads.insert(workload.name.clone(), waiting);
-    }
-    for service in &plan.services {
-        registry
-            .services
-            .insert(service.host.clone(), service.clone());
+    let mut registry = plan.registry();
+    for workload in registry.workloads.values_mut() {
+        workload.state = WorkloadState::NotReady;
     }
     registry
 }
