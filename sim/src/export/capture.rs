@@ -82,7 +82,7 @@ impl Capture {
 
     /// What writes secrets from time to time.
     pub fn listener(&self) -> Box<dyn Listener> {
-        Box::new(Writer(self.0.clone()))
+        Box::new(self.0.clone())
     }
 
     /// Writes what is left.
@@ -100,11 +100,9 @@ impl Capture {
     }
 }
 
-struct Writer(Rc<RefCell<Files>>);
-
-impl Listener for Writer {
+impl Listener for Files {
     fn reached(&mut self, _at: Instant) {
-        self.0.borrow_mut().secrets();
+        self.secrets();
     }
 }
 

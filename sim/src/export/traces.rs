@@ -73,7 +73,7 @@ impl Traces {
 
     /// What hears the run.
     pub fn listener(&self) -> Box<dyn Listener> {
-        Box::new(Hearer(self.0.clone()))
+        Box::new(self.0.clone())
     }
 
     /// Ends the files, with the faults and happenings of `report`.
@@ -97,17 +97,14 @@ impl Traces {
     }
 }
 
-struct Hearer(Rc<RefCell<Files>>);
-
-impl Listener for Hearer {
+impl Listener for Files {
     fn wants_traces(&self) -> bool {
         true
     }
 
     fn trace(&mut self, trace: &TraceReport) {
-        let mut files = self.0.borrow_mut();
-        if files.failed.is_none() && files.choice.takes(trace) {
-            files.failed = files.write(trace).err();
+        if self.failed.is_none() && self.choice.takes(trace) {
+            self.failed = self.write(trace).err();
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Who else hears what a run is recorded from.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::Event;
 use meshquake_reports::TraceReport;
@@ -43,4 +46,39 @@ pub trait Listener {
 
     /// Virtual time has come to here, and everything before has been told; at least a thousand times in a run.
     fn reached(&mut self, _at: Instant) {}
+}
+
+/// One that somebody else has too, to ask it when the run has ended what it heard.
+impl<L: Listener> Listener for Rc<RefCell<L>> {
+    fn mesh(&mut self, at: Instant, teller: Teller<'_>, event: &Event<'_>) {
+        self.borrow_mut().mesh(at, teller, event);
+    }
+
+    fn traffic(&mut self, at: Instant, event: &TrafficEvent<'_>) {
+        self.borrow_mut().traffic(at, event);
+    }
+
+    fn app(&mut self, at: Instant, event: &AppEvent<'_>) {
+        self.borrow_mut().app(at, event);
+    }
+
+    fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
+        self.borrow_mut().fault(at, event);
+    }
+
+    fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
+        self.borrow_mut().pod(at, event);
+    }
+
+    fn wants_traces(&self) -> bool {
+        self.borrow().wants_traces()
+    }
+
+    fn trace(&mut self, trace: &TraceReport) {
+        self.borrow_mut().trace(trace);
+    }
+
+    fn reached(&mut self, at: Instant) {
+        self.borrow_mut().reached(at);
+    }
 }

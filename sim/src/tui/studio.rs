@@ -9,13 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use mesh_core::seam::Instant;
-use mesh_core::telemetry::Event;
-use meshquake_reports::{RunReport, TraceReport};
+use meshquake_reports::RunReport;
 
 use super::film::{Camera, Cast, Film, Piece};
 use crate::plan::Plan;
-use crate::record::{AppEvent, FaultEvent, Listener, PodEvent, Teller, TrafficEvent, nanos};
+use crate::record::nanos;
 use crate::world::{self, RunOptions};
 
 /// A run recurses as deep here as in a process of its own.
@@ -27,6 +25,16 @@ const PIECES_AT_ONCE: usize = 200;
 enum Take {
     Piece(Box<Piece>),
     End(Result<Box<RunReport>, String>),
+}
+
+impl Take {
+    fn add_to(self, film: &mut Film) {
+        match self {
+            Self::Piece(piece) => film.append(*piece),
+            Self::End(Ok(report)) => film.report = Some(report),
+            Self::End(Err(why)) => film.broken = Some(why),
+        }
+    }
 }
 
 /// A run that is being recorded. Dropped, it is ended.
@@ -66,11 +74,7 @@ impl Recording {
         let mut any = false;
         for take in self.takes.try_iter().take(PIECES_AT_ONCE) {
             any = true;
-            match take {
-                Take::Piece(piece) => film.append(*piece),
-                Take::End(Ok(report)) => film.report = Some(report),
-                Take::End(Err(why)) => film.broken = Some(why),
-            }
+            take.add_to(film);
         }
         any
     }
@@ -78,13 +82,7 @@ impl Recording {
     /// Adds everything, to the end.
     #[cfg(test)]
     pub(crate) fn develop_all(&self, film: &mut Film) {
-        for take in self.takes.iter() {
-            match take {
-                Take::Piece(piece) => film.append(*piece),
-                Take::End(Ok(report)) => film.report = Some(report),
-                Take::End(Err(why)) => film.broken = Some(why),
-            }
-        }
+        self.takes.iter().for_each(|take| take.add_to(film));
     }
 }
 
@@ -113,47 +111,10 @@ fn record(
         reproduce,
         stop: watched,
         detail: true,
-        listeners: vec![Box::new(OnSet(camera.clone()))],
+        listeners: vec![Box::new(camera.clone())],
         ..RunOptions::default()
     };
     let report = world::run(plan, options).map_err(|error| error.to_string())?;
     camera.borrow_mut().wrap();
     Ok(Box::new(report))
-}
-
-/// The camera, while the run goes on.
-struct OnSet(Rc<RefCell<Camera>>);
-
-impl Listener for OnSet {
-    fn mesh(&mut self, at: Instant, teller: Teller<'_>, event: &Event<'_>) {
-        self.0.borrow_mut().mesh(at, teller, event);
-    }
-
-    fn traffic(&mut self, at: Instant, event: &TrafficEvent<'_>) {
-        self.0.borrow_mut().traffic(at, event);
-    }
-
-    fn app(&mut self, at: Instant, event: &AppEvent<'_>) {
-        self.0.borrow_mut().app(at, event);
-    }
-
-    fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
-        self.0.borrow_mut().fault(at, event);
-    }
-
-    fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
-        self.0.borrow_mut().pod(at, event);
-    }
-
-    fn wants_traces(&self) -> bool {
-        self.0.borrow().wants_traces()
-    }
-
-    fn trace(&mut self, trace: &TraceReport) {
-        self.0.borrow_mut().trace(trace);
-    }
-
-    fn reached(&mut self, at: Instant) {
-        self.0.borrow_mut().reached(at);
-    }
 }

@@ -74,7 +74,7 @@ impl Metrics {
 
     /// What hears the run.
     pub fn listener(&self) -> Box<dyn Listener> {
-        Box::new(Hearer(self.0.clone()))
+        Box::new(self.0.clone())
     }
 
     /// Writes the exposition.
@@ -106,30 +106,26 @@ fn interval(run: Duration) -> Duration {
     Duration::from_secs(INTERVALS_S.iter().find(few).copied().unwrap_or(longest))
 }
 
-struct Hearer(Rc<RefCell<Scraped>>);
-
-impl Listener for Hearer {
+impl Listener for Scraped {
     fn mesh(&mut self, _at: Instant, teller: Teller<'_>, event: &Event<'_>) {
-        let this = &mut *self.0.borrow_mut();
-        let first = this.scrapes.last();
+        let first = self.scrapes.last();
         match event {
-            Event::Request(request) => this.http.request(first, &this.pods, teller.pod, request),
-            event => this.clusters.event(first, teller.pod, event),
+            Event::Request(request) => self.http.request(first, &self.pods, teller.pod, request),
+            event => self.clusters.event(first, teller.pod, event),
         }
     }
 
     fn pod(&mut self, _at: Instant, event: &PodEvent<'_>) {
         if event.change.kills() || event.change == PodChange::Started {
-            self.0.borrow_mut().clusters.restart(event.pod);
+            self.clusters.restart(event.pod);
         }
     }
 
     fn reached(&mut self, at: Instant) {
-        let this = &mut *self.0.borrow_mut();
-        if this.scrapes.is_due(at) {
-            this.scrape(at);
+        if self.scrapes.is_due(at) {
+            self.scrape(at);
         }
-        this.scrapes.reached(at);
+        self.scrapes.reached(at);
     }
 }
 
