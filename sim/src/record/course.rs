@@ -27,7 +27,7 @@ pub(super) struct Course {
     /// Wall time when the world began, since the Unix epoch.
     epoch: Duration,
     /// The service of each pod, by number.
-    pods: BTreeMap<Box<str>, usize>,
+    pods: Map<Box<str>, usize>,
     services: Map<Box<str>, Service>,
     connections: Gauge<u64>,
     open: BTreeMap<usize, u64>,
@@ -107,7 +107,7 @@ impl<T: Copy> Gauge<T> {
 impl Course {
     pub(super) fn new(plan: &Plan, cut: Cut) -> Self {
         let mut services: Map<Box<str>, Service> = Map::default();
-        let mut pods = BTreeMap::new();
+        let mut pods = Map::default();
         for pod in &plan.pods {
             if !services.contains_key(pod.service.as_str()) && services.len() >= SERVICES_MAX {
                 continue;

@@ -25,11 +25,12 @@ use mesh_core::policy::{
 use mesh_core::telemetry::{RequestEvent, TlsState};
 
 use crate::plan::Plan;
+use crate::record::quick::Map;
 
 /// What each pod is to let in and send out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Intended {
-    pods: BTreeMap<Box<str>, Pod>,
+    pods: Map<Box<str>, Pod>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ impl Intended {
         let apps = plan.pods.iter().map(|pod| (&pod.workload, &pod.ports[..]));
         let sources = plan.traffic.iter();
         let sources = sources.map(|traffic| (&traffic.workload, &[][..]));
-        let mut pods = BTreeMap::new();
+        let mut pods = Map::default();
         for (workload, ports) in apps.chain(sources) {
             if !workload.meshed {
                 continue;

@@ -7,15 +7,15 @@
 //! The **wasted** share is the part of the workers' time that went into
 //! answers whose callers had gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use indexmap::IndexMap;
 use mesh_core::seam::Instant;
 use meshquake_reports::{LayerReport, Phases};
 
 use super::stage::{Staged, Stages, Sum};
 use super::timeouts::Timeouts;
 use crate::plan::Plan;
+use crate::record::quick::Map;
 use crate::record::{AppEvent, AppOutcome, nanos};
 
 /// Edges told of; more than these nobody reads.
@@ -68,8 +68,8 @@ impl AtWork {
 /// The loads of all edges and services.
 #[derive(Clone, Debug)]
 pub(super) struct Layers {
-    edges: IndexMap<(Box<str>, Box<str>), Staged<OnEdge>>,
-    services: BTreeMap<Box<str>, Service>,
+    edges: Map<(Box<str>, Box<str>), Staged<OnEdge>>,
+    services: Map<Box<str>, Service>,
     timeouts: Timeouts,
 }
 
@@ -93,7 +93,7 @@ pub(crate) type EdgeId = usize;
 
 impl Layers {
     pub(super) fn new(plan: &Plan) -> Self {
-        let mut services: BTreeMap<Box<str>, Service> = BTreeMap::new();
+        let mut services: Map<Box<str>, Service> = Map::default();
         for pod in &plan.pods {
             let workers = pod.app.workers.map(u64::from);
             match services.get_mut(pod.service.as_str()) {
@@ -110,7 +110,7 @@ impl Layers {
             }
         }
         Self {
-            edges: IndexMap::new(),
+            edges: Map::default(),
             services,
             timeouts: Timeouts::new(plan),
         }

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use indexmap::IndexMap;
 use mesh_core::telemetry::{Event, Mechanism};
 use meshquake_reports::export::{Family, Kind, Labels, OpenMetrics};
 
 use super::history::{History, Scrapes};
+use crate::record::quick::Map;
 
 /// The families, in the order of [`Stat`].
 const FAMILIES: [Family; 13] = [
@@ -97,7 +97,7 @@ enum Stat {
 
 /// Statistics by sidecar and cluster.
 #[derive(Default)]
-pub(super) struct ClusterSeries(IndexMap<(String, String), History<{ FAMILIES.len() }>>);
+pub(super) struct ClusterSeries(Map<(String, String), History<{ FAMILIES.len() }>>);
 
 impl ClusterSeries {
     /// Something happened at the sidecar of `pod`, after the scrape numbered `first`.

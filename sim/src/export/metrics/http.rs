@@ -1,15 +1,14 @@
 //! `istio_requests_total` and its histograms.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use indexmap::IndexMap;
 use mesh_core::telemetry::{Direction, RequestEvent, TlsState};
 use meshquake_reports::export::{Family, Kind, Labels, OpenMetrics};
 
 use super::history::{History, Scrapes};
 use super::pods::{Pods, UNKNOWN};
+use crate::record::quick::Map;
 use crate::record::{host, nanos};
 
 /// Upper bounds of Envoy's histograms, whatever they measure; one without a bound follows
@@ -75,9 +74,9 @@ const HISTOGRAMS: [(Family, f64); 3] = [
 /// Requests by all that Istio's labels tell apart.
 #[derive(Default)]
 pub(super) struct HttpSeries {
-    series: IndexMap<Labels, Series>,
+    series: Map<Labels, Series>,
     /// The series of everything that labels are made of: that is quicker to put together, and tells more apart.
-    known: BTreeMap<String, usize>,
+    known: Map<String, usize>,
     key: String,
 }
 

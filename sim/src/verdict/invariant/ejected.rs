@@ -17,6 +17,7 @@ use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AttemptEvent, ConfigEvent, EjectionEvent, Mechanism, MechanismEvent};
 
 use super::Broken;
+use crate::record::quick::Map;
 use crate::verdict::witness::Teller;
 
 /// Panics remembered of one sidecar; a run that has more goes unjudged there.
@@ -25,7 +26,7 @@ const PANICS_MAX: usize = 100_000;
 /// The ejections of every sidecar.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ejected {
-    sidecars: BTreeMap<Box<str>, Sidecar>,
+    sidecars: Map<Box<str>, Sidecar>,
     /// Whether any of them has ejected anything yet: in most runs none does.
     any: bool,
 }

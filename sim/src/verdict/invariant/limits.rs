@@ -18,6 +18,7 @@ use mesh_core::telemetry::{AttemptEvent, RequestEvent};
 use super::Broken;
 use super::lanes::Lanes;
 use crate::plan::Plan;
+use crate::record::quick::Map;
 use crate::record::{AppEvent, AppOutcome};
 use crate::verdict::intended::Bounds;
 use crate::verdict::witness::Teller;
@@ -25,7 +26,7 @@ use crate::verdict::witness::Teller;
 /// Everything that is limited.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    apps: BTreeMap<Box<str>, App>,
+    apps: Map<Box<str>, App>,
     /// By host and cluster.
     clusters: BTreeMap<(usize, Box<str>), Cluster>,
     /// Requests of each traffic source in flight at the end.

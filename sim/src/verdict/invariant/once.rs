@@ -5,12 +5,13 @@
 //! does has no numbers, so there the law is one of counts
 //! ([`conservation`](super::conservation)).
 
-use indexmap::IndexMap;
 use mesh_core::seam::Instant;
+
+use crate::record::quick::Map;
 
 /// A client's requests in flight, by number.
 #[derive(Debug, Default)]
-pub(crate) struct InFlight(IndexMap<u64, Start>);
+pub(crate) struct InFlight(Map<u64, Start>);
 
 /// When a request was to be sent, and when it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
