@@ -4,9 +4,9 @@ use meshquake_reports::PolicyReport;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Canvas, below, split, top, visible};
+use super::{Canvas, below, split, top};
 use crate::tui::film::Film;
-use crate::tui::state::{Action, State, View};
+use crate::tui::state::{State, View};
 use crate::tui::text::{columns, fit, inert, pad, span};
 
 /// Edges and their settings stand beside each other from so many columns on.
@@ -44,16 +44,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         let lines = (policies.len() as u16).min(rest.height / 3).max(1);
         (top(rest, lines), below(rest, lines))
     };
-    for (line, number) in visible(policies.len(), chosen, list.height).enumerate() {
-        let place = top(below(list, line as u16), 1);
+    canvas.list(list, policies.len(), Some(chosen), |number| {
         let policy = &policies[number];
         let name = format!(" {} → {}", policy.from, policy.to);
-        canvas.line(place, Span::raw(pad(&name, usize::from(list.width))));
-        if number == chosen {
-            canvas.style(place, theme.chosen_style());
-        }
-        canvas.hit(place, Action::Pick(number));
-    }
+        Line::from(pad(&name, usize::from(list.width)))
+    });
     settings_of(canvas, settings, &policies[chosen]);
 }
 

@@ -7,9 +7,9 @@ use super::chart::{Axis, bars, ticks};
 use super::signs::Health;
 use super::theme::Theme;
 use super::topology::Now;
-use super::{Canvas, below, error_span, split, top, visible};
+use super::{Canvas, below, error_span, split, top};
 use crate::tui::film::{EdgeCell, EdgeId, Film, PartId, PodCell, PodId, PodState, What, acted};
-use crate::tui::state::{Action, State, Subject, View};
+use crate::tui::state::{State, Subject, View};
 use crate::tui::text::{clock, columns, count, fit, pad, pad_left, percent, span};
 
 /// Columns of what stands left of the charts.
@@ -108,20 +108,14 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now) {
         })
         .sum();
     let chosen = state.chosen[View::Detail as usize].min(rows.len() - 1);
-    for (line, number) in visible(rows.len(), chosen, area.height).enumerate() {
-        let place = top(below(area, line as u16), 1);
-        let spans = match (rows[number], subject(state)) {
+    canvas.list(area, rows.len(), Some(chosen), |number| {
+        Line::from(match (rows[number], subject(state)) {
             (Subject::Pod(by), Subject::Pod(pod)) => ejection(theme, state, now, pod, by),
             (Subject::Pod(pod), _) => pod_line(theme, state, now, pod, attempts),
             (Subject::Edge(edge), _) => edge_line(theme, film, now, edge),
             (Subject::Part(_), _) => Vec::new(),
-        };
-        canvas.line(place, super::cut(spans, usize::from(area.width)));
-        if number == chosen {
-            canvas.style(place, theme.chosen_style());
-        }
-        canvas.hit(place, Action::Pick(number));
-    }
+        })
+    });
 }
 
 fn part_head(canvas: &mut Canvas<'_>, area: Rect, film: &Film, part: PartId) -> Rect {

@@ -1,12 +1,12 @@
 //! What happened, in order.
 
 use ratatui::layout::Rect;
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
 
+use super::Canvas;
 use super::signs::event_sign;
-use super::{Canvas, below, top, visible};
 use crate::tui::film::Kind;
-use crate::tui::state::{Action, State};
+use crate::tui::state::State;
 use crate::tui::text::{clock, count, fit, pad, pad_left};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
@@ -29,19 +29,17 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.line(rest, theme.dim(" nothing has happened yet"));
         return;
     }
-    let chosen = state.event_at();
     let narrow = area.width < 100;
-    for (line, number) in visible(shown.len(), chosen.unwrap_or(0), rest.height).enumerate() {
-        let place = top(below(rest, line as u16), 1);
+    canvas.list(rest, shown.len(), state.event_at(), |number| {
         let Some((at, kind, subject, text)) = shown[number].tell(film) else {
-            continue;
+            return Line::default();
         };
         let sign = match kind {
             Kind::Fault | Kind::Ejection => theme.warn(event_sign(kind)),
             Kind::Pod => theme.bad(event_sign(kind)),
             _ => theme.dim(event_sign(kind)),
         };
-        let spans = vec![
+        let line = Line::from(vec![
             Span::raw(format!(" {}  ", pad_left(&clock(at), 11))),
             sign,
             theme.dim(&if narrow {
@@ -51,13 +49,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
             }),
             theme.strong(&format!("{} ", pad(&subject, if narrow { 22 } else { 30 }))),
             Span::raw(text),
-        ];
-        canvas.line(place, super::cut(spans, usize::from(area.width)));
-        if Some(number) == chosen {
-            canvas.style(place, theme.chosen_style());
-        } else if at > state.cursor {
-            canvas.style(place, theme.dim_style());
+        ]);
+        match at > state.cursor {
+            true => line.style(theme.dim_style()),
+            false => line,
         }
-        canvas.hit(place, Action::Pick(number));
-    }
+    });
 }

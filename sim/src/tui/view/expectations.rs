@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::theme::Theme;
-use super::{Canvas, below, top, visible};
+use super::{Canvas, below, top};
 use crate::tui::film::Film;
-use crate::tui::state::{Action, State, View};
+use crate::tui::state::{State, View};
 use crate::tui::text::{columns, count, fit, inert, pad, pad_left, percent, span, three};
 
 /// How an expectation stands at an instant.
@@ -119,21 +119,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let rest = canvas.line(rest, theme.dim(&heading));
     let failures = (report.failures.len() as u16).min(rest.height / 3);
     let list = top(rest, rest.height - failures - u16::from(failures > 0));
-    for (line, number) in visible(expectations.len(), chosen, list.height).enumerate() {
-        let place = top(below(list, line as u16), 1);
-        let spans = row(
-            theme,
-            &expectations[number],
-            state.cursor,
-            film.length,
-            wide,
-        );
-        canvas.line(place, super::cut(spans, usize::from(area.width)));
-        if number == chosen {
-            canvas.style(place, theme.chosen_style());
-        }
-        canvas.hit(place, Action::Pick(number));
-    }
+    canvas.list(list, expectations.len(), Some(chosen), |number| {
+        let expectation = &expectations[number];
+        Line::from(row(theme, expectation, state.cursor, film.length, wide))
+    });
     if failures > 0 {
         let rest = canvas.title(below(rest, list.height), "why it failed, at its end");
         let lines = report.failures.iter().map(|failure| {

@@ -71,6 +71,29 @@ impl Canvas<'_> {
         self.line(area, spans)
     }
 
+    /// A list of `length` lines, as many around `chosen` as find room; a click picks one. The style of a line that is
+    /// not chosen lies over those of its parts.
+    fn list<'t>(
+        &mut self,
+        area: Rect,
+        length: usize,
+        chosen: Option<usize>,
+        line: impl Fn(usize) -> Line<'t>,
+    ) {
+        let numbers = visible(length, chosen.unwrap_or(0), area.height);
+        for (row, number) in numbers.enumerate() {
+            let place = top(below(area, row as u16), 1);
+            let line = line(number);
+            let style = match Some(number) == chosen {
+                true => self.theme.chosen_style(),
+                false => line.style,
+            };
+            self.line(place, cut(line.spans, usize::from(area.width)));
+            self.style(place, style);
+            self.hit(place, Action::Pick(number));
+        }
+    }
+
     fn hit(&mut self, area: Rect, action: Action) {
         self.hits.push((area, action));
     }

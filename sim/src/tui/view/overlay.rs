@@ -3,8 +3,8 @@
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::{Canvas, below, top, visible};
-use crate::tui::state::{Action, Overlay, Purpose, State};
+use super::{Canvas, below, top};
+use crate::tui::state::{Overlay, Purpose, State};
 use crate::tui::text::{clock, columns, fit, inert, pad};
 use crate::tui::wish::WISHES;
 
@@ -209,17 +209,9 @@ fn menu(canvas: &mut Canvas<'_>, body: Rect, title: &str, lines: &[(String, &str
         .unwrap_or(0);
     let width = (names + abouts + 8).max(columns(title) + 8) as u16;
     let inner = panel(canvas, body, width, lines.len() as u16 + 2, title);
-    for (line, number) in visible(lines.len(), at, inner.height).enumerate() {
+    canvas.list(inner, lines.len(), Some(at), |number| {
         let (name, about) = &lines[number];
-        let place = top(below(inner, line as u16), 1);
-        let spans = vec![
-            Span::raw(format!("{}  ", pad(name, names))),
-            theme.dim(about),
-        ];
-        canvas.line(place, super::cut(spans, usize::from(inner.width)));
-        if number == at {
-            canvas.style(place, theme.chosen_style());
-        }
-        canvas.hit(place, Action::Pick(number));
-    }
+        let name = Span::raw(format!("{}  ", pad(name, names)));
+        Line::from(vec![name, theme.dim(about)])
+    });
 }

@@ -1,12 +1,12 @@
 //! The requests of traffic sources, in the order in which they ended.
 
 use ratatui::layout::Rect;
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
 
+use super::Canvas;
 use super::theme::Theme;
-use super::{Canvas, below, top, visible};
 use crate::tui::film::{Film, Row};
-use crate::tui::state::{Action, State};
+use crate::tui::state::State;
 use crate::tui::text::{clock, columns, count, fit, pad, pad_left, span};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
@@ -65,20 +65,15 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.line(rest, theme.dim(why));
         return;
     }
-    let chosen = state.request_at();
-    for (line, number) in visible(shown.len(), chosen.unwrap_or(0), rest.height).enumerate() {
-        let place = top(below(rest, line as u16), 1);
+    canvas.list(rest, shown.len(), state.request_at(), |number| {
         let row = &film.rows[shown[number] as usize];
-        let spans = row_spans(canvas.theme, film, row, wide);
-        canvas.line(place, super::cut(spans, usize::from(area.width)));
-        if Some(number) == chosen {
-            canvas.style(place, theme.chosen_style());
-        } else if row.at > state.cursor {
-            // What has not happened yet.
-            canvas.style(place, theme.dim_style());
+        let line = Line::from(row_spans(theme, film, row, wide));
+        // What has not happened yet is dim.
+        match row.at > state.cursor {
+            true => line.style(theme.dim_style()),
+            false => line,
         }
-        canvas.hit(place, Action::Pick(number));
-    }
+    });
 }
 
 fn row_spans(theme: Theme, film: &Film, row: &Row, wide: [usize; 2]) -> Vec<Span<'static>> {

@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 
 use super::signs::Health;
 use super::theme::Theme;
-use super::{Canvas, below, error_span, top, visible};
+use super::{Canvas, error_span};
 use crate::tui::film::{EdgeCell, EdgeId, Film, PartId, PodCell, PodId, Standing};
-use crate::tui::state::{Action, State, Subject, View};
+use crate::tui::state::{State, Subject, View};
 use crate::tui::text::{columns, count, fit, pad, pad_left, span};
 
 /// What is told is of so much time before the cursor.
@@ -82,19 +82,13 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         pad_left("attempts", 10),
     );
     let rest = canvas.line(rest, theme.dim(&heading));
-    for (line, number) in visible(rows.len(), chosen, rest.height).enumerate() {
-        let place = top(below(rest, line as u16), 1);
-        let content = match rows[number] {
+    canvas.list(rest, rows.len(), Some(chosen), |number| {
+        match rows[number] {
             Subject::Part(part) => part_line(theme, film, &now, part, names),
             Subject::Edge(edge) => edge_line(theme, film, &now, edge, names),
             Subject::Pod(_) => Line::default(),
-        };
-        canvas.line(place, super::cut(content.spans, usize::from(area.width)));
-        if number == chosen {
-            canvas.style(place, theme.chosen_style());
         }
-        canvas.hit(place, Action::Pick(number));
-    }
+    });
 }
 
 fn names_width(film: &Film, width: u16) -> usize {
