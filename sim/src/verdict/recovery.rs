@@ -16,9 +16,13 @@
 //! one in which something was.
 //!
 //! How often users come is chance too. Successes per second of a closed load
-//! are good unless they are below the threshold by more than three standard
-//! deviations of a Poisson count, which no open or closed load of independent
-//! users exceeds.
+//! are therefore good unless they are below the threshold by more than three
+//! standard deviations of a Poisson count. Over a long time the count of one
+//! user's requests varies, relative to a Poisson count, by the squared
+//! coefficient of variation of the time from one to the next (Cox, *Renewal
+//! Theory*, 1962): users whose rounds vary no more than an exponential time
+//! does hardly ever leave that by chance alone. If their rounds vary more, a
+//! good bin may be taken for a bad one.
 
 use mesh_core::seam::Instant;
 

@@ -66,15 +66,17 @@ impl Pods {
                 namespace: service.namespace.to_string(),
             })
             .collect();
+        let registry = plan.registry();
+        let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+        for (place, service) in plan.services.iter().enumerate() {
+            for pod in registry.selected(service) {
+                first.entry(&pod.name).or_insert(place);
+            }
+        }
         for pod in &plan.pods {
-            let service = plan.services.iter().position(|service| {
-                let labels = &pod.workload.labels;
-                let selected = |(key, value): (&String, &String)| labels.get(key) == Some(value);
-                !service.selector.is_empty()
-                    && service.namespace == pod.workload.namespace
-                    && service.selector.iter().all(selected)
-            });
-            this.add(plan, &pod.workload, deployment(&pod.workload.name), service);
+            let name = &*pod.workload.name;
+            let service = first.get(name).copied();
+            this.add(plan, &pod.workload, deployment(name), service);
         }
         for traffic in &plan.traffic {
             this.add(plan, &traffic.workload, &traffic.name, None);
