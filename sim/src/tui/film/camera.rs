@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{
     AttemptEvent, ConnectionEvent, Direction, Event, Mechanism, RequestEvent,
@@ -12,9 +11,11 @@ use meshquake_reports::{RequestOutcome, TraceReport};
 
 use super::cast::{Cast, EdgeId, Part, PartId, PodId};
 use super::entry::{CertificateStep, ConfigStep, Entry, What};
+use super::names::Names;
 use super::standing::Standing;
 use super::{EdgeCell, Frame, PodCell, Row, TrafficCell};
 use crate::plan::Plan;
+use crate::record::quick::Map;
 use crate::record::{
     AppEvent, AppOutcome, Check, FaultEvent, FaultPhase, Listener, PodEvent, Teller, TrafficEvent,
     TrafficOutcome, destination, failed, nanos, outbound,
@@ -28,14 +29,12 @@ const FRAMES: u64 = 1_000;
 const ENTRIES_MAX: u64 = 200_000;
 /// Most requests of a film.
 const ROWS_MAX: u64 = 2_000_000;
-/// Most parts, edges and kinds that are met on the way: a client that makes up hosts must not fill the memory.
-const MET_MAX: usize = 5_000;
+/// Requests whose flags are kept until their client is heard.
+const FLAGS_MAX: usize = 10_000;
 /// Requests told in full: of each kind of failure, and of successes, in a moment.
 const TRACES_EACH: u32 = 8;
 /// Requests told in full in all.
 const TRACES_MAX: usize = 20_000;
-/// The callee that stands for all that found no room.
-const OTHERS: &str = "(others)";
 
 /// What was recorded since the piece before.
 #[derive(Debug, Default)]
@@ -58,7 +57,6 @@ pub(crate) struct Camera {
     to: Box<dyn FnMut(Piece)>,
     piece: Piece,
     names: Names,
-    sources: BTreeMap<String, u16>,
     standing: Arc<Standing>,
     begun: bool,
     frame: Draft,
@@ -78,7 +76,7 @@ pub(crate) struct Camera {
     /// Requests told in full so far, by kind of failure and by the moment they belong to: they are told late.
     told: BTreeMap<(u16, u64), u32>,
     /// Flags that the sources' sidecars gave, until the request's client is heard.
-    flags: IndexMap<u128, u16>,
+    flags: Map<u128, u16>,
 }
 
 /// A frame in the making.
@@ -90,36 +88,18 @@ struct Draft {
     pods: BTreeMap<PodId, PodCell>,
 }
 
-/// Numbers for names.
-#[derive(Default)]
-struct Names {
-    pods: BTreeMap<String, PodId>,
-    parts: BTreeMap<String, PartId>,
-    sources: BTreeMap<String, PartId>,
-    /// Parts by the host that a cluster leads to.
-    hosts: BTreeMap<String, PartId>,
-    edges: BTreeMap<(PartId, PartId), EdgeId>,
-    kinds: BTreeMap<String, u16>,
-    clusters: BTreeMap<String, u32>,
-}
-
 impl Camera {
     /// For a run of `plan`, whose cast is `cast`.
     pub(crate) fn new(plan: &Plan, cast: &Cast, to: Box<dyn FnMut(Piece)>) -> Self {
         let length = nanos(plan.duration);
-        let sources = plan.traffic.iter().enumerate();
-        let sources: BTreeMap<String, u16> = sources
-            .map(|(i, traffic)| (traffic.name.clone(), i as u16))
-            .collect();
         let draft = Draft {
-            traffic: vec![TrafficCell::default(); sources.len()],
+            traffic: vec![TrafficCell::default(); plan.traffic.len()],
             ..Draft::default()
         };
         Self {
             to,
             piece: Piece::default(),
             names: Names::of(plan, cast),
-            sources,
             standing: Arc::new(Standing::of(cast)),
             begun: false,
             frame: draft,
@@ -132,7 +112,7 @@ impl Camera {
             rows: 0,
             traces: 0,
             told: BTreeMap::new(),
-            flags: IndexMap::new(),
+            flags: Map::default(),
         }
     }
 
@@ -189,29 +169,11 @@ impl Camera {
         let from = self.names.caller(teller)?;
         let host = destination(cluster, authority);
         let to = self.names.callee(host, &mut self.piece.parts)?;
-        let known = self.names.edges.len();
-        if let Some(edge) = self.names.edges.get(&(from, to)) {
-            return Some(*edge);
-        }
-        if known >= MET_MAX {
-            return None;
-        }
-        self.names.edges.insert((from, to), known as EdgeId);
-        self.piece.edges.push((from, to));
-        Some(known as EdgeId)
+        self.names.edge((from, to), &mut self.piece.edges)
     }
 
     fn kind(&mut self, name: &str) -> u16 {
-        let known = self.names.kinds.len() + 1;
-        if let Some(kind) = self.names.kinds.get(name) {
-            return *kind;
-        }
-        if known > MET_MAX {
-            return 0;
-        }
-        self.names.kinds.insert(name.to_owned(), known as u16);
-        self.piece.kinds.push(Label::new(name));
-        known as u16
+        self.names.kind(name, &mut self.piece.kinds)
     }
 
     fn request(&mut self, teller: Teller<'_>, event: &RequestEvent<'_>) {
@@ -224,12 +186,14 @@ impl Camera {
             cell.failed += u32::from(failed(event.status));
             cell.latency.add(nanos(event.duration), 1);
         }
-        if self.sources.contains_key(teller.service) && !event.flags.is_empty() && event.trace != 0
+        if self.names.source(teller.service).is_some()
+            && !event.flags.is_empty()
+            && event.trace != 0
         {
             let kind = self.kind(&event.flags.to_string());
             self.flags.insert(event.trace, kind);
             // A client that has given up is not heard again.
-            if self.flags.len() > 2 * MET_MAX {
+            if self.flags.len() > FLAGS_MAX {
                 self.flags.shift_remove_index(0);
             }
         }
@@ -242,8 +206,8 @@ impl Camera {
         if let Some(edge) = self.edge(teller, event.cluster, "") {
             self.frame.edges.entry(edge).or_default().attempts += 1;
         }
-        if let Some(pod) = self.names.pods.get(event.upstream) {
-            let cell = self.frame.pods.entry(*pod).or_default();
+        if let Some(pod) = self.names.pod(event.upstream) {
+            let cell = self.frame.pods.entry(pod).or_default();
             cell.attempts += 1;
             cell.failed += u32::from(failed(event.status));
         }
@@ -281,7 +245,7 @@ impl Camera {
         self.latest = self.latest.max(at);
         let next = Draft {
             from: at,
-            traffic: vec![TrafficCell::default(); self.sources.len()],
+            traffic: vec![TrafficCell::default(); self.frame.traffic.len()],
             ..Draft::default()
         };
         let draft = std::mem::replace(&mut self.frame, next);
@@ -333,10 +297,9 @@ impl Listener for Camera {
             Event::Connection(connection) => self.connection(teller, connection),
             Event::Mechanism(event) => self.mechanism(teller, event.mechanism, event.subject),
             Event::Ejection(event) => {
-                let (Some(pod), Some(by)) = (
-                    self.names.pods.get(event.upstream).copied(),
-                    self.names.pods.get(teller.pod).copied(),
-                ) else {
+                let (Some(pod), Some(by)) =
+                    (self.names.pod(event.upstream), self.names.pod(teller.pod))
+                else {
                     return;
                 };
                 let cluster = self.names.cluster(event.cluster);
@@ -365,7 +328,7 @@ impl Listener for Camera {
                 let what = What::Config {
                     step,
                     version: event.version,
-                    pod: self.names.pods.get(event.workload).copied(),
+                    pod: self.names.pod(event.workload),
                     why: Label::new(event.why),
                 };
                 self.entry(at, what);
@@ -380,7 +343,7 @@ impl Listener for Camera {
                 };
                 let what = What::Certificate {
                     step,
-                    pod: self.names.pods.get(teller.pod).copied(),
+                    pod: self.names.pod(teller.pod),
                     not_after: event.not_after,
                     why: Label::new(event.why),
                 };
@@ -392,14 +355,14 @@ impl Listener for Camera {
     fn traffic(&mut self, _at: Instant, event: &TrafficEvent<'_>) {
         let ended = match event {
             TrafficEvent::Sent(sent) => {
-                if let Some(source) = self.sources.get(sent.traffic) {
-                    self.frame.traffic[usize::from(*source)].sent += 1;
+                if let Some(source) = self.names.source(sent.traffic) {
+                    self.frame.traffic[usize::from(source)].sent += 1;
                 }
                 return;
             }
             TrafficEvent::Ended(ended) => ended,
         };
-        let Some(source) = self.sources.get(ended.traffic).copied() else {
+        let Some(source) = self.names.source(ended.traffic) else {
             return;
         };
         let (status, outcome, reason) = match ended.outcome {
@@ -457,10 +420,10 @@ impl Listener for Camera {
     }
 
     fn app(&mut self, _at: Instant, event: &AppEvent<'_>) {
-        let Some(pod) = self.names.pods.get(event.pod) else {
+        let Some(pod) = self.names.pod(event.pod) else {
             return;
         };
-        let cell = self.frame.pods.entry(*pod).or_default();
+        let cell = self.frame.pods.entry(pod).or_default();
         cell.done += 1;
         let answered = event.outcome == AppOutcome::Answered && event.status < 500;
         cell.errors += u32::from(!answered);
@@ -479,7 +442,7 @@ impl Listener for Camera {
     }
 
     fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
-        if let Some(pod) = self.names.pods.get(event.pod).copied() {
+        if let Some(pod) = self.names.pod(event.pod) {
             let change = event.change;
             self.entry(at, What::Pod { pod, change });
         }
@@ -490,7 +453,7 @@ impl Listener for Camera {
     }
 
     fn trace(&mut self, trace: &TraceReport) {
-        let Some(source) = self.sources.get(&trace.traffic).copied() else {
+        let Some(source) = self.names.source(&trace.traffic) else {
             return;
         };
         if self.traces >= TRACES_MAX {
@@ -520,81 +483,5 @@ impl Listener for Camera {
         if at >= self.frame.from + self.cadence && at < self.length {
             self.cut(at);
         }
-    }
-}
-
-impl Names {
-    fn of(plan: &Plan, cast: &Cast) -> Self {
-        let mut names = Self::default();
-        let apps = plan.pods.iter().map(|pod| &pod.workload.name);
-        let clients = plan.traffic.iter().map(|traffic| &traffic.workload.name);
-        for (id, name) in apps.chain(clients).enumerate() {
-            names.pods.insert(name.to_string(), id as PodId);
-        }
-        for (id, traffic) in plan.traffic.iter().enumerate() {
-            names.sources.insert(traffic.name.clone(), id as PartId);
-        }
-        for (pod, known) in plan.pods.iter().zip(&cast.pods) {
-            names.parts.entry(pod.service.clone()).or_insert(known.part);
-            names.hosts.insert(pod.workload.ip.to_string(), known.part);
-        }
-        for service in &plan.services {
-            let known = names.parts.get(&*service.name).copied();
-            let qualified = format!("{}.{}", service.name, service.namespace);
-            let part = names.parts.get(&qualified).copied().or(known);
-            if let Some(part) = part {
-                names.hosts.insert(service.host.to_string(), part);
-            }
-        }
-        for (name, part) in &names.parts {
-            names.hosts.entry(name.clone()).or_insert(*part);
-        }
-        // New parts are numbered after those of the cast.
-        names
-            .parts
-            .insert(String::new(), cast.parts.len() as PartId);
-        names
-    }
-
-    fn caller(&self, teller: Teller<'_>) -> Option<PartId> {
-        let source = self.sources.get(teller.service);
-        source.or_else(|| self.parts.get(teller.service)).copied()
-    }
-
-    fn callee(&mut self, host: &str, met: &mut Vec<Part>) -> Option<PartId> {
-        if host.is_empty() {
-            return None;
-        }
-        if let Some(part) = self.hosts.get(host) {
-            return Some(*part);
-        }
-        let next = self.parts.get_mut("")?;
-        let host = if *next as usize > MET_MAX {
-            OTHERS
-        } else {
-            host
-        };
-        if let Some(part) = self.hosts.get(host) {
-            return Some(*part);
-        }
-        let part = *next;
-        *next += 1;
-        self.hosts.insert(host.to_owned(), part);
-        met.push(Part {
-            name: Label::new(host),
-            pods: Vec::new(),
-        });
-        Some(part)
-    }
-
-    fn cluster(&mut self, name: &str) -> u32 {
-        let next = self.clusters.len() as u32;
-        if let Some(known) = self.clusters.get(name) {
-            return *known;
-        }
-        if self.clusters.len() < MET_MAX {
-            self.clusters.insert(name.to_owned(), next);
-        }
-        next
     }
 }

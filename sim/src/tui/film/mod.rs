@@ -16,6 +16,7 @@ mod camera;
 mod cast;
 mod entry;
 mod latency;
+mod names;
 mod recorded;
 mod standing;
 
