@@ -9,6 +9,7 @@
 //! * [`Perfetto`]: traces for Perfetto and Chrome.
 //! * [`OpenMetrics`]: metrics for Prometheus.
 
+mod array;
 mod lanes;
 mod openmetrics;
 mod otlp;
@@ -16,7 +17,7 @@ mod perfetto;
 mod target;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use openmetrics::{Family, Kind, Labels, OpenMetrics};
 pub use otlp::Otlp;

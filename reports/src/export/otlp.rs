@@ -23,6 +23,7 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::array::Array;
 use super::target::Target;
 use crate::record::{PodReport, RequestOutcome, SpanKind, SpanReport, TraceReport};
 
@@ -31,12 +32,10 @@ const NAME_MAX: usize = 120;
 
 /// Writes one document.
 pub struct Otlp<W: Write> {
-    out: W,
+    spans: Array<W>,
     epoch_ns: u64,
     pods: BTreeMap<String, PodReport>,
     scope: Scope,
-    line: Vec<u8>,
-    first: bool,
 }
 
 impl<W: Write> Otlp<W> {
@@ -45,15 +44,9 @@ impl<W: Write> Otlp<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(
-        mut out: W,
-        epoch_ns: u64,
-        version: &str,
-        pods: Vec<PodReport>,
-    ) -> io::Result<Self> {
-        out.write_all(b"{\"resourceSpans\":[")?;
+    pub fn begin(out: W, epoch_ns: u64, version: &str, pods: Vec<PodReport>) -> io::Result<Self> {
         Ok(Self {
-            out,
+            spans: Array::begin(out, "{\"resourceSpans\":[")?,
             epoch_ns,
             pods: pods
                 .into_iter()
@@ -63,8 +56,6 @@ impl<W: Write> Otlp<W> {
                 name: "meshquake",
                 version: version.to_owned(),
             },
-            line: Vec::new(),
-            first: true,
         })
     }
 
@@ -81,7 +72,7 @@ impl<W: Write> Otlp<W> {
         for (pod, spans) in by_pod {
             let resource = resource(pod, &trace.spans[spans[0]], self.pods.get(pod));
             let span = |index: usize| span(trace, &ids, index, self.epoch_ns);
-            let resource = ResourceSpans {
+            self.spans.push(&ResourceSpans {
                 resource: Resource {
                     attributes: resource.0,
                 },
@@ -89,15 +80,7 @@ impl<W: Write> Otlp<W> {
                     scope: &self.scope,
                     spans: spans.into_iter().map(span).collect(),
                 }],
-            };
-            self.line.clear();
-            self.line.push(if self.first { b'\n' } else { b',' });
-            if !self.first {
-                self.line.push(b'\n');
-            }
-            serde_json::to_writer(&mut self.line, &resource)?;
-            self.out.write_all(&self.line)?;
-            self.first = false;
+            })?;
         }
         Ok(())
     }
@@ -106,10 +89,8 @@ impl<W: Write> Otlp<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(b"\n]}\n")?;
-        self.out.flush()?;
-        Ok(self.out)
+    pub fn finish(self) -> io::Result<W> {
+        self.spans.finish()
     }
 }
 

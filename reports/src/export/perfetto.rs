@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::array::Array;
 use super::lanes::{Lanes, stacks};
 use crate::record::{
     FaultReport, Happening, PodReport, SpanKind, SpanReport, TimelineEntry, TraceReport,
@@ -27,11 +28,9 @@ const NAME_MAX: usize = 120;
 
 /// Writes one file.
 pub struct Perfetto<W: Write> {
-    out: W,
+    events: Array<W>,
     pods: IndexMap<String, Pod>,
     flows: u64,
-    line: Vec<u8>,
-    first: bool,
 }
 
 /// A process.
@@ -54,14 +53,11 @@ impl<W: Write> Perfetto<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(mut out: W, pods: &[PodReport]) -> io::Result<Self> {
-        out.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
+    pub fn begin(out: W, pods: &[PodReport]) -> io::Result<Self> {
         let mut this = Self {
-            out,
+            events: Array::begin(out, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?,
             pods: IndexMap::new(),
             flows: 0,
-            line: Vec::new(),
-            first: true,
         };
         this.name("process_name", RUN, 0, "run")?;
         for pod in pods {
@@ -108,7 +104,7 @@ impl<W: Write> Perfetto<W> {
             args.insert("pods".into(), fault.pods.into());
             args.insert("packets".into(), fault.packets.into());
             args.insert("requests".into(), fault.requests.into());
-            self.write(&Event {
+            self.events.push(&Event {
                 name: short(&fault.name),
                 cat: "fault",
                 ph: "X",
@@ -133,7 +129,7 @@ impl<W: Write> Perfetto<W> {
             let mut args = Map::new();
             args.insert("subject".into(), entry.subject.as_str().into());
             args.insert("text".into(), entry.text.as_str().into());
-            self.write(&Event {
+            self.events.push(&Event {
                 name: short(&format!("{}: {}", entry.subject, entry.text)),
                 cat: happening(entry.kind),
                 ph: "i",
@@ -151,10 +147,8 @@ impl<W: Write> Perfetto<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(b"\n]}\n")?;
-        self.out.flush()?;
-        Ok(self.out)
+    pub fn finish(self) -> io::Result<W> {
+        self.events.finish()
     }
 
     /// Finds lanes for the spans of a trace.
@@ -217,7 +211,7 @@ impl<W: Write> Perfetto<W> {
     fn name(&mut self, what: &str, pid: u64, tid: u64, name: &str) -> io::Result<()> {
         let mut args = Map::new();
         args.insert("name".into(), name.into());
-        self.write(&Event {
+        self.events.push(&Event {
             name: what.to_owned(),
             ph: "M",
             pid,
@@ -228,7 +222,7 @@ impl<W: Write> Perfetto<W> {
         if what == "process_name" {
             let mut args = Map::new();
             args.insert("sort_index".into(), pid.into());
-            self.write(&Event {
+            self.events.push(&Event {
                 name: "process_sort_index".into(),
                 ph: "M",
                 pid,
@@ -247,7 +241,7 @@ impl<W: Write> Perfetto<W> {
         spot: Spot,
     ) -> io::Result<()> {
         let failed = span.status.is_none_or(|status| status >= 500);
-        self.write(&Event {
+        self.events.push(&Event {
             name: short(&title(trace, span)),
             cat: if failed { "failed" } else { kind(span.kind) },
             ph: "X",
@@ -278,17 +272,8 @@ impl<W: Write> Perfetto<W> {
             end(from.0, from.1, "s", None),
             end(to.0, to.1, "f", Some("e")),
         ];
-        self.write(&start)?;
-        self.write(&finish)
-    }
-
-    fn write(&mut self, event: &Event) -> io::Result<()> {
-        self.line.clear();
-        let separator: &[u8] = if self.first { b"\n" } else { b",\n" };
-        self.line.extend_from_slice(separator);
-        serde_json::to_writer(&mut self.line, event)?;
-        self.first = false;
-        self.out.write_all(&self.line)
+        self.events.push(&start)?;
+        self.events.push(&finish)
     }
 }
 

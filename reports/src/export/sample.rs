@@ -21,7 +21,7 @@ pub(super) fn pods() -> Vec<PodReport> {
     vec![pod("reviews-v1-0", "reviews"), pod("shoppers", "shoppers")]
 }
 
-pub(super) fn span(kind: SpanKind, parent: Option<u32>, pod: &str, at: [u64; 2]) -> SpanReport {
+pub(crate) fn span(kind: SpanKind, parent: Option<u32>, pod: &str, at: [u64; 2]) -> SpanReport {
     SpanReport {
         kind,
         parent,
