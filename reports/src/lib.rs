@@ -16,7 +16,7 @@ pub mod comparison;
 pub mod coverage;
 pub mod export;
 mod html;
-pub mod markdown;
+mod markdown;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod record;
@@ -25,9 +25,7 @@ pub mod suite;
 pub mod summary;
 pub mod sweep;
 
-pub use html::{
-    Links, SweepPage, bench_html, comparison_html, report_html, suite_html, sweep_html,
-};
+pub use html::{Links, bench_html, comparison_html, report_html, suite_html, sweep_html};
 pub use markdown::{comparison_markdown, run_markdown};
 pub use record::{
     BlameReport, Blamed, Connections, ControlPlaneReport, Course, Declared, DemandReport, Detail,

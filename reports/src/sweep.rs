@@ -267,7 +267,7 @@ impl Grid {
 }
 
 /// The last two steps of a path.
-fn short(path: &str) -> &str {
+pub(crate) fn short(path: &str) -> &str {
     let mut dots = path.rmatch_indices('.');
     match dots.nth(1) {
         Some((at, _)) => &path[at + 1..],

@@ -29,4 +29,4 @@ pub use compared::comparison_html;
 pub(crate) use compared::head as standing;
 pub use run::report_html;
 pub use suite::{Links, suite_html};
-pub use swept::{SweepPage, sweep_html};
+pub use swept::sweep_html;

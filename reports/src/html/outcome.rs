@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::record::Verdict;
+use super::text;
+use crate::record::{RunReport, Verdict};
 
 /// In a word.
 pub(crate) const fn word(verdict: Verdict) -> &'static str {
@@ -43,6 +44,19 @@ pub(crate) fn told(verdict: Verdict) -> Markup {
     html! { span class=(class) { (mark(verdict)) " " (word(verdict)) } }
 }
 
+/// The share of ended requests that succeeded; `None` without any.
+pub(crate) fn success(report: &RunReport) -> Option<f64> {
+    let succeeded: u64 = report.traffic.values().map(|t| t.succeeded).sum();
+    let failed: u64 = report.traffic.values().map(|t| t.failed).sum();
+    (succeeded + failed > 0).then(|| succeeded as f64 / (succeeded + failed) as f64)
+}
+
+/// The 99th percentile of the source that has the longest.
+pub(crate) fn p99(report: &RunReport) -> Option<f64> {
+    let all = report.traffic.values().filter_map(|t| t.latency_ms);
+    all.map(|ms| ms.p99).max_by(f64::total_cmp)
+}
+
 /// What the head of a page says first.
 pub(crate) struct Panel<'a> {
     /// `good`, `bad`, `warn` or nothing.
@@ -54,7 +68,7 @@ pub(crate) struct Panel<'a> {
     /// The verdict in a sentence.
     pub(crate) sentence: &'a str,
     /// What is to be known with it.
-    pub(crate) more: &'a [String],
+    pub(crate) more: &'a [Markup],
 }
 
 impl Panel<'_> {
@@ -63,8 +77,8 @@ impl Panel<'_> {
         html! {
             div class=(format!("verdict {}", self.class)) {
                 p.word { span aria-hidden="true" { (self.mark) " " } (self.word) }
-                p.sentence { (super::text::said(self.sentence)) }
-                @for more in self.more { p { (super::text::said(more)) } }
+                p.sentence { (text::said(self.sentence)) }
+                @for more in self.more { p { (more) } }
             }
         }
     }

@@ -117,6 +117,20 @@ impl Page<'_> {
     }
 }
 
+/// A command with the button that copies it, and what stands beside; nothing where there is no command. The button says
+/// `copy`, and is there when the script that makes it work is.
+pub(crate) fn command(id: &str, command: &str, copy: &str, beside: &Markup) -> Markup {
+    html! {
+        @if !command.is_empty() {
+            div.command {
+                pre { code id=(id) { (text::whole(command)) } }
+                button type="button" data-copies=(id) hidden { (copy) }
+                (beside)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

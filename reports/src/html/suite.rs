@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::outcome::Panel;
-use super::page::{Page, Section};
+use super::page::{Page, Section, command};
 use super::table::Table;
 use super::text;
 use crate::baseline::{BaselineReport, ChangeKind};
 use crate::coverage::CoverageReport;
 use crate::record::Declared;
 use crate::suite::terminal::headline;
-use crate::suite::{Judgement, Reason, ScenarioReport, SeedReport, SuiteReport, SuiteVerdict};
+use crate::suite::{
+    Judgement, Reason, ScenarioReport, SeedReport, SuiteReport, SuiteVerdict, seeds,
+};
 use crate::summary::unit;
 
 /// Reasons told of one scenario.
@@ -93,16 +95,16 @@ fn head(report: &SuiteReport) -> Markup {
     };
     let mut more = Vec::new();
     if report.interrupted {
-        more.push(
-            "It was ended before its time: what is told is true of the runs that ended.".to_owned(),
-        );
+        more.push(text::said(
+            "It was ended before its time: what is told is true of the runs that ended.",
+        ));
     }
     if report
         .scenarios
         .iter()
         .any(|s| s.declared != Declared::Held)
     {
-        more.push("A scenario that shows what breaks a mesh declares that it fails; it is as declared when it does.".into());
+        more.push(text::said("A scenario that shows what breaks a mesh declares that it fails; it is as declared when it does."));
     }
     let panel = Panel {
         class,
@@ -180,9 +182,9 @@ fn scenarios(report: &SuiteReport, links: &Links) -> Markup {
         if linked {
             cells.push(runs(scenario, links));
         }
-        let class = match scenario.judgement {
-            Judgement::AsDeclared | Judgement::NotRun => "",
-            _ => "missed",
+        let class = match scenario.judgement.is_wrong() {
+            true => "missed",
+            false => "",
         };
         table.row_of(class, cells);
     }
@@ -208,9 +210,11 @@ fn runs(scenario: &ScenarioReport, links: &Links) -> Markup {
 }
 
 fn failures(report: &SuiteReport, links: &Links) -> Markup {
-    let failed =
-        |s: &&ScenarioReport| !matches!(s.judgement, Judgement::AsDeclared | Judgement::NotRun);
-    let cases: Vec<&ScenarioReport> = report.scenarios.iter().filter(failed).collect();
+    let cases: Vec<&ScenarioReport> = report
+        .scenarios
+        .iter()
+        .filter(|s| s.judgement.is_wrong())
+        .collect();
     let more = cases.len().saturating_sub(CASES_MAX) as u64;
     html! {
         @for (i, scenario) in cases.iter().take(CASES_MAX).enumerate() { (case(i, report, scenario, links)) }
@@ -234,16 +238,15 @@ fn case(number: usize, report: &SuiteReport, scenario: &ScenarioReport, links: &
             }
             @for (i, run) in disagreeing.iter().take(REPLAYS_MAX).enumerate() {
                 @let id = format!("replay-{number}-{i}");
-                div.command {
-                    pre { code id=(id) { (text::whole(&report.replay(&run.run))) } }
-                    button type="button" data-copies=(id) hidden { "Copy" }
+                @let page = html! {
                     @if links.contains_key(&run.run) {
                         (link(links, run, &html! { "Report of seed " (run.seed) }))
                     }
-                }
+                };
+                (command(&id, &report.replay(&run.run), "Copy", &page))
             }
             @if disagreeing.len() > REPLAYS_MAX {
-                p.faint { "Likewise with seed " (seeds(disagreeing[REPLAYS_MAX..].iter().map(|run| run.seed))) "." }
+                p.faint { "Likewise with seed " (seeds(disagreeing[REPLAYS_MAX..].iter().map(|run| run.seed), SEEDS_MAX)) "." }
             }
         }
     }
@@ -252,21 +255,11 @@ fn case(number: usize, report: &SuiteReport, scenario: &ScenarioReport, links: &
 fn why(reason: &Reason, scenario: &ScenarioReport) -> Markup {
     html! {
         (text::said(&reason.message)) " "
-        @if !reason.place.is_empty() { span.place { code { (text::name(&reason.place)) } } " " }
+        @if !reason.place.is_empty() { (text::place(&reason.place)) " " }
         span.faint {
             @if reason.runs.len() == scenario.runs.len() { "with every seed" }
-            @else { "with seed " (seeds(reason.runs.iter().copied())) }
+            @else { "with seed " (seeds(reason.runs.iter().copied(), SEEDS_MAX)) }
         }
-    }
-}
-
-/// `2, 5, 9 and 4 more`.
-fn seeds(all: impl ExactSizeIterator<Item = u64>) -> String {
-    let count = all.len();
-    let shown: Vec<String> = all.take(SEEDS_MAX).map(|seed| seed.to_string()).collect();
-    match count.saturating_sub(SEEDS_MAX) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -393,14 +386,5 @@ mod tests {
         for (path, href) in told {
             assert_eq!(address(path), href);
         }
-    }
-
-    #[test]
-    fn many_seeds_are_counted() {
-        assert_eq!(seeds([1, 2].into_iter()), "1, 2");
-        assert_eq!(
-            seeds((1..=11).collect::<Vec<u64>>().into_iter()),
-            "1, 2, 3, 4, 5, 6, 7, 8 and 3 more"
-        );
     }
 }

@@ -40,6 +40,11 @@ pub(crate) fn plain(text: &str) -> String {
     shorten(&head(text), NAME_MAX)
 }
 
+/// Where something is written; nothing when that is not known.
+pub(crate) fn place(place: &str) -> Markup {
+    html! { @if !place.is_empty() { span.place { code { (name(place)) } } } }
+}
+
 /// A command, whole: half of one does something else.
 pub(crate) fn whole(text: &str) -> Markup {
     html! { bdi { (head(text)) } }

@@ -15,7 +15,7 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// `values` as bars from their least to their greatest, at most `most` of them: beyond, neighbours are one bar, as high
 /// as the highest of them. Where there was nothing to measure there is a blank. The lowest bar is 0 where the least is
 /// near it.
-pub fn sparkline(values: &[Option<f64>], most: usize) -> String {
+pub(crate) fn sparkline(values: &[Option<f64>], most: usize) -> String {
     let chunk = values.len().div_ceil(most.max(1)).max(1);
     let finite = |value: &Option<f64>| value.filter(|v| v.is_finite());
     let bars: Vec<Option<f64>> = values

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::summary::unit;
+
 /// A window of the run: `[from_s, to_s)`, as its faults had it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WindowReport {
@@ -72,4 +74,32 @@ pub struct ExpectationReport {
     pub message: String,
     /// `file:line` where it was written.
     pub place: String,
+}
+
+impl DemandReport {
+    /// The comparison as it is printed: `≤`.
+    pub fn sign(&self) -> &str {
+        match self.comparison.as_str() {
+            "<=" => "≤",
+            ">=" => "≥",
+            "==" => "=",
+            other => other,
+        }
+    }
+}
+
+impl ExpectationReport {
+    /// Of whom it speaks, also in reports that only know a traffic source.
+    pub fn whom(&self) -> &str {
+        match self.subject.as_str() {
+            "" => &self.traffic,
+            subject => subject,
+        }
+    }
+
+    /// What was demanded, for a person: `≥ 99.9%`.
+    pub fn bound(&self) -> String {
+        let number = unit::demanded(self.demanded.value, self.unit);
+        format!("{} {number}", self.demanded.sign())
+    }
 }

@@ -60,10 +60,7 @@ fn icon(judgement: Judgement) -> &'static str {
 }
 
 fn details(out: &mut String, report: &SuiteReport, scenario: &ScenarioReport) {
-    if matches!(
-        scenario.judgement,
-        Judgement::AsDeclared | Judgement::NotRun
-    ) {
+    if !scenario.judgement.is_wrong() {
         return;
     }
     out.push_str(&format!(

@@ -20,6 +20,7 @@ use crate::baseline::BaselineReport;
 use crate::coverage::CoverageReport;
 use crate::statistics::SequentialTest;
 
+pub(crate) use scenario::seeds;
 pub use scenario::{
     Better, Judgement, MeasureUnit, Measured, Problem, Reason, ScenarioReport, SeedReport, Share,
 };

@@ -27,6 +27,13 @@ pub enum Judgement {
     NotRun,
 }
 
+impl Judgement {
+    /// Whether there is something to explain: it neither came out as declared nor was left out.
+    pub(crate) const fn is_wrong(self) -> bool {
+        !matches!(self, Self::AsDeclared | Self::NotRun)
+    }
+}
+
 /// One scenario and its runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioReport {
@@ -293,6 +300,16 @@ pub struct Reason {
     pub runs: Vec<u64>,
 }
 
+/// `2, 5, 9 and 4 more`, at most `most` of them by number.
+pub(crate) fn seeds(all: impl ExactSizeIterator<Item = u64>, most: usize) -> String {
+    let more = all.len().saturating_sub(most);
+    let shown: Vec<String> = all.take(most).map(|seed| seed.to_string()).collect();
+    match more {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Demands are told apart by their place and measure: the numbers in a message differ from seed to seed.
 fn note(reasons: &mut Vec<Reason>, message: &str, place: &str, run: &SeedReport) {
     let without_numbers = |text: &str| -> String {
@@ -329,6 +346,15 @@ fn declared_word(declared: Declared) -> &'static str {
 mod tests {
     use super::*;
     use crate::record::FailureKind;
+
+    #[test]
+    fn many_seeds_are_counted() {
+        assert_eq!(seeds([1, 2].into_iter(), 8), "1, 2");
+        assert_eq!(
+            seeds((1..=11).collect::<Vec<u64>>().into_iter(), 8),
+            "1, 2, 3, 4, 5, 6, 7, 8 and 3 more"
+        );
+    }
 
     fn run(seed: u64, verdict: Verdict, declared: Declared) -> SeedReport {
         SeedReport {

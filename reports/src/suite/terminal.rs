@@ -1,6 +1,6 @@
 //! The suite for a person at a terminal.
 
-use super::{Judgement, ScenarioReport, SuiteReport, SuiteVerdict};
+use super::{Judgement, ScenarioReport, SuiteReport, SuiteVerdict, seeds};
 use crate::summary::Style;
 use crate::summary::paint::{Tone, clean, finish};
 use crate::summary::table::{Kind, NOTHING, Table};
@@ -10,6 +10,8 @@ use crate::summary::{unit, wrapped};
 const REASONS_MAX: usize = 5;
 /// Commands shown of one scenario.
 const REPLAYS_MAX: usize = 3;
+/// Seeds told by number.
+const SEEDS_MAX: usize = 6;
 
 /// `report` for a person.
 pub fn text(report: &SuiteReport, style: Style) -> String {
@@ -110,10 +112,7 @@ fn what_failed(
     scenario: &ScenarioReport,
     width: usize,
 ) -> Option<Vec<String>> {
-    if matches!(
-        scenario.judgement,
-        Judgement::AsDeclared | Judgement::NotRun
-    ) {
+    if !scenario.judgement.is_wrong() {
         return None;
     }
     let title = format!("{}: {}", clean(&scenario.file), scenario.told());
@@ -145,7 +144,7 @@ fn what_failed(
         };
         let seeds = match reason.runs.len() {
             all if all == scenario.runs.len() => "every seed".into(),
-            _ => format!("seed {}", seeds(&reason.runs)),
+            _ => format!("seed {}", seeds(reason.runs.iter().copied(), SEEDS_MAX)),
         };
         lines.extend(wrapped(
             "  · ",
@@ -160,16 +159,6 @@ fn what_failed(
     let runs = scenario.disagreeing().take(REPLAYS_MAX);
     lines.extend(runs.map(|run| format!("  {}", clean(&report.replay(&run.run)))));
     Some(lines)
-}
-
-/// `2, 5, 9 and 4 more`.
-fn seeds(all: &[u64]) -> String {
-    const SHOWN: usize = 6;
-    let shown: Vec<String> = all.iter().take(SHOWN).map(u64::to_string).collect();
-    match all.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 fn verdict(report: &SuiteReport) -> String {

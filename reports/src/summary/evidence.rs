@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::paint::{Tone, clean};
 use super::table::{Kind, NOTHING, Table};
-use super::{unit, wrapped};
+use super::{most, unit, wrapped};
 use crate::record::{EdgeReport, LatencyMs, RunReport, ServiceReport, TrafficReport};
 
 /// Rows of a table; a mesh may have a thousand edges.
@@ -122,8 +122,8 @@ pub(super) fn edges(report: &RunReport, width: usize) -> Vec<String> {
         .column("p50", Kind::Number)
         .column("p99", Kind::Number)
         .spare("max", Kind::Number, 2);
-    let worst = |edge: &&EdgeReport| std::cmp::Reverse((edge.failed, edge.requests));
-    let (shown, more) = first_or_worst(&report.edges, worst);
+    let shown = most(&report.edges, ROWS_MAX, |edge| (edge.failed, edge.requests));
+    let more = report.edges.len() - shown.len();
     for edge in shown {
         let ms = edge.latency_ms.as_ref();
         table.row(vec![
@@ -165,7 +165,7 @@ pub(super) fn apps(report: &RunReport, width: usize) -> Vec<String> {
         service.errors + service.rejected + service.cancelled + service.wasted > 0
             || service.queue_max > 0
     };
-    let services: Vec<ServiceReport> = report.services.iter().filter(troubled).cloned().collect();
+    let services: Vec<&ServiceReport> = report.services.iter().filter(troubled).collect();
     if services.is_empty() {
         return Vec::new();
     }
@@ -180,10 +180,9 @@ pub(super) fn apps(report: &RunReport, width: usize) -> Vec<String> {
         .spare("longest", Kind::Number, 4)
         .column("service p50", Kind::Number)
         .spare("p99", Kind::Number, 5);
-    let worst = |service: &&ServiceReport| {
-        std::cmp::Reverse((service.errors + service.rejected, service.requests))
-    };
-    let (shown, more) = first_or_worst(&services, worst);
+    let all = services.len();
+    let shown = most(services, ROWS_MAX, |s| (s.errors + s.rejected, s.requests));
+    let more = all - shown.len();
     for service in shown {
         table.row(vec![
             clean(&service.name),
@@ -201,22 +200,6 @@ pub(super) fn apps(report: &RunReport, width: usize) -> Vec<String> {
     let mut lines = table.lines(width);
     lines.extend(remark(more, "app", "most errors"));
     lines
-}
-
-/// All of `items`, or the worst in their own order when there are too many; and how many are left out.
-fn first_or_worst<'a, T, K: Ord>(
-    items: &'a [T],
-    worst: impl Fn(&&'a T) -> K,
-) -> (Vec<&'a T>, usize) {
-    if items.len() <= ROWS_MAX {
-        return (items.iter().collect(), 0);
-    }
-    let mut ranked: Vec<(usize, &T)> = items.iter().enumerate().collect();
-    ranked.sort_by_key(|(_, item)| worst(item));
-    ranked.truncate(ROWS_MAX);
-    ranked.sort_by_key(|(index, _)| *index);
-    let shown = ranked.into_iter().map(|(_, item)| item).collect();
-    (shown, items.len() - ROWS_MAX)
 }
 
 fn remark(more: usize, noun: &str, chosen: &str) -> Option<String> {

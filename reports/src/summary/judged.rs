@@ -164,16 +164,7 @@ pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
 
 fn expectation_row(expectation: &ExpectationReport) -> Vec<String> {
     let window = &expectation.window;
-    let subject = match expectation.subject.as_str() {
-        "" => &expectation.traffic,
-        subject => subject,
-    };
-    let demanded = format!(
-        "{} {} {}",
-        expectation.measure,
-        comparison(&expectation.demanded.comparison),
-        unit::demanded(expectation.demanded.value, expectation.unit)
-    );
+    let demanded = format!("{} {}", expectation.measure, expectation.bound());
     let measured = match expectation.measured {
         Some(value) if expectation.held => unit::measured(value, expectation.unit),
         Some(value) => Tone::Bad.paint(&unit::measured(value, expectation.unit)),
@@ -181,7 +172,7 @@ fn expectation_row(expectation: &ExpectationReport) -> Vec<String> {
     };
     vec![
         mark(expectation.held),
-        clean(subject),
+        clean(expectation.whom()),
         unit::span(window.from_s),
         unit::span(window.to_s),
         match window.text.as_str() {
@@ -193,15 +184,6 @@ fn expectation_row(expectation: &ExpectationReport) -> Vec<String> {
         unit::count(expectation.requests),
         clean(&expectation.place),
     ]
-}
-
-fn comparison(written: &str) -> &str {
-    match written {
-        "<=" => "≤",
-        ">=" => "≥",
-        "==" => "=",
-        other => other,
-    }
 }
 
 /// Scripted requests: all of a short script, the misses of a long one.

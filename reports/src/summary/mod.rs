@@ -56,6 +56,19 @@ fn section(title: &str, mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
+/// The `n` of `items` with the greatest `key`, in their own order.
+pub(crate) fn most<T, K: Ord>(
+    items: impl IntoIterator<Item = T>,
+    n: usize,
+    key: impl Fn(&T) -> K,
+) -> Vec<T> {
+    let mut ranked: Vec<(usize, T)> = items.into_iter().enumerate().collect();
+    ranked.sort_by_key(|(_, item)| std::cmp::Reverse(key(item)));
+    ranked.truncate(n);
+    ranked.sort_by_key(|(i, _)| *i);
+    ranked.into_iter().map(|(_, item)| item).collect()
+}
+
 /// `text` broken at spaces into lines of at most `width` columns; `first` leads, and its width indents the rest.
 pub(crate) fn wrapped(first: &str, text: &str, width: usize) -> Vec<String> {
     let indent = paint::width(first);

@@ -198,17 +198,7 @@ fn every_verdict_is_a_sentence() {
 
 #[test]
 fn an_empty_run_has_a_page_too() {
-    let mut report = sample::held();
-    report.traffic.clear();
-    report.edges.clear();
-    report.services.clear();
-    report.expectations.clear();
-    report.faults.clear();
-    report.recovery.clear();
-    report.timeline.clear();
-    report.notes.clear();
-    report.mechanisms.clear();
-    report.control_plane = Default::default();
+    let mut report = sample::empty();
     report.network = Default::default();
     report.detail = Some(Box::default());
     let page = report_html(&report);

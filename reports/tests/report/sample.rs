@@ -393,3 +393,19 @@ fn scripted() -> TrafficReport {
         ..shoppers()
     }
 }
+
+/// A run in which nothing happened.
+pub(crate) fn empty() -> RunReport {
+    let mut report = held();
+    report.traffic.clear();
+    report.edges.clear();
+    report.services.clear();
+    report.expectations.clear();
+    report.faults.clear();
+    report.recovery.clear();
+    report.timeline.clear();
+    report.notes.clear();
+    report.mechanisms.clear();
+    report.control_plane = ControlPlaneReport::default();
+    report
+}

@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Tick};
-use super::canvas::{Canvas, FINE};
-use super::draw::{Area, Drawn, End, Frame, labels, style, write};
+use super::canvas::FINE;
+use super::draw::{self, Area, Drawn, End, Frame, labels, style, write};
 use super::{HEIGHT, WIDTH};
 use crate::html::palette::Ink;
 use crate::html::text;
@@ -143,7 +143,7 @@ pub(crate) fn plot(id: &str, plot: &Plot) -> Markup {
             svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-labelledby=(title) aria-describedby=(about) {
                 title id=(title) { (text::plain(&plot.title)) }
                 desc id=(about) { (text::said(&plot.told).into_string().replace("<bdi>", "").replace("</bdi>", "")) }
-                (PreEscaped(drawing(plot, !long)))
+                (PreEscaped(draw::canvas(|area| draw_on(area, plot, !long))))
             }
             @if long && !plot.curves.is_empty() {
                 ul.legend {
@@ -156,19 +156,7 @@ pub(crate) fn plot(id: &str, plot: &Plot) -> Markup {
     }
 }
 
-fn drawing(plot: &Plot, named: bool) -> String {
-    let mut out = String::new();
-    let area = Canvas::new(WIDTH, HEIGHT, &mut out).into_drawing_area();
-    // The canvas takes everything; an error can only be of a plot without room, which has constant size.
-    let drawn = draw_on(&area, plot, named);
-    drop(area);
-    match drawn {
-        Ok(()) => out,
-        Err(_) => String::new(),
-    }
-}
-
-fn draw_on<'a>(area: &Area<'a>, plot: &Plot, named: bool) -> Drawn<'a> {
+fn draw_on(area: &Area<'_>, plot: &Plot, named: bool) -> Drawn {
     let (across, up) = (plot.across.range(), plot.up.range());
     let at = |(x, y): (f64, f64)| place((across, up), (x, y));
     grid(area, plot, &at)?;
@@ -243,7 +231,7 @@ fn place(((x0, x1), (y0, y1)): ((f64, f64), (f64, f64)), (x, y): (f64, f64)) -> 
     )
 }
 
-fn grid<'a>(area: &Area<'a>, plot: &Plot, at: &impl Fn((f64, f64)) -> (i32, i32)) -> Drawn<'a> {
+fn grid(area: &Area<'_>, plot: &Plot, at: &impl Fn((f64, f64)) -> (i32, i32)) -> Drawn {
     let (left, right) = (FRAME.left * FINE, FRAME.right * FINE);
     let bottom = FRAME.bottom * FINE;
     let every = plot.up.ticks.len().div_ceil(LABELS_MAX).max(1);

@@ -1,10 +1,11 @@
 //! The drawing itself.
 
+use std::convert::Infallible;
+
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters_backend::DrawingBackend;
 
 use super::axis::{self, Tick};
 use super::canvas::{Canvas, FINE};
@@ -42,16 +43,14 @@ const NAMES_MAX: usize = 8;
 
 pub(super) type Area<'a> = DrawingArea<Canvas<'a>, Shift>;
 type Plot<'a, 'b> = ChartContext<'b, Canvas<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-pub(super) type Drawn<'a> =
-    Result<(), DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<Infallible>>;
 
-/// The inside of the chart's `<svg>`; nothing when there is nothing to draw.
-pub(super) fn drawing(chart: &Chart, course: &Course) -> String {
+/// What `draw` draws on a canvas: the inside of an `<svg>`.
+pub(super) fn canvas(draw: impl FnOnce(&Area<'_>) -> Drawn) -> String {
     let mut out = String::new();
-    let canvas = Canvas::new(WIDTH, HEIGHT, &mut out);
-    let area = canvas.into_drawing_area();
+    let area = Canvas::new(WIDTH, HEIGHT, &mut out).into_drawing_area();
     // The canvas takes everything; an error can only be of a plot without room, which has constant size.
-    let drawn = chart_on(&area, chart, course);
+    let drawn = draw(&area);
     drop(area);
     match drawn {
         Ok(()) => out,
@@ -59,7 +58,12 @@ pub(super) fn drawing(chart: &Chart, course: &Course) -> String {
     }
 }
 
-fn chart_on<'a>(area: &Area<'a>, chart: &Chart, course: &Course) -> Drawn<'a> {
+/// The inside of the chart's `<svg>`; nothing when there is nothing to draw.
+pub(super) fn drawing(chart: &Chart, course: &Course) -> String {
+    canvas(|area| chart_on(area, chart, course))
+}
+
+fn chart_on(area: &Area<'_>, chart: &Chart, course: &Course) -> Drawn {
     let ticks = ticks(chart);
     let (Some(low), Some(high)) = (ticks.first(), ticks.last()) else {
         return Ok(());
@@ -87,7 +91,7 @@ fn chart_on<'a>(area: &Area<'a>, chart: &Chart, course: &Course) -> Drawn<'a> {
                 ends.extend(draw_line(&mut plot, line, chart.window_s, log)?);
             }
         }
-        Marks::Stacked(layers) => ends.extend(stack(&mut plot, layers, chart.window_s)?),
+        Marks::Stacked(layers) => stack(&mut plot, layers, chart.window_s)?,
         Marks::Heat(map) => cells(&mut plot, map, chart.window_s, until_s)?,
     }
     // Long names stand in a key below.
@@ -136,13 +140,7 @@ fn sums(layers: &[Line]) -> Vec<f64> {
 }
 
 /// A label in canvas points.
-pub(super) fn write<'a>(
-    area: &Area<'a>,
-    ink: Ink,
-    words: &str,
-    (x, y): (i32, i32),
-    at: HPos,
-) -> Drawn<'a> {
+pub(super) fn write(area: &Area<'_>, ink: Ink, words: &str, (x, y): (i32, i32), at: HPos) -> Drawn {
     let (r, g, b) = ink.code();
     let color = RGBColor(r, g, b);
     let style = TextStyle::from(("sans-serif", 12).into_font())
@@ -162,7 +160,7 @@ fn shades<'a>(
     plot: &Plot<'a, '_>,
     course: &Course,
     (low, high): (f64, f64),
-) -> Drawn<'a> {
+) -> Drawn {
     let mut names: Vec<(i32, &str)> = Vec::new();
     for shade in &course.shades {
         let begun = |[from, to]: &&[f64; 2]| *from < course.until_s && *to >= 0.0 && from <= to;
@@ -205,7 +203,7 @@ fn shades<'a>(
 }
 
 /// Both axes.
-fn scale<'a>(area: &Area<'a>, plot: &Plot<'a, '_>, ticks: &[Tick], until_s: f64) -> Drawn<'a> {
+fn scale<'a>(area: &Area<'a>, plot: &Plot<'a, '_>, ticks: &[Tick], until_s: f64) -> Drawn {
     let frame = Frame::PLOT;
     let (left, right) = (frame.left * FINE, frame.right * FINE);
     for (i, tick) in ticks.iter().enumerate() {
@@ -255,12 +253,16 @@ pub(super) struct End {
 }
 
 /// One line, broken where there was nothing to measure. Returns where it ends.
-fn draw_line<'a>(
-    plot: &mut Plot<'a, '_>,
+fn draw_line(
+    plot: &mut Plot<'_, '_>,
     line: &Line,
     window_s: f64,
     height: impl Fn(f64) -> f64,
-) -> Result<Option<End>, DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>> {
+) -> Drawn<Option<End>> {
+    let ink = match line.ink {
+        Ink::Area(n) => Ink::Series(n),
+        ink => ink,
+    };
     let mut last = None;
     for run in runs(&line.values) {
         let points: Vec<(f64, f64)> = run
@@ -280,18 +282,11 @@ fn draw_line<'a>(
             let area = std::iter::once(Polygon::new(corners, style(line.ink).filled()));
             plot.draw_series(area)?;
         }
-        let ink = match line.ink {
-            Ink::Area(n) => Ink::Series(n),
-            ink => ink,
-        };
         plot.draw_series(LineSeries::new(points, style(ink)))?;
     }
     Ok(last.map(|end| End {
         y: plot.backend_coord(&end).1,
-        ink: match line.ink {
-            Ink::Area(n) => Ink::Series(n),
-            ink => ink,
-        },
+        ink,
         name: line.name.clone(),
     }))
 }
@@ -316,11 +311,7 @@ fn runs(values: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
 }
 
 /// Layers on top of each other, as steps: a window's share is the window's, not its neighbours'.
-fn stack<'a>(
-    plot: &mut Plot<'a, '_>,
-    layers: &[Line],
-    window_s: f64,
-) -> Result<Vec<End>, DrawingAreaErrorKind<<Canvas<'a> as DrawingBackend>::ErrorType>> {
+fn stack(plot: &mut Plot<'_, '_>, layers: &[Line], window_s: f64) -> Drawn {
     let windows = layers.iter().map(|l| l.values.len()).max().unwrap_or(0);
     let mut below = vec![0.0_f64; windows];
     for layer in layers {
@@ -362,7 +353,7 @@ fn stack<'a>(
         )?;
         below = above;
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 /// The outline of a layer from window `begin` on.
@@ -380,17 +371,16 @@ fn band(below: &[f64], above: &[f64], begin: usize, window_s: f64) -> Vec<(f64, 
     upper.chain(lower).collect()
 }
 
-fn cells<'a>(plot: &mut Plot<'a, '_>, map: &HeatMap, window_s: f64, until_s: f64) -> Drawn<'a> {
+fn cells(plot: &mut Plot<'_, '_>, map: &HeatMap, window_s: f64, until_s: f64) -> Drawn {
     let width_s = window_s * map.windows as f64;
     for level in 0..=Ink::HEAT_MAX {
         let mut rectangles = Vec::new();
         for (i, column) in map.columns.iter().enumerate() {
             let (from, to) = (i as f64 * width_s, ((i + 1) as f64 * width_s).min(until_s));
-            for (bucket, n) in column
+            for (bucket, _) in column
                 .iter()
                 .filter(|(_, n)| map.level(*n, Ink::HEAT_MAX) == level)
             {
-                let _ = n;
                 let (low, high) = (log(map.floors_ms[*bucket]), log(map.floors_ms[bucket + 1]));
                 if from < to {
                     rectangles.push(Rectangle::new(
@@ -406,7 +396,7 @@ fn cells<'a>(plot: &mut Plot<'a, '_>, map: &HeatMap, window_s: f64, until_s: f64
 }
 
 /// Names at the ends of their lines, moved apart where they would cover each other.
-pub(super) fn labels<'a>(area: &Area<'a>, mut ends: Vec<End>) -> Drawn<'a> {
+pub(super) fn labels(area: &Area<'_>, mut ends: Vec<End>) -> Drawn {
     ends.sort_by_key(|end| end.y);
     let frame = Frame::PLOT;
     let (top, bottom) = ((frame.top + 6) * FINE, (frame.bottom + 4) * FINE);

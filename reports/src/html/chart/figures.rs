@@ -7,10 +7,8 @@ use crate::html::palette::Ink;
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::Unit;
+use crate::summary::table::NOTHING;
 use crate::summary::unit;
-
-/// What stands for a number that there is not.
-const NOTHING: &str = "–";
 
 /// The key to the colours, where the lines' ends do not say it.
 pub(super) fn legend(chart: &Chart) -> Markup {

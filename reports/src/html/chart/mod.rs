@@ -15,7 +15,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::html::palette::Ink;
 use crate::html::text;
-use crate::record::Unit;
+use crate::record::{RunReport, Unit};
 
 pub(crate) use against::{Curve, Mark, Plot, Scale, plot};
 pub(crate) use heat::HeatMap;
@@ -117,6 +117,33 @@ pub(crate) struct Course {
     pub(crate) until_s: f64,
     /// Its faults.
     pub(crate) shades: Vec<Shade>,
+}
+
+impl Course {
+    /// Of `report`: when each fault was at work as recorded, else from what the account of the fault says.
+    pub(crate) fn of(report: &RunReport) -> Self {
+        let known = report.detail.as_ref().map(|d| &d.fault_spans);
+        let began = report.faults.iter().enumerate().filter(|(_, f)| f.began);
+        let shades = began.map(|(i, fault)| {
+            let spans = known.and_then(|all| all.get(i)).filter(|s| !s.is_empty());
+            let over_s = fault.over_s.or(fault.for_s);
+            let end_s = over_s.map_or(report.virtual_seconds, |over| fault.at_s + over);
+            Shade {
+                name: fault.name.clone(),
+                spans: spans.cloned().unwrap_or_else(|| vec![[fault.at_s, end_s]]),
+            }
+        });
+        Self {
+            until_s: report.virtual_seconds,
+            shades: shades.collect(),
+        }
+    }
+}
+
+/// `part` of `of`, window by window; `None` where there was nothing.
+pub(crate) fn ratios(part: &[u64], of: &[u64]) -> Vec<Option<f64>> {
+    let ratio = |(part, of): (&u64, &u64)| (*of > 0).then(|| *part as f64 / *of as f64);
+    part.iter().zip(of).map(ratio).collect()
 }
 
 /// Where the time from 0 to `until_s` is marked, and with what words.

@@ -2,11 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::difference::{Both, NOTHING};
+use super::difference::Both;
+use super::pairs::pairs;
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{ExpectationReport, RunReport, ScriptedReport};
 use crate::suite::Better;
+use crate::summary::table::NOTHING;
 use crate::summary::unit;
 
 /// Scripted requests told one by one.
@@ -21,10 +23,6 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
 
 /// What tells a demand from the others of its run.
 fn name(expectation: &ExpectationReport) -> String {
-    let subject = match expectation.subject.as_str() {
-        "" => &expectation.traffic,
-        subject => subject,
-    };
     let window = &expectation.window;
     let when = match window.text.as_str() {
         "" => format!(
@@ -34,29 +32,7 @@ fn name(expectation: &ExpectationReport) -> String {
         ),
         text => text.to_owned(),
     };
-    format!("{} of {subject}, {when}", expectation.measure)
-}
-
-/// `items` of both paired by key, the n-th of a key with the n-th: A's order, then what only B has.
-pub(super) fn paired<'a, T>(
-    a: &'a [T],
-    b: &'a [T],
-    key: impl Fn(&T) -> String,
-) -> Vec<(String, Option<&'a T>, Option<&'a T>)> {
-    let keys_b: Vec<String> = b.iter().map(&key).collect();
-    let mut taken = vec![false; b.len()];
-    let mut pairs = Vec::new();
-    for item in a {
-        let wanted = key(item);
-        let at = (0..b.len()).find(|i| !taken[*i] && keys_b[*i] == wanted);
-        if let Some(at) = at {
-            taken[at] = true;
-        }
-        pairs.push((wanted, Some(item), at.map(|at| &b[at])));
-    }
-    let rest = b.iter().zip(keys_b).zip(taken).filter(|(_, taken)| !taken);
-    pairs.extend(rest.map(|((item, key), _)| (key, None, Some(item))));
-    pairs
+    format!("{} of {}, {when}", expectation.measure, expectation.whom())
 }
 
 fn better(expectation: &ExpectationReport) -> Better {
@@ -67,15 +43,12 @@ fn better(expectation: &ExpectationReport) -> Better {
     }
 }
 
-fn demanded(expectation: &ExpectationReport) -> String {
-    let demand = &expectation.demanded;
-    let sign = match demand.comparison.as_str() {
-        "<=" => "≤",
-        ">=" => "≥",
-        "==" => "=",
-        other => other,
-    };
-    format!("{sign} {}", unit::demanded(demand.value, expectation.unit))
+/// Whether it was as demanded, told aloud in a word.
+fn mark(held: bool) -> Markup {
+    html! {
+        @if held { span.ok { "✓" span.said { " met" } } } @else { span.no { "✗" span.said { " missed" } } }
+        " "
+    }
 }
 
 fn cell(expectation: Option<&ExpectationReport>) -> Markup {
@@ -86,8 +59,7 @@ fn cell(expectation: Option<&ExpectationReport>) -> Markup {
         .measured
         .map_or_else(|| "nothing".into(), |v| unit::measured(v, expectation.unit));
     html! {
-        @if expectation.held { span.ok { "✓" span.said { " met" } } } @else { span.no { "✗" span.said { " missed" } } }
-        " " (measured)
+        (mark(expectation.held)) (measured)
     }
 }
 
@@ -98,7 +70,7 @@ fn expectations(a: &RunReport, b: &RunReport) -> Markup {
         .text("A")
         .text("B")
         .text("change");
-    for (what, in_a, in_b) in paired(&a.expectations, &b.expectations, name) {
+    for (what, in_a, in_b) in pairs(&a.expectations, &b.expectations, name) {
         let Some(either) = in_a.or(in_b) else {
             continue;
         };
@@ -108,7 +80,8 @@ fn expectations(a: &RunReport, b: &RunReport) -> Markup {
             either.unit,
             better(either),
         );
-        let (first, second) = (in_a.map(demanded), in_b.map(demanded));
+        let bound = ExpectationReport::bound;
+        let (first, second) = (in_a.map(bound), in_b.map(bound));
         let demand = match (first, second) {
             (Some(a), Some(b)) if a != b => format!("{a}, in B {b}"),
             (Some(one), _) | (None, Some(one)) => one,
@@ -129,21 +102,25 @@ fn expectations(a: &RunReport, b: &RunReport) -> Markup {
     html! { @if !table.is_empty() { (table.scrolled()) } }
 }
 
-fn scripted(report: &RunReport) -> Vec<ScriptedReport> {
-    let all = report.traffic.values().flat_map(|t| &t.scripted);
-    all.cloned().collect()
+/// What became of a scripted request.
+fn came(scripted: &ScriptedReport) -> (Option<bool>, Option<u16>, &str, &str) {
+    (
+        scripted.held,
+        scripted.status,
+        &scripted.flags,
+        &scripted.upstream,
+    )
 }
 
 /// Scripted requests that came out differently.
-fn script(a: &RunReport, b: &RunReport) -> Markup {
-    let (first, second) = (scripted(a), scripted(b));
+fn script<'a>(a: &'a RunReport, b: &'a RunReport) -> Markup {
+    let scripted = |run: &'a RunReport| run.traffic.values().flat_map(|t| &t.scripted);
     let key = |s: &ScriptedReport| format!("{} at {}", s.request, unit::span(s.at_s));
-    let all = paired(&first, &second, key);
-    let told = |s: &ScriptedReport| (s.held, s.status, s.flags.clone(), s.upstream.clone());
-    let differs = |(_, a, b): &&(String, Option<&ScriptedReport>, Option<&ScriptedReport>)| {
-        a.map(told) != b.map(told)
-    };
-    let changed: Vec<_> = all.iter().filter(differs).collect();
+    let all = pairs(scripted(a), scripted(b), key);
+    let changed: Vec<_> = all
+        .iter()
+        .filter(|(_, a, b)| a.map(came) != b.map(came))
+        .collect();
     let mut table = Table::new("Scripted requests that came out otherwise")
         .head("request")
         .text("A")
@@ -169,11 +146,7 @@ fn answer(scripted: Option<&ScriptedReport>) -> Markup {
         .status
         .map_or("no answer".to_owned(), |s| s.to_string());
     html! {
-        @match scripted.held {
-            Some(true) => { span.ok { "✓" span.said { " met" } } " " }
-            Some(false) => { span.no { "✗" span.said { " missed" } } " " }
-            None => {}
-        }
+        @if let Some(held) = scripted.held { (mark(held)) }
         (status)
         @if !matches!(scripted.flags.as_str(), "" | "-") { " " (text::name(&scripted.flags)) }
         @if !scripted.upstream.is_empty() { " from " (text::name(&scripted.upstream)) }

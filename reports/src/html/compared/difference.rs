@@ -5,10 +5,8 @@ use maud::{Markup, html};
 
 use crate::record::Unit;
 use crate::suite::Better;
+use crate::summary::table::NOTHING;
 use crate::summary::unit;
-
-/// What stands for a number that there is not.
-pub(super) const NOTHING: &str = "–";
 
 /// Below this, two numbers are told as the same: it is less than what is told of them.
 const HAIR: f64 = 1e-9;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::html::outcome::{self, Panel};
+use crate::html::outcome::{self, Panel, p99, success};
 use crate::html::text;
 use crate::record::{RunReport, Verdict};
 use crate::summary::unit;
@@ -23,19 +23,6 @@ pub(crate) enum Standing {
     Alike,
     /// One of them was not judged.
     Unknown,
-}
-
-/// The share of ended requests that succeeded; `None` without any.
-pub(crate) fn success(report: &RunReport) -> Option<f64> {
-    let succeeded: u64 = report.traffic.values().map(|t| t.succeeded).sum();
-    let failed: u64 = report.traffic.values().map(|t| t.failed).sum();
-    (succeeded + failed > 0).then(|| succeeded as f64 / (succeeded + failed) as f64)
-}
-
-/// The 99th percentile of the source that has the longest.
-pub(crate) fn p99(report: &RunReport) -> Option<f64> {
-    let all = report.traffic.values().filter_map(|t| t.latency_ms);
-    all.map(|ms| ms.p99).max_by(f64::total_cmp)
 }
 
 /// By verdict, then by what succeeded, then by how long it took.
@@ -100,7 +87,7 @@ pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
 }
 
 /// What makes the comparison less than it seems.
-fn reservations(a: &RunReport, b: &RunReport) -> Vec<String> {
+fn reservations(a: &RunReport, b: &RunReport) -> Vec<Markup> {
     let mut told = Vec::new();
     if a.seed != b.seed {
         told.push(format!(
@@ -124,7 +111,7 @@ fn reservations(a: &RunReport, b: &RunReport) -> Vec<String> {
             unit::span(b.virtual_seconds)
         ));
     }
-    told
+    told.iter().map(|told| text::said(told)).collect()
 }
 
 pub(super) fn head(a: &RunReport, b: &RunReport) -> Markup {

@@ -11,11 +11,12 @@ pub(crate) mod head;
 mod numbers;
 mod over_time;
 mod paired;
+mod pairs;
 mod policy;
 
 use maud::{Markup, html};
 
-use super::page::{Page, Section};
+use super::page::{Page, Section, command};
 use super::text;
 use crate::comparison::ComparisonReport;
 use crate::record::RunReport;
@@ -54,12 +55,7 @@ fn again(a: &RunReport, b: &RunReport) -> Markup {
     html! {
         @for (side, id, run) in [("A", "reproduce-a", a), ("B", "reproduce-b", b)] {
             h3 { "Run " (side) }
-            @if !run.reproduce.is_empty() {
-                div.command {
-                    pre { code id=(id) { (text::whole(&run.reproduce)) } }
-                    button type="button" data-copies=(id) hidden { "Copy the command of " (side) }
-                }
-            }
+            (command(id, &run.reproduce, &format!("Copy the command of {side}"), &html! {}))
             dl.facts {
                 dt { "digest of the run (BLAKE3)" } dd { code { (text::said(&run.digest)) } }
                 dt { "hash of the scenario (BLAKE3)" } dd { code { (text::said(&run.fingerprint)) } }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::demands::paired;
 use super::difference::Both;
+use super::pairs::pairs;
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{EdgeReport, FaultReport, RunReport, ServiceReport, TrafficReport, Unit};
 use crate::suite::Better;
-use crate::summary::unit;
+use crate::summary::{most, unit};
 
 /// Traffic sources told.
 const SOURCES_MAX: usize = 50;
@@ -164,25 +164,22 @@ fn apart(numbers: &[Both]) -> u64 {
 
 pub(super) fn edges(a: &RunReport, b: &RunReport) -> Markup {
     let key = |e: &EdgeReport| format!("{} → {}", e.from, e.to);
-    let all = paired(&a.edges, &b.edges, key);
+    let all = pairs(&a.edges, &b.edges, key);
     let total = all.len();
     let told = all.into_iter().map(|(name, a, b)| (name, edge(a, b)));
-    let mut changed: Vec<_> = told
+    let changed: Vec<_> = told
         .filter(|(_, numbers)| numbers.iter().any(Both::differs))
-        .enumerate()
         .collect();
     let same = total - changed.len();
-    changed.sort_by_key(|(_, (_, numbers))| std::cmp::Reverse(apart(numbers)));
     let more = changed.len().saturating_sub(EDGES_MAX);
-    changed.truncate(EDGES_MAX);
-    changed.sort_by_key(|(at, _)| *at);
+    let shown = most(changed, EDGES_MAX, |(_, numbers)| apart(numbers));
     let mut table = Table::new("Edges that changed, as the callers’ sidecars saw them")
         .head("edge")
         .text("requests")
         .text("failed")
         .text("attempts for each")
         .text("p99");
-    for (_, (name, numbers)) in &changed {
+    for (name, numbers) in &shown {
         let [requests, failed, attempts, p99] = numbers;
         table.row([
             text::name(name),
@@ -235,7 +232,7 @@ fn services(a: &RunReport, b: &RunReport) -> Markup {
             number(|s| Some(s.queue_max as f64), Unit::Count, Better::Lower),
         ]
     };
-    let all = paired(&a.services, &b.services, |s| s.name.clone());
+    let all = pairs(&a.services, &b.services, |s| s.name.clone());
     let told = all.into_iter().map(|(name, a, b)| (name, of(a, b)));
     let changed: Vec<_> = told
         .filter(|(_, numbers)| numbers.iter().any(Both::differs))
@@ -264,7 +261,7 @@ fn services(a: &RunReport, b: &RunReport) -> Markup {
 
 /// Faults that were not the same: then it is they that are compared.
 fn faults(a: &RunReport, b: &RunReport) -> Markup {
-    let all = paired(&a.faults, &b.faults, |f| f.name.clone());
+    let all = pairs(&a.faults, &b.faults, |f| f.name.clone());
     let told = |fault: Option<&FaultReport>| match fault {
         None => html! { span.faint { "not there" } },
         Some(f) if !f.began => html! { span.faint { "never began" } },

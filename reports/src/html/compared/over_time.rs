@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::html::chart::{self, Chart, Course, Line, Marks, Shade};
+use crate::html::chart::{self, Chart, Course, Line, Marks, Shade, ratios};
 use crate::html::text;
 use crate::record::{EdgeReport, RunReport, Series, ServiceCourse, Unit};
 
@@ -66,7 +66,7 @@ fn alike(a: f64, b: f64) -> bool {
 
 /// The longer of the two, with the faults of both: once where they are the same.
 fn course(a: &RunReport, b: &RunReport) -> Course {
-    let (first, second) = (shades(a), shades(b));
+    let (first, second) = (Course::of(a).shades, Course::of(b).shades);
     let same = first.len() == second.len()
         && first
             .iter()
@@ -86,25 +86,6 @@ fn course(a: &RunReport, b: &RunReport) -> Course {
             false => of("A", first).into_iter().chain(of("B", second)).collect(),
         },
     }
-}
-
-/// When each fault of a run was at work: as recorded, else from what the account of the fault says.
-fn shades(report: &RunReport) -> Vec<Shade> {
-    let known = report.detail.as_ref().map(|d| &d.fault_spans);
-    let began = report.faults.iter().enumerate().filter(|(_, f)| f.began);
-    began
-        .map(|(i, fault)| {
-            let spans = known.and_then(|all| all.get(i)).filter(|s| !s.is_empty());
-            let end_s = fault
-                .over_s
-                .or(fault.for_s)
-                .map_or(report.virtual_seconds, |over| fault.at_s + over);
-            Shade {
-                name: fault.name.clone(),
-                spans: spans.cloned().unwrap_or_else(|| vec![[fault.at_s, end_s]]),
-            }
-        })
-        .collect()
 }
 
 /// A chart of one measure of both, if either has anything but nothing.
@@ -184,11 +165,6 @@ fn of_source(a: &Series, b: &Series) -> Vec<Chart> {
         (a.p99_ms.clone(), b.p99_ms.clone()),
     ));
     charts
-}
-
-fn ratios(part: &[u64], of: &[u64]) -> Values {
-    let ratio = |(part, of): (&u64, &u64)| (*of > 0).then(|| *part as f64 / *of as f64);
-    part.iter().zip(of).map(ratio).collect()
 }
 
 /// The charts of the pairs that lie furthest apart.

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::difference::NOTHING;
 use crate::comparison::{
     Change, ComparisonReport, MeasureChange, RequestChange, RequestChanges, RequestSide,
 };
@@ -10,6 +9,7 @@ use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{millis, seconds};
 use crate::suite::Better;
+use crate::summary::table::NOTHING;
 use crate::summary::unit;
 
 /// Above this, a difference is as well chance.

@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use maud::{Markup, html};
 
-use super::demands::paired;
+use super::pairs::{Pair, pairs};
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{PolicyReport, RunReport, SettingReport};
@@ -24,7 +24,7 @@ pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
     let (Some(first), Some(second)) = (a.detail.as_ref(), b.detail.as_ref()) else {
         return html! {};
     };
-    let edges = paired(&first.policy, &second.policy, |p| {
+    let edges = pairs(&first.policy, &second.policy, |p| {
         format!("{} → {}", p.from, p.to)
     });
     let both = edges
@@ -117,12 +117,10 @@ fn placed(policy: &PolicyReport) -> Vec<Placed<'_>> {
     all.collect()
 }
 
-type Difference<'a> = (String, Option<&'a SettingReport>, Option<&'a SettingReport>);
-
 /// Settings of an edge whose values differ. Who says so may differ: it is told, but is no difference of its own.
-fn differences<'a>(a: &'a PolicyReport, b: &'a PolicyReport) -> Vec<Difference<'a>> {
+fn differences<'a>(a: &'a PolicyReport, b: &'a PolicyReport) -> Vec<Pair<'a, SettingReport>> {
     let (first, second) = (placed(a), placed(b));
-    let all = paired(&first, &second, |(place, _)| place.clone());
+    let all = pairs(&first, &second, |(place, _)| place.clone());
     let setting = |placed: Option<&Placed<'a>>| placed.map(|(_, s)| *s);
     let told = all
         .into_iter()

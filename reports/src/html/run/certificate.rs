@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::html::page::command;
 use crate::html::text;
 use crate::record::RunReport;
 use crate::summary::unit;
@@ -11,12 +12,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
         p {
             "A run is a function of its scenario and its seed. The same version of Meshquake makes the same run on any machine: the digest of all its events is the same to the last bit, and if it is not, something differs."
         }
-        @if !report.reproduce.is_empty() {
-            div.command {
-                pre { code #reproduce { (text::whole(&report.reproduce)) } }
-                button type="button" data-copies="reproduce" hidden { "Copy the command" }
-            }
-        }
+        (command("reproduce", &report.reproduce, "Copy the command", &html! {}))
         dl.facts {
             dt { "digest of the run (BLAKE3)" } dd { code { (text::said(&report.digest)) } }
             dt { "hash of the scenario (BLAKE3)" } dd { code { (text::said(&report.fingerprint)) } }

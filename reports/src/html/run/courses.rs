@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use crate::html::chart::{self, Chart, Course, HeatMap, Line, Marks, Shade};
+use crate::html::chart::{self, Chart, Course, HeatMap, Line, Marks, ratios};
 use crate::html::palette::Ink;
 use crate::html::text;
 use crate::record::{
     Detail, EdgeReport, RunReport, Series, ServiceCourse, TrafficCourse, TrafficReport, Unit,
 };
-use crate::summary::unit;
+use crate::summary::{most, unit};
 
 /// Traffic sources with charts of their own.
 const SOURCES_MAX: usize = 3;
@@ -18,7 +18,7 @@ const LINES_MAX: usize = 4;
 const LAYERS_MAX: usize = 6;
 
 pub(super) fn body(report: &RunReport) -> Markup {
-    let course = course(report);
+    let course = Course::of(report);
     let detail = report.detail.as_deref();
     let sources = sources(report);
     let left_out = report.traffic.values().filter(|t| t.requests > 0).count() - sources.len();
@@ -52,46 +52,11 @@ pub(super) fn body(report: &RunReport) -> Markup {
     }
 }
 
-/// The run's length and its faults.
-pub(super) fn course(report: &RunReport) -> Course {
-    let known = report.detail.as_ref().map(|d| &d.fault_spans);
-    let shades = report
-        .faults
-        .iter()
-        .enumerate()
-        .filter(|(_, fault)| fault.began);
-    Course {
-        until_s: report.virtual_seconds,
-        shades: shades
-            .map(|(i, fault)| {
-                let over_s = fault.over_s.or(fault.for_s);
-                let end_s = over_s.map_or(report.virtual_seconds, |over| fault.at_s + over);
-                let spans = known
-                    .and_then(|all| all.get(i))
-                    .filter(|spans| !spans.is_empty());
-                Shade {
-                    name: fault.name.clone(),
-                    spans: spans.cloned().unwrap_or_else(|| vec![[fault.at_s, end_s]]),
-                }
-            })
-            .collect(),
-    }
-}
-
 /// The sources with the most failures, then the most requests, in the report's order.
 fn sources(report: &RunReport) -> Vec<(&str, &TrafficReport)> {
     let all = report.traffic.iter().filter(|(_, t)| t.requests > 0);
     let all: Vec<(&str, &TrafficReport)> = all.map(|(name, t)| (name.as_str(), t)).collect();
     most(all, SOURCES_MAX, |(_, t)| (t.failed, t.requests))
-}
-
-/// The `n` of `items` with the greatest `key`, in their own order.
-fn most<T, K: Ord>(items: Vec<T>, n: usize, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut ranked: Vec<(usize, T)> = items.into_iter().enumerate().collect();
-    ranked.sort_by_key(|(_, item)| std::cmp::Reverse(key(item)));
-    ranked.truncate(n);
-    ranked.sort_by_key(|(i, _)| *i);
-    ranked.into_iter().map(|(_, item)| item).collect()
 }
 
 fn of_source(traffic: &TrafficReport, course: Option<&TrafficCourse>) -> Vec<Chart> {
@@ -293,14 +258,16 @@ fn mesh(report: &RunReport, detail: Option<&Detail>) -> Vec<Chart> {
             )
         }),
     );
-    charts.extend(per_service(&services, app_errors).map(|(lines, more)| {
-        chart(
-            "Errors of the apps",
-            format!("Share of arrived requests that the app failed or never answered.{more}"),
-            Unit::Ratio,
-            lines,
-        )
-    }));
+    charts.extend(
+        per_service(&services, |s| ratios(&s.errors, &s.arrivals)).map(|(lines, more)| {
+            chart(
+                "Errors of the apps",
+                format!("Share of arrived requests that the app failed or never answered.{more}"),
+                Unit::Ratio,
+                lines,
+            )
+        }),
+    );
     let whole = |values: Vec<Option<f64>>, name: &str, ink| {
         let some = values.iter().flatten().any(|v| *v != 0.0);
         some.then(|| vec![Line::new(name, ink, values)])
@@ -374,19 +341,6 @@ fn shares(counts: &[u32], all: u32) -> Vec<Option<f64>> {
     counts.iter().map(|n| Some(f64::from(*n) / all)).collect()
 }
 
-fn app_errors(service: &ServiceCourse) -> Vec<Option<f64>> {
-    let share = |(errors, all): (&u64, &u64)| match all {
-        0 => None,
-        all => Some(*errors as f64 / *all as f64),
-    };
-    service
-        .errors
-        .iter()
-        .zip(&service.arrivals)
-        .map(share)
-        .collect()
-}
-
 /// A line for each service that has something to show, and a word on those left out.
 fn per_service(
     services: &[(&str, &ServiceCourse)],
@@ -444,18 +398,9 @@ fn attempts(report: &RunReport) -> Option<Chart> {
         })
         .collect();
     let window_s = names.first().map(|(_, series)| series.window_s)?;
-    let per_request = |series: &Series| {
-        let windows = series.attempts.iter().zip(&series.requests);
-        windows
-            .map(|(attempts, requests)| match requests {
-                0 => None,
-                n => Some(*attempts as f64 / *n as f64),
-            })
-            .collect()
-    };
     let all = names
         .iter()
-        .map(|(name, series)| (name.as_str(), per_request(series)));
+        .map(|(name, s)| (name.as_str(), ratios(&s.attempts, &s.requests)));
     let (lines, more) = lines(all, 1.0)?;
     Some(Chart {
         title: "Attempts for each request".into(),

@@ -19,17 +19,12 @@ pub(super) fn body(report: &RunReport) -> Markup {
 }
 
 /// A mark that is read aloud as words.
-pub(super) fn mark(held: bool) -> Markup {
+fn mark(held: bool) -> Markup {
     if held {
         html! { span.ok { "✓ met" } }
     } else {
         html! { span.no { "✗ missed" } }
     }
-}
-
-/// Where something is written.
-pub(super) fn place(place: &str) -> Markup {
-    html! { @if !place.is_empty() { span.place { code { (text::name(place)) } } } }
 }
 
 /// The reasons that the table of expectations does not tell.
@@ -39,7 +34,7 @@ fn failures(report: &RunReport) -> Markup {
             ul.failures {
                 @for failure in &report.failures {
                     li {
-                        strong { (kind(failure.kind)) } ": " (text::said(&failure.message)) " " (place(&failure.place))
+                        strong { (kind(failure.kind)) } ": " (text::said(&failure.message)) " " (text::place(&failure.place))
                     }
                 }
             }
@@ -75,23 +70,14 @@ fn expectations(report: &RunReport) -> Markup {
 
 fn row(expectation: &ExpectationReport) -> [Markup; 7] {
     let window = &expectation.window;
-    let subject = match expectation.subject.as_str() {
-        "" => &expectation.traffic,
-        subject => subject,
-    };
-    let demanded = format!(
-        "{} {} {}",
-        expectation.measure,
-        comparison(&expectation.demanded.comparison),
-        unit::demanded(expectation.demanded.value, expectation.unit)
-    );
+    let demanded = format!("{} {}", expectation.measure, expectation.bound());
     let measured = expectation.measured.map_or_else(
         || "nothing".into(),
         |value| unit::measured(value, expectation.unit),
     );
     [
         mark(expectation.held),
-        text::name(subject),
+        text::name(expectation.whom()),
         html! {
             (unit::span(window.from_s)) " to " (unit::span(window.to_s))
             @if !window.text.is_empty() { " " span.faint { "(" (text::name(&window.text)) ")" } }
@@ -99,17 +85,8 @@ fn row(expectation: &ExpectationReport) -> [Markup; 7] {
         text::name(&demanded),
         html! { strong { (measured) } },
         html! { (unit::count(expectation.requests)) },
-        place(&expectation.place),
+        text::place(&expectation.place),
     ]
-}
-
-fn comparison(written: &str) -> &str {
-    match written {
-        "<=" => "≤",
-        ">=" => "≥",
-        "==" => "=",
-        other => other,
-    }
 }
 
 /// Scripted requests: the misses, then the others.
@@ -152,6 +129,6 @@ fn scripted_row(scripted: &ScriptedReport) -> [Markup; 8] {
         text::name(&scripted.flags),
         text::name(&scripted.upstream),
         html! { (scripted.latency_ms.map_or_else(|| "–".into(), unit::millis)) },
-        html! { @if scripted.held == Some(false) { (text::said(&scripted.message)) " " (place(&scripted.place)) } },
+        html! { @if scripted.held == Some(false) { (text::said(&scripted.message)) " " (text::place(&scripted.place)) } },
     ]
 }

@@ -10,7 +10,7 @@ use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{EdgeReport, RunReport};
 use crate::summary::paint::shorten;
-use crate::summary::unit;
+use crate::summary::{most, unit};
 
 /// Edges in the picture; beyond, nobody can follow them.
 const DRAWN_MAX: usize = 60;
@@ -46,13 +46,9 @@ pub(super) fn body(report: &RunReport) -> Markup {
     }
 }
 
-/// The edges with the most failures, then the most requests, in their own order.
+/// The edges with failures, then those with the most requests, in their own order.
 fn worst(edges: &[EdgeReport], n: usize) -> Vec<&EdgeReport> {
-    let mut ranked: Vec<(usize, &EdgeReport)> = edges.iter().enumerate().collect();
-    ranked.sort_by_key(|(_, e)| std::cmp::Reverse((e.failed.min(1), e.requests)));
-    ranked.truncate(n);
-    ranked.sort_by_key(|(i, _)| *i);
-    ranked.into_iter().map(|(_, edge)| edge).collect()
+    most(edges, n, |edge| (edge.failed.min(1), edge.requests))
 }
 
 fn failed(edge: &EdgeReport) -> f64 {

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::demands::place;
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{NoteReport, PolicyReport, RunReport, SettingReport};
@@ -57,7 +56,7 @@ fn settings(edge: &PolicyReport) -> Markup {
             html! { span class=(indent) { @if setting.name.is_empty() { "…" } @else { (text::name(&setting.name)) } } },
             text::said(&setting.value),
             html! {
-                @if written(setting) { (place(&setting.origin)) } @else { span.faint { (text::said(&setting.origin)) } }
+                @if written(setting) { (text::place(&setting.origin)) } @else { span.faint { (text::said(&setting.origin)) } }
             },
         ]);
     }
@@ -73,7 +72,7 @@ fn notes(notes: &[NoteReport]) -> Markup {
         .words("note");
     for note in notes.iter().take(NOTES_MAX) {
         table.row([
-            place(&format!("{}:{}:{}", note.file, note.line, note.column)),
+            text::place(&format!("{}:{}:{}", note.file, note.line, note.column)),
             text::name(&note.kind.replace('_', " ")),
             text::name(&note.object),
             html! { code { (text::name(&note.field)) } },

@@ -162,10 +162,7 @@ fn quantile(measure: &str) -> Option<f64> {
 }
 
 fn missed_by(missed: &ExpectationReport, report: &RunReport) -> String {
-    let subject = plain(match missed.subject.as_str() {
-        "" => &missed.traffic,
-        subject => subject,
-    });
+    let subject = plain(missed.whom());
     let when = when(missed, report);
     let demand = &missed.demanded;
     let bound = format!(

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::courses;
+use crate::html::chart::{Course, clock};
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{FaultReport, Happening, RunReport, TimelineEntry};
@@ -115,7 +115,7 @@ fn faults(report: &RunReport) -> Markup {
                 html! { (unit::span(fault.at_s)) },
                 html! { (lasting(fault, report.virtual_seconds)) },
                 html! { (touched(fault)) },
-                super::demands::place(&fault.place),
+                text::place(&fault.place),
             ],
         );
     }
@@ -154,7 +154,7 @@ fn x(at_s: f64, until_s: f64) -> i32 {
 
 fn picture(report: &RunReport, lanes: &[Lane]) -> Markup {
     let until_s = report.virtual_seconds;
-    let shades = courses::course(report).shades;
+    let shades = Course::of(report).shades;
     let bands = shades.len().min(FAULTS_MAX);
     let height = (bands + lanes.len()) as i32 * LANE + 34;
     let bottom = height - 26;
@@ -183,7 +183,7 @@ fn picture(report: &RunReport, lanes: &[Lane]) -> Markup {
                         rect.mark x=(at - 1) y=(y + 5) width="3" height=(LANE - 10) rx="1" {}
                     } }
                 }
-                @for (at_s, label) in crate::html::chart::clock(until_s) {
+                @for (at_s, label) in clock(until_s) {
                     @let at = x(at_s, until_s);
                     line.lane x1=(at) x2=(at) y1=(bottom - 8) y2=(bottom) {}
                     text x=(at) y=(bottom + 18) text-anchor="middle" { (label) }

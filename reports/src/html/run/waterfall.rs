@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::blame::percent;
 use crate::html::text;
-use crate::record::{SpanKind, SpanReport, TraceReport};
+use crate::record::{SpanKind, SpanReport, TraceReport, millis};
 use crate::summary::unit;
 
 /// Spans drawn of one request.
@@ -98,14 +98,13 @@ fn cause(spans: &[SpanReport], i: usize) -> Option<usize> {
 
 fn row(spans: &[SpanReport], i: usize, depth: usize, scale: &Scale) -> Markup {
     let span = &spans[i];
-    let failed =
-        span.status.is_none_or(|s| s >= 500) && !matches!(span.details.as_str(), "answered");
+    let failed = span.status.is_none_or(|s| s >= 500) && span.details != "answered";
     let depth = format!("d{}", depth.min(DEPTH_MAX));
     html! {
         tr {
             th scope="row" class=(depth) { (what(span)) }
-            td.n { "+" (unit::millis(span.start_ns.saturating_sub(scale.begin) as f64 / 1e6)) }
-            td.n { (unit::millis(span.end_ns.saturating_sub(span.start_ns) as f64 / 1e6)) }
+            td.n { "+" (unit::millis(millis(span.start_ns.saturating_sub(scale.begin)))) }
+            td.n { (unit::millis(millis(span.end_ns.saturating_sub(span.start_ns)))) }
             td.result { (result(span, failed)) }
             td.barcell { (bar(spans, i, failed, scale)) }
         }
@@ -132,9 +131,9 @@ fn what(span: &SpanReport) -> Markup {
 fn result(span: &SpanReport, failed: bool) -> Markup {
     let status = span.status.map(|status| status.to_string());
     let flags = (span.flags != "-" && !span.flags.is_empty()).then_some(&span.flags);
-    let details = match (span.kind, span.details.as_str()) {
-        (_, "" | "via_upstream" | "answered") => None,
-        (_, details) => Some(details.replace('_', " ")),
+    let details = match span.details.as_str() {
+        "" | "via_upstream" | "answered" => None,
+        details => Some(details.replace('_', " ")),
     };
     html! {
         span class=[failed.then_some("no")] {
@@ -150,27 +149,27 @@ fn result(span: &SpanReport, failed: bool) -> Markup {
 fn pieces(spans: &[SpanReport], i: usize, failed: bool) -> Vec<(&'static str, u64, u64)> {
     let span = &spans[i];
     let length = span.end_ns.saturating_sub(span.start_ns);
-    let whole = match (span.kind, failed) {
-        (_, true) => "s1",
-        (SpanKind::Client, _) => "s6",
-        (SpanKind::Outbound, _) => "a5",
-        (SpanKind::Attempt, _) => "s0",
-        (SpanKind::Inbound, _) => "s5",
-        (SpanKind::App, _) => "s2",
+    let whole = match span.kind {
+        _ if failed => "s1",
+        SpanKind::Client => "s6",
+        SpanKind::Outbound => "a5",
+        SpanKind::Attempt => "s0",
+        SpanKind::Inbound => "s5",
+        SpanKind::App => "s2",
     };
     let mut pieces = vec![(whole, span.start_ns, length)];
     if span.queue_ns > 0 {
         pieces.push(("w2", span.start_ns, span.queue_ns.min(length)));
     }
     if span.kind == SpanKind::Outbound && span.fault_ns + span.pool_ns + span.backoff_ns > 0 {
-        let waits = between_attempts(spans, i);
+        let waits = between_attempts(spans, i).into_iter();
         pieces.extend(waits.map(|[from, to]| ("w4", from, to - from)));
     }
     pieces
 }
 
 /// When an outbound request had no attempt under way.
-fn between_attempts(spans: &[SpanReport], i: usize) -> impl Iterator<Item = [u64; 2]> {
+fn between_attempts(spans: &[SpanReport], i: usize) -> Vec<[u64; 2]> {
     let of = |s: &&SpanReport| {
         s.kind == SpanKind::Attempt && !s.mirror && s.parent.map(|p| p as usize) == Some(i)
     };
@@ -188,7 +187,7 @@ fn between_attempts(spans: &[SpanReport], i: usize) -> impl Iterator<Item = [u64
         }
         at = at.max(to);
     }
-    idle.into_iter()
+    idle
 }
 
 fn bar(spans: &[SpanReport], i: usize, failed: bool, scale: &Scale) -> Markup {
@@ -208,28 +207,12 @@ fn bar(spans: &[SpanReport], i: usize, failed: bool, scale: &Scale) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::sample;
 
     fn span(parent: Option<u32>) -> SpanReport {
         SpanReport {
-            kind: SpanKind::App,
-            parent,
-            pod: String::new(),
-            service: String::new(),
-            start_ns: 0,
-            end_ns: 0,
-            request: String::new(),
-            cluster: String::new(),
-            peer: String::new(),
             status: None,
-            flags: "-".into(),
-            details: String::new(),
-            attempt: 0,
-            mirror: false,
-            mtls: None,
-            fault_ns: 0,
-            backoff_ns: 0,
-            pool_ns: 0,
-            queue_ns: 0,
+            ..sample::span(SpanKind::App, parent, "", [0, 0])
         }
     }
 
@@ -250,8 +233,7 @@ mod tests {
             attempt.kind = SpanKind::Attempt;
             (attempt.start_ns, attempt.end_ns) = (from, to);
         }
-        let idle: Vec<_> = between_attempts(&spans, 0).collect();
-        assert_eq!(idle, [[0, 10], [30, 60], [90, 100]]);
+        assert_eq!(between_attempts(&spans, 0), [[0, 10], [30, 60], [90, 100]]);
     }
 
     #[test]

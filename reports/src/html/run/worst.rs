@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::blame::{bar, exact, mostly, parts};
 use super::{flags, waterfall};
 use crate::html::text;
-use crate::record::{RequestOutcome, RunReport, SpanKind, Told, TraceReport};
+use crate::record::{
+    RequestOutcome, RunReport, SpanKind, SpanReport, Told, TraceReport, millis, seconds,
+};
 use crate::summary::unit;
 
 /// Requests that are told.
@@ -62,7 +64,7 @@ fn attempts(trace: &TraceReport) -> usize {
         .spans
         .iter()
         .position(|s| s.kind == SpanKind::Outbound);
-    let first = |s: &&crate::record::SpanReport| {
+    let first = |s: &&SpanReport| {
         s.kind == SpanKind::Attempt && !s.mirror && s.parent.map(|p| p as usize) == of_client
     };
     trace.spans.iter().filter(first).count()
@@ -71,7 +73,7 @@ fn attempts(trace: &TraceReport) -> usize {
 fn latency(trace: &TraceReport) -> String {
     trace
         .latency_ns
-        .map_or_else(|| "–".into(), |ns| unit::millis(ns as f64 / 1e6))
+        .map_or_else(|| "–".into(), |ns| unit::millis(millis(ns)))
 }
 
 fn table(shown: &[&TraceReport]) -> Markup {
@@ -108,7 +110,7 @@ fn request(trace: &TraceReport) -> Markup {
 }
 
 fn at(trace: &TraceReport) -> String {
-    format!("{:.3} s", trace.intended_ns as f64 / 1e9)
+    format!("{:.3} s", seconds(trace.intended_ns))
 }
 
 fn told(number: usize, trace: &TraceReport) -> Markup {
@@ -125,7 +127,7 @@ fn told(number: usize, trace: &TraceReport) -> Markup {
                     (bar(split, "bar"))
                     ul.legend {
                         @for part in parts(split).iter().filter(|part| part.ns > 0) {
-                            li { span class=(format!("key {}", part.class)) {} (part.name) " " (unit::millis(part.ns as f64 / 1e6)) }
+                            li { span class=(format!("key {}", part.class)) {} (part.name) " " (unit::millis(millis(part.ns))) }
                         }
                     }
                 }

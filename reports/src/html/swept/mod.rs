@@ -11,7 +11,7 @@ mod points;
 use maud::{Markup, html};
 
 use super::outcome::Panel;
-use super::page::{Page, Section};
+use super::page::{Page, Section, command};
 use super::table::Table;
 use super::text;
 use crate::summary::unit;
@@ -21,44 +21,23 @@ use points::{Points, State};
 /// Points in the table.
 const POINTS_MAX: usize = 1_000;
 
-/// A sweep's page in the making: it takes rows and keeps sums.
-#[derive(Clone, Debug)]
-pub struct SweepPage(Points);
-
-impl SweepPage {
-    /// For rows with these columns, as a sweep has them.
-    pub fn new(columns: &[Column]) -> Self {
-        Self(Points::new(columns))
-    }
-
-    /// Adds a row.
-    pub fn add(&mut self, row: &[Cell]) {
-        self.0.add(row);
-    }
-
-    /// The page as one HTML file that needs nothing else: of `scenario`, by `command`, which may be empty.
-    pub fn html(&self, scenario: &str, command: &str) -> String {
-        let points = &self.0;
-        let page = Page {
-            title: &format!("Sweep: {scenario}"),
-            head: head(points, scenario),
-            sections: vec![
-                Section::new("map", "Where it is stable", map::body(points)),
-                Section::new("measures", "What was measured", lines::body(points)),
-                Section::new("points", "Every point", table(points)),
-                Section::new("again", "The same sweep again", again(command)),
-            ],
-            foot: html! { p { "Made by Meshquake " (env!("CARGO_PKG_VERSION")) "." } },
-        };
-        page.html()
-    }
-}
-
-/// The page of a sweep of `scenario` whose rows are at hand, made by `command`, which may be empty.
+/// The page of a sweep of `scenario` whose rows are at hand, made by `command`, which may be empty: one HTML file that
+/// needs nothing else.
 pub fn sweep_html(scenario: &str, command: &str, columns: &[Column], rows: &[Vec<Cell>]) -> String {
-    let mut page = SweepPage::new(columns);
-    rows.iter().for_each(|row| page.add(row));
-    page.html(scenario, command)
+    let mut points = Points::new(columns);
+    rows.iter().for_each(|row| points.add(row));
+    let page = Page {
+        title: &format!("Sweep: {scenario}"),
+        head: head(&points, scenario),
+        sections: vec![
+            Section::new("map", "Where it is stable", map::body(&points)),
+            Section::new("measures", "What was measured", lines::body(&points)),
+            Section::new("points", "Every point", table(&points)),
+            Section::new("again", "The same sweep again", again(command)),
+        ],
+        foot: html! { p { "Made by Meshquake " (env!("CARGO_PKG_VERSION")) "." } },
+    };
+    page.html()
 }
 
 fn count(points: &Points, state: State) -> usize {
@@ -87,11 +66,11 @@ fn head(points: &Points, scenario: &str) -> Markup {
     let sentence = format!("{combinations}: {}.", parts.join(", "));
     let mut more = Vec::new();
     if points.broken > 0 {
-        more.push(format!(
+        more.push(text::said(&format!(
             "{} came to no verdict and {} not counted.",
             unit::counted(points.broken, "run"),
             if points.broken == 1 { "is" } else { "are" }
-        ));
+        )));
     }
     let panel = Panel {
         class,
@@ -174,13 +153,10 @@ fn table(points: &Points) -> Markup {
     }
 }
 
-fn again(command: &str) -> Markup {
+fn again(by: &str) -> Markup {
     html! {
-        @if !command.is_empty() {
-            div.command {
-                pre { code #reproduce { (text::whole(command)) } }
-                button type="button" data-copies="reproduce" hidden { "Copy the command" }
-            }
+        @if !by.is_empty() {
+            (command("reproduce", by, "Copy the command", &html! {}))
             p.faint { "Each row of the file has its seed and the digest of its run: the same version of Meshquake makes the same rows on any machine." }
         }
     }

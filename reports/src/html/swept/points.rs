@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::record::Unit;
-use crate::sweep::{Cell, Column};
+use crate::sweep::{Cell, Column, short};
 
 /// What becomes of the mesh at a point, over all seeds. *Stable*, *vulnerable* and *metastable* are as in Huang et al.,
 /// "Metastable Failures in the Wild" (OSDI 2022): in a vulnerable state it takes a trigger, here the seed's, to bring
@@ -91,11 +91,7 @@ pub(super) struct Axis {
 impl Axis {
     /// The end of its path, by which people know it.
     pub(super) fn name(&self) -> &str {
-        let mut dots = self.path.rmatch_indices('.');
-        match dots.nth(1) {
-            Some((at, _)) => &self.path[at + 1..],
-            None => &self.path,
-        }
+        short(&self.path)
     }
 
     /// What its values are called where room is scarce: without what all of them begin and end with, such as the
