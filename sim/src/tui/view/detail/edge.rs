@@ -1,0 +1,119 @@
+//! An edge by itself, and among others.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::tui::film::{EdgeCell, EdgeId, Film, acted};
+use crate::tui::state::State;
+use crate::tui::text::{columns, count, fit, pad, pad_left, span};
+use crate::tui::view::theme::Theme;
+use crate::tui::view::topology::Now;
+use crate::tui::view::{Canvas, cut, error_span};
+
+pub(super) fn edge_head(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    now: &Now,
+    edge: EdgeId,
+) -> Rect {
+    let theme = canvas.theme;
+    let film = state.film();
+    let idle = EdgeCell::default();
+    let cell = now.edges.get(&edge).unwrap_or(&idle);
+    let spans = vec![theme.dim(" edge "), theme.strong(&film.edge_name(edge))];
+    let rest = canvas.line(area, cut(spans, usize::from(area.width)));
+    let until = film
+        .frames
+        .partition_point(|frame| frame.to <= state.cursor);
+    let until = (until + 1).min(film.frames.len());
+    let all = Film::edge_sums(&film.frames[..until]);
+    let all = all.get(&edge).unwrap_or(&idle);
+    let open = all.opened.saturating_sub(all.closed);
+    let pool = vec![
+        theme.dim(" pool "),
+        Span::raw(format!("{open} open")),
+        theme.dim(&format!(
+            "   {} opened, {} closed, ",
+            all.opened, all.closed
+        )),
+        match all.refused {
+            0 => theme.dim("none failed"),
+            refused => theme.warn(&format!("{refused} failed")),
+        },
+    ];
+    let rest = canvas.line(rest, cut(pool, usize::from(area.width)));
+    let mut acts = vec![theme.dim(" mechanisms ")];
+    if all.acts.is_empty() {
+        acts.push(theme.dim("none acted"));
+    }
+    for (mechanism, count) in &all.acts {
+        let recent = cell.acts_of(*mechanism);
+        let text = format!("{} {count}", acted(*mechanism));
+        acts.push(if recent > 0 {
+            theme.warn(&text)
+        } else {
+            theme.plain(&text)
+        });
+        if recent > 0 {
+            acts.push(theme.warn(&format!(" (+{recent})")));
+        }
+        acts.push(Span::raw("   "));
+    }
+    canvas.line(rest, cut(acts, usize::from(area.width)))
+}
+
+/// What the mesh was told about an edge, in a few lines.
+pub(super) fn policy(canvas: &mut Canvas<'_>, area: Rect, film: &Film, edge: EdgeId) -> Rect {
+    let theme = canvas.theme;
+    let (from, to) = film.edges.get(edge as usize).copied().unwrap_or_default();
+    let (from, to) = (film.cast.part_name(from), film.cast.part_name(to));
+    let detail = film
+        .report
+        .as_ref()
+        .and_then(|report| report.detail.as_ref());
+    let policies = detail.map_or(&[][..], |detail| &detail.policy);
+    let Some(policy) = policies
+        .iter()
+        .find(|policy| policy.from == from && policy.to == to)
+    else {
+        return area;
+    };
+    let told = ["timeout", "retry", "balancing", "ejection", "pool"];
+    let settings = policy
+        .settings
+        .iter()
+        .filter(|setting| told.contains(&setting.name.as_str()));
+    let lines = settings.take(5).map(|setting| {
+        let spans = vec![
+            theme.dim(&format!(" {} ", pad(&setting.name, 10))),
+            Span::raw(fit(&setting.value, 70)),
+            theme.dim(&format!("  {}", fit(&setting.origin, 60))),
+        ];
+        cut(spans, usize::from(area.width))
+    });
+    let lines: Vec<Line<'_>> = lines.collect();
+    canvas.lines(area, lines)
+}
+
+pub(super) fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId) -> Vec<Span<'static>> {
+    let idle = EdgeCell::default();
+    let cell = now.edges.get(&edge).unwrap_or(&idle);
+    let errors = error_span(theme, cell.error_share());
+    let name = film.edge_name(edge);
+    let width = columns(&name).clamp(33, 60);
+    vec![
+        theme.dim(" ⇄ "),
+        Span::raw(pad(&name, width)),
+        Span::raw(pad_left(
+            &format!("{}/s", count(f64::from(cell.requests) / now.seconds)),
+            10,
+        )),
+        Span::styled(pad_left(&errors.content, 9), errors.style),
+        Span::raw(pad_left(
+            &cell.latency.quantile(0.99).map_or("–".into(), span),
+            10,
+        )),
+        theme.dim(" p99"),
+    ]
+}
