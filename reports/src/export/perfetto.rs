@@ -91,7 +91,8 @@ impl<W: Write> Perfetto<W> {
         let mut lanes = Lanes::default();
         let mut named = 0;
         for fault in faults.iter().filter(|fault| fault.began) {
-            let over = fault.over_s.unwrap_or(run_s - fault.at_s).max(0.0);
+            let over_s = fault.over_s.or(fault.for_s);
+            let over = over_s.unwrap_or(run_s - fault.at_s).max(0.0);
             let [start, end] = [fault.at_s, fault.at_s + over].map(|s| (s.max(0.0) * 1e9) as u64);
             let lane = lanes.take(start, end);
             if lane >= named {
@@ -319,6 +320,7 @@ fn title(trace: &TraceReport, span: &SpanReport) -> String {
         SpanKind::Client => format!("{} #{}", trace.traffic, trace.sequence),
         SpanKind::Outbound => format!("→ {}", span.request),
         SpanKind::Attempt if span.mirror => format!("mirror to {}", span.peer),
+        SpanKind::Attempt if span.peer.is_empty() => format!("attempt {}", span.attempt),
         SpanKind::Attempt => format!("attempt {} to {}", span.attempt, span.peer),
         SpanKind::Inbound => format!("← {}", span.request),
         SpanKind::App => format!("{} app", span.service),

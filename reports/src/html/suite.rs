@@ -232,6 +232,9 @@ fn case(number: usize, report: &SuiteReport, scenario: &ScenarioReport, links: &
             @for problem in scenario.problems.iter().take(REASONS_MAX) {
                 pre.text tabindex="0" { (text::said(&problem.text)) }
             }
+            @if scenario.problems.len() > REASONS_MAX {
+                p.faint { "And " (unit::counted((scenario.problems.len() - REASONS_MAX) as u64, "more problem")) "." }
+            }
             @if !reasons.is_empty() {
                 ul { @for reason in reasons.iter().take(REASONS_MAX) { li { (why(reason, scenario)) } } }
                 @if reasons.len() > REASONS_MAX { p.faint { "And " (unit::counted((reasons.len() - REASONS_MAX) as u64, "more reason")) "." } }

@@ -40,6 +40,11 @@ pub(crate) fn plain(text: &str) -> String {
     shorten(&head(text), NAME_MAX)
 }
 
+/// A sentence where there can be no elements.
+pub(crate) fn description(text: &str) -> String {
+    shorten(&head(text), SAID_MAX)
+}
+
 /// Where something is written; nothing when that is not known.
 pub(crate) fn place(place: &str) -> Markup {
     html! { @if !place.is_empty() { span.place { code { (name(place)) } } } }

@@ -142,7 +142,7 @@ pub(crate) fn plot(id: &str, plot: &Plot) -> Markup {
             }
             svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-labelledby=(title) aria-describedby=(about) {
                 title id=(title) { (text::plain(&plot.title)) }
-                desc id=(about) { (text::said(&plot.told).into_string().replace("<bdi>", "").replace("</bdi>", "")) }
+                desc id=(about) { (text::description(&plot.told)) }
                 (PreEscaped(draw::canvas(|area| draw_on(area, plot, !long))))
             }
             @if long && !plot.curves.is_empty() {
@@ -212,7 +212,7 @@ fn draw_on(area: &Area<'_>, plot: &Plot, named: bool) -> Drawn {
         )?;
     }
     if named {
-        labels(area, ends)?;
+        labels(area, &FRAME, ends)?;
     }
     Ok(())
 }

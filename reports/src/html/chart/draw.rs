@@ -96,7 +96,7 @@ fn chart_on(area: &Area<'_>, chart: &Chart, course: &Course) -> Drawn {
     }
     // Long names stand in a key below.
     if chart.names_fit() {
-        labels(area, ends)?;
+        labels(area, &frame, ends)?;
     }
     Ok(())
 }
@@ -396,9 +396,8 @@ fn cells(plot: &mut Plot<'_, '_>, map: &HeatMap, window_s: f64, until_s: f64) ->
 }
 
 /// Names at the ends of their lines, moved apart where they would cover each other.
-pub(super) fn labels(area: &Area<'_>, mut ends: Vec<End>) -> Drawn {
+pub(super) fn labels(area: &Area<'_>, frame: &Frame, mut ends: Vec<End>) -> Drawn {
     ends.sort_by_key(|end| end.y);
-    let frame = Frame::PLOT;
     let (top, bottom) = ((frame.top + 6) * FINE, (frame.bottom + 4) * FINE);
     let mut floor = top;
     let mut places: Vec<i32> = Vec::new();

@@ -34,7 +34,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
     html! {
         p.faint {
             "An edge is the wider the more requests it carries, and has its requests per second and the share of them that failed."
-            @if left_out > 0 { " The " (drawn.len()) " edges with the most failures and requests are drawn; " (left_out) " more are in the table." }
+            @if left_out > 0 { " The " (drawn.len()) " edges with failures or the most requests are drawn; " (left_out) " more are in the table." }
         }
         ul.legend {
             li { span.key.s0 {} "no failures" }
@@ -293,6 +293,6 @@ fn table(report: &RunReport) -> Markup {
     let more = report.edges.len() - shown.len();
     html! {
         (table.scrolled())
-        @if more > 0 { p.faint { "And " (unit::counted(more as u64, "more edge")) "; these have the most failures and requests." } }
+        @if more > 0 { p.faint { "And " (unit::counted(more as u64, "more edge")) "; these have failures or the most requests." } }
     }
 }

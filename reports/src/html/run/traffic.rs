@@ -170,7 +170,8 @@ fn plane(report: &RunReport) -> Markup {
                 p99.unwrap_or_default()
             ),
         ));
-        let trouble = plane.svids_refused + plane.svids_failed;
+        // What is refused has failed too, as its pod tells it.
+        let trouble = plane.svids_refused.max(plane.svids_failed);
         let trouble = match trouble {
             0 => String::new(),
             n => format!(", {} refused or failed", unit::count(n)),
