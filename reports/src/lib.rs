@@ -25,7 +25,9 @@ pub mod suite;
 pub mod summary;
 pub mod sweep;
 
-pub use html::{Links, bench_html, comparison_html, report_html, suite_html, sweep_html};
+pub use html::{
+    Links, bench_html, comparison_html, report_html, runs_html, suite_html, sweep_html,
+};
 pub use markdown::{comparison_markdown, run_markdown};
 pub use record::{
     BlameReport, Blamed, Connections, ControlPlaneReport, Course, Declared, DemandReport, Detail,

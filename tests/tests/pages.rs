@@ -35,6 +35,8 @@ fn page(scenario: &Path, target: &Path) {
     let run = Command::new(meshquake_tests::binary())
         .args(["run", "--quiet", "--report"])
         .arg(target)
+        .arg("--json")
+        .arg(target.with_extension("json"))
         .arg(scenario)
         .output()
         .expect("the binary starts");
@@ -67,6 +69,37 @@ fn a_browser_finds_nothing_wrong() {
         page(scenario, &target);
         pages.push(target);
     }
+    let (all, suite) = (folder.path().join("all.html"), folder.path().join("suite"));
+    let written = |args: &[&std::ffi::OsStr]| {
+        let told = Command::new(meshquake_tests::binary()).args(args).output();
+        let told = told.expect("the binary starts");
+        let said = String::from_utf8_lossy(&told.stderr);
+        assert!(told.status.code().is_some_and(|code| code <= 1), "{said}");
+    };
+    let recorded = |n: &str| {
+        folder
+            .path()
+            .join(n)
+            .with_extension("json")
+            .into_os_string()
+    };
+    written(&[
+        "report".as_ref(),
+        &recorded("0"),
+        &recorded("2"),
+        "-o".as_ref(),
+        all.as_ref(),
+    ]);
+    pages.push(all);
+    let hostile = scenarios[2].as_os_str();
+    written(&[
+        "test".as_ref(),
+        hostile,
+        "--seed-list=1,2".as_ref(),
+        "--out".as_ref(),
+        suite.as_ref(),
+    ]);
+    pages.push(suite.join("index.html"));
     let checked = Command::new(node)
         .arg(root.join("tests/pages/check.mjs"))
         .arg(modules)

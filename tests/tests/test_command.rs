@@ -557,3 +557,61 @@ fn a_recorded_run_is_replayed() {
         assert!(!stderr(&output).is_empty());
     }
 }
+
+/// The addresses that a page leads to.
+fn links(page: &str) -> Vec<&str> {
+    let parts = page.split("href=\"").skip(1);
+    let addresses = parts.filter_map(|part| part.split('"').next());
+    addresses.filter(|to| !to.starts_with('#')).collect()
+}
+
+#[test]
+fn a_folder_gets_every_result_and_a_page_per_scenario() {
+    let folder = suite();
+    let output = meshquake(folder.path(), &["test", "s", "--out", "results/today"]);
+    assert_eq!(code(&output), Some(1), "{}", stderr(&output));
+    let results = folder.path().join("results/today");
+    for file in ["index.html", "test.json", "junit.xml", "summary.md"] {
+        let size = fs::metadata(results.join(file)).map(|file| file.len());
+        assert!(size.unwrap() > 300, "{file}");
+    }
+    let page = fs::read_to_string(results.join("index.html")).unwrap();
+    let mut found: Vec<&str> = links(&page);
+    found.sort_unstable();
+    found.dedup();
+    let wanted = [
+        "./runs/s-deep-declared-seed-3.html",
+        "./runs/s-fails-seed-1.html",
+        "./runs/s-fails-seed-2.html",
+        "./runs/s-fails-seed-3.html",
+        "./runs/s-holds-seed-3.html",
+    ];
+    assert_eq!(found, wanted);
+    for link in found {
+        let run = fs::read_to_string(results.join(link)).unwrap();
+        let file = link
+            .trim_start_matches("./runs/s-")
+            .split("-seed-")
+            .next()
+            .unwrap();
+        let command = format!("meshquake run s/{}.yaml --seed", file.replace('-', "/"));
+        assert!(
+            run.contains(&command),
+            "{link} tells how to run it again: {command}"
+        );
+        assert!(run.contains("<svg"), "{link} has charts");
+    }
+    let parts = fs::read_dir(&results).unwrap().filter_map(Result::ok);
+    assert!(
+        parts
+            .map(|file| file.file_name())
+            .all(|name| !name.to_string_lossy().ends_with(".part"))
+    );
+
+    let both = ["test", "s", "--out", "results", "--report", "x.html"];
+    assert_eq!(
+        code(&meshquake(folder.path(), &both)),
+        Some(2),
+        "where would the links lead?"
+    );
+}

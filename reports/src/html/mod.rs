@@ -8,12 +8,13 @@
 //! escaped unless one asks otherwise. It costs one small procedural macro to build and nothing at run time; a template
 //! engine that reads files (tera, minijinja) checks nothing before the page is made, and format strings escape nothing.
 //!
-//! [`report_html`] is the page of one run, [`comparison_html`] of two, [`suite_html`] of a whole suite,
+//! [`report_html`] is the page of one run, [`comparison_html`] of two, [`runs_html`] of several, [`suite_html`] of a whole suite,
 //! [`sweep_html`] of a grid of settings. Pages of other things are made of the same parts: [`page::Page`] is the frame
 //! around any of them, [`chart::figure`] draws plain series, [`table::Table`] plain rows.
 
 mod benches;
 pub(crate) mod chart;
+mod collected;
 mod compared;
 mod outcome;
 pub(crate) mod page;
@@ -25,6 +26,7 @@ pub(crate) mod table;
 pub(crate) mod text;
 
 pub use benches::bench_html;
+pub use collected::runs_html;
 pub use compared::comparison_html;
 pub(crate) use compared::head as standing;
 pub use run::report_html;

@@ -84,9 +84,8 @@
     chart.svg.addEventListener("blur", () => chart.read.removeAttribute("aria-live"));
   }
 
-  const filter = document.querySelector(".filter");
-  if (filter) {
-    const rows = [...document.querySelectorAll("[data-kind]")];
+  for (const filter of document.querySelectorAll(".filter")) {
+    const rows = [...filter.parentElement.querySelectorAll("[data-kind]")];
     const [kind, words] = [filter.querySelector("select"), filter.querySelector("input")];
     const count = filter.querySelector("output");
     const narrow = () => {

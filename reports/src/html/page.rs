@@ -8,6 +8,8 @@
 //! Without its script the page is complete; the script adds the numbers of an instant under the pointer, the filter of
 //! requests and the button that copies.
 
+use std::borrow::Cow;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::text;
@@ -15,16 +17,16 @@ use super::text;
 const STYLE: &str = concat!(include_str!("page.css"), include_str!("many.css"));
 const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`SCRIPT`], in Base64.
-const SCRIPT_SHA256: &str = "AMtj+9fqn/fR4ITnKTbtH5FGrrg+GoiiMeXl/jQC0y4=";
+const SCRIPT_SHA256: &str = "dB2edrxlXUV8T8UMfuDNq5ECV4Qdmu9D0ij6SXZlcSw=";
 
 /// A part of the page under a heading.
 pub(crate) struct Section {
     /// Its address in the page.
-    pub(crate) id: &'static str,
+    pub(crate) id: Cow<'static, str>,
     /// Its heading.
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     /// What leads to it: the heading, or a word where that is long.
-    pub(crate) link: &'static str,
+    pub(crate) link: Cow<'static, str>,
     /// What stands under it.
     pub(crate) body: Markup,
 }
@@ -33,16 +35,22 @@ impl Section {
     /// One with something in it.
     pub(crate) const fn new(id: &'static str, title: &'static str, body: Markup) -> Self {
         Self {
-            id,
-            title,
-            link: title,
+            id: Cow::Borrowed(id),
+            title: Cow::Borrowed(title),
+            link: Cow::Borrowed(title),
             body,
         }
     }
 
     /// The same, led to by `link`.
     pub(crate) fn called(self, link: &'static str) -> Self {
+        let link = Cow::Borrowed(link);
         Self { link, ..self }
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.0.is_empty()
     }
 }
 
@@ -64,11 +72,7 @@ impl Page<'_> {
         let policy = format!(
             "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{SCRIPT_SHA256}'; base-uri 'none'; form-action 'none'"
         );
-        let sections = || {
-            self.sections
-                .iter()
-                .filter(|section| !section.body.0.is_empty())
-        };
+        let sections = || self.sections.iter().filter(|section| !section.is_empty());
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -87,14 +91,14 @@ impl Page<'_> {
                     @if sections().count() > 1 {
                         nav aria-label="Parts of the report" { ul.wide {
                             @for section in sections() {
-                                li { a href=(format!("#{}", section.id)) { (section.link) } }
+                                li { a href=(format!("#{}", section.id)) { (text::name(&section.link)) } }
                             }
                         } }
                     }
                     main #main .wide tabindex="-1" {
                         @for section in sections() {
                             section #(section.id) aria-labelledby=(format!("{}-title", section.id)) {
-                                h2 id=(format!("{}-title", section.id)) { (section.title) }
+                                h2 id=(format!("{}-title", section.id)) { (text::name(&section.title)) }
                                 (section.body)
                             }
                         }

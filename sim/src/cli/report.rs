@@ -1,12 +1,13 @@
 //! `meshquake report`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use meshquake_reports::suite::{SuiteReport, TEST_SCHEMA, markdown};
 use meshquake_reports::{
     Links, RunReport, SCHEMA, comparison_html, comparison_markdown, report_html, run_markdown,
-    suite_html, sweep_html,
+    runs_html, suite_html, sweep_html,
 };
 
 use super::{Exit, invalid, output};
@@ -17,6 +18,7 @@ Examples:
   meshquake run scenario.yaml --json run.json
   meshquake report run.json                    writes run.html
   meshquake report run.json -o report.html
+  meshquake report results/*.json -o all.html  all runs on one page
   meshquake report results/*.json -o pages/    one page each
   meshquake report --compare before.json after.json -o compared.html
   meshquake report test.json                   a suite, of `test --json`
@@ -34,7 +36,8 @@ pub(crate) struct ReportArgs {
     /// Results: JSON of `run` or `test`, CSV of `sweep`.
     #[arg(required = true, value_name = "RESULT")]
     files: Vec<PathBuf>,
-    /// Where the page goes; a folder for several. By default beside each file.
+    /// Where the page goes. Several runs go on one page, or into a folder as one page each. By default beside each
+    /// file.
     #[arg(long, short, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
     /// Put two runs side by side on one page, the first as A, the second as B.
@@ -66,6 +69,11 @@ pub(crate) fn execute(args: &ReportArgs) -> Exit {
 }
 
 fn pages(args: &ReportArgs) -> Result<(), String> {
+    if let (Some(output), [_, _, ..]) = (&args.output, args.files.as_slice())
+        && !is_folder(output)
+    {
+        return write(output, &runs_html(&together(&args.files, output)?));
+    }
     for file in &args.files {
         let page = match read(file)? {
             Told::Run(run) => report_html(&run),
@@ -80,6 +88,27 @@ fn pages(args: &ReportArgs) -> Result<(), String> {
         write(&target(file, args)?, &page)?;
     }
     Ok(())
+}
+
+/// The runs of `files`, for one page.
+fn together(files: &[PathBuf], output: &Path) -> Result<Vec<(String, RunReport)>, String> {
+    let stem = |file: &Path| file.file_stem().unwrap_or_default().to_os_string();
+    let stems: BTreeSet<_> = files.iter().map(|file| stem(file)).collect();
+    let run = |file: &PathBuf| {
+        let name = match stems.len() == files.len() {
+            true => stem(file).to_string_lossy().into_owned(),
+            false => file.display().to_string(),
+        };
+        match read(file)? {
+            Told::Run(run) => Ok((name, *run)),
+            _ => Err(format!(
+                "{} is no run, and only runs go on one page: name a folder for one page each, such as `-o {}/`",
+                file.display(),
+                output.with_extension("").display(),
+            )),
+        }
+    };
+    files.iter().map(run).collect()
 }
 
 fn compared(args: &ReportArgs) -> Result<(), String> {
@@ -141,20 +170,15 @@ fn target(file: &Path, args: &ReportArgs) -> Result<PathBuf, String> {
     let Some(wanted) = &args.output else {
         return Ok(beside);
     };
-    let folder = wanted.is_dir() || wanted.to_string_lossy().ends_with('/');
-    match (folder, args.files.as_slice()) {
-        (true, _) => {
-            std::fs::create_dir_all(wanted)
-                .map_err(|error| output::at(wanted, &error).to_string())?;
-            Ok(wanted.join(beside.file_name().unwrap_or_default()))
-        }
-        (false, [_]) => Ok(wanted.clone()),
-        (false, _) => Err(format!(
-            "{} is one file: name a folder for the pages of several, such as `-o {}/`",
-            wanted.display(),
-            wanted.with_extension("").display(),
-        )),
+    if !is_folder(wanted) {
+        return Ok(wanted.clone());
     }
+    std::fs::create_dir_all(wanted).map_err(|error| output::at(wanted, &error).to_string())?;
+    Ok(wanted.join(beside.file_name().unwrap_or_default()))
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.to_string_lossy().ends_with('/')
 }
 
 /// What a file tells of.

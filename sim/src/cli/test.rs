@@ -1,6 +1,7 @@
 //! `meshquake test`.
 
 mod baseline;
+mod pages;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,8 +26,9 @@ use super::output::Pending;
 use super::{Exit, output};
 use crate::explore::discover::{self, Filter};
 use crate::explore::suite::{self, Case, SuiteOptions};
-use crate::explore::{SEEDS_MAX, Seeds, coverage, jobs_by_default};
+use crate::explore::{RunId, SEEDS_MAX, Seeds, coverage, jobs_by_default};
 use baseline::BaselineFile;
+use pages::Pages;
 
 /// Columns of what is told where there is no terminal.
 const COLUMNS: usize = 100;
@@ -40,6 +42,7 @@ Examples:
   meshquake test checkout.yaml --seeds 100 --exhaustive
   meshquake test scenarios/ --junit junit.xml --markdown summary.md
   meshquake test scenarios/ --report suite.html
+  meshquake test scenarios/ --out results/     index.html, and a page per scenario
   meshquake test scenarios/ --update-baseline baseline.json
   meshquake test scenarios/ --baseline baseline.json
   meshquake test scenarios/ --coverage --fail-under 80
@@ -91,6 +94,10 @@ pub(crate) struct TestArgs {
     /// Write a page for a browser to FILE.
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     report: Option<PathBuf>,
+    /// Write all of these to DIR, with a page for one run of each scenario: the first that did not come out as
+    /// declared, or else its first.
+    #[arg(long, value_name = "DIR", help_heading = RESULTS, conflicts_with = "report")]
+    out: Option<PathBuf>,
     /// Compare with what FILE says was measured before; worse is a failure.
     #[arg(long, value_name = "FILE", conflicts_with = "update_baseline")]
     baseline: Option<PathBuf>,
@@ -156,21 +163,22 @@ fn run(args: &TestArgs, stop: &Arc<AtomicBool>) -> Result<Exit, String> {
     let seeds_max = seeds(args).count();
     let stops_early = stops_early(args);
     let bar = Bar::new(args.quiet);
+    let reproduce = |id: &RunId| {
+        let (file, options) = (quoted(&id.file), args.changes.options());
+        format!("meshquake run {file} --seed {}{options}", id.seed)
+    };
+    let jobs = args.jobs.unwrap_or_else(jobs_by_default);
     let options = SuiteOptions {
         stops_early,
-        jobs: args.jobs.unwrap_or_else(jobs_by_default),
+        jobs,
         stop: stop.clone(),
-        reproduce: &|id| {
-            let (file, options) = (quoted(&id.file), args.changes.options());
-            format!("meshquake run {file} --seed {}{options}", id.seed)
-        },
+        reproduce: &reproduce,
         progress: &|at| {
             let text = format!("{} of {} scenarios", at.decided, cases.len());
             bar.at(at.runs as u64, (at.runs + at.wanted) as u64, &text);
         },
     };
     let ran = suite::run(&cases, &options)?;
-    bar.finish();
     let interrupted = stop.load(Ordering::Relaxed);
     let fail_under = args.fail_under;
     let covered = (args.coverage || fail_under.is_some())
@@ -207,7 +215,19 @@ fn run(args: &TestArgs, stop: &Arc<AtomicBool>) -> Result<Exit, String> {
             .flatten();
     }
     report.wall_seconds = began.elapsed().as_secs_f64();
-    tell(args, &report, results).map_err(|error| format!("cannot write the results: {error}"))?;
+    let links = match &args.out {
+        Some(folder) => Pages {
+            folder,
+            jobs,
+            stop,
+            bar: &bar,
+        }
+        .write(&cases, &report, &reproduce)?,
+        None => Links::new(),
+    };
+    bar.finish();
+    tell(args, &report, &links, results)
+        .map_err(|error| format!("cannot write the results: {error}"))?;
     Ok(match report.verdict() {
         SuiteVerdict::AsDeclared => Exit::Held,
         SuiteVerdict::Failed => Exit::Failed,
@@ -298,19 +318,24 @@ struct Results {
 
 impl Results {
     fn open(args: &TestArgs) -> io::Result<Self> {
-        let open = |path: &Option<PathBuf>| {
-            let named = path.as_deref().filter(|path| path.as_os_str() != "-");
-            named.map(Pending::create).transpose()
+        if let Some(folder) = &args.out {
+            std::fs::create_dir_all(folder).map_err(|error| output::at(folder, &error))?;
+        }
+        let open = |path: &Option<PathBuf>, name: &str| {
+            let in_folder = args.out.as_ref().map(|folder| folder.join(name));
+            let named = path.clone().filter(|path| path.as_os_str() != "-");
+            let path = named.or(in_folder);
+            path.as_deref().map(Pending::create).transpose()
         };
         Ok(Self {
-            junit: open(&args.junit)?,
-            json: open(&args.json)?,
-            markdown: open(&args.markdown)?,
-            page: open(&args.report)?,
+            junit: open(&args.junit, "junit.xml")?,
+            json: open(&args.json, "test.json")?,
+            markdown: open(&args.markdown, "summary.md")?,
+            page: open(&args.report, "index.html")?,
         })
     }
 
-    fn finish(self, report: &SuiteReport, json: &str) -> io::Result<()> {
+    fn finish(self, report: &SuiteReport, links: &Links, json: &str) -> io::Result<()> {
         let write = |file: Option<Pending>, text: &dyn Fn() -> io::Result<String>| {
             let Some(mut file) = file else {
                 return Ok(());
@@ -320,14 +345,14 @@ impl Results {
         };
         write(self.junit, &|| junit::xml(report).map_err(io::Error::other))?;
         write(self.json, &|| Ok(json.to_owned()))?;
-        write(self.page, &|| Ok(suite_html(report, &Links::new())))?;
+        write(self.page, &|| Ok(suite_html(report, links)))?;
         write(self.markdown, &|| Ok(markdown::markdown(report)))
     }
 }
 
-fn tell(args: &TestArgs, report: &SuiteReport, results: Results) -> io::Result<()> {
+fn tell(args: &TestArgs, report: &SuiteReport, links: &Links, results: Results) -> io::Result<()> {
     let json = report.to_json().map_err(io::Error::other)?;
-    results.finish(report, &json)?;
+    results.finish(report, links, &json)?;
     let terminal = io::stdout().is_terminal();
     let style = Style {
         color: output::colored(terminal),

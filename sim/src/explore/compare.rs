@@ -124,6 +124,7 @@ fn side(
                 seed,
                 reproduce: String::new(),
                 requests: Some(Box::new(sink)),
+                detail: false,
                 wanted: Box::new(move || !stop.load(Ordering::Relaxed)),
             })?;
             Ok(ran.map(|report| (report, Some(requests.take()))))

@@ -6,6 +6,7 @@
 //! the order of the numbers, and what was run in vain beyond a decision is
 //! thrown away: a suite says the same whatever `--jobs` is.
 
+pub mod again;
 pub mod compare;
 pub mod coverage;
 pub mod discover;

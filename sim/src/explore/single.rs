@@ -20,6 +20,8 @@ pub(super) struct Single<'a> {
     pub(super) reproduce: String,
     /// Where to write one JSON line per request.
     pub(super) requests: Option<Box<dyn Write>>,
+    /// Whether to record what a page draws.
+    pub(super) detail: bool,
     /// Asked from time to time whether the run is still wanted.
     pub(super) wanted: Box<dyn Fn() -> bool>,
 }
@@ -36,6 +38,7 @@ pub(super) fn run(single: Single<'_>) -> Result<Option<RunReport>, String> {
     let options = RunOptions {
         requests: single.requests,
         reproduce: single.reproduce,
+        detail: single.detail,
         stop,
         progress: Box::new(move |_, _| {
             if !wanted() {

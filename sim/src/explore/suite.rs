@@ -151,6 +151,7 @@ impl Schedule<'_> {
             seed,
             reproduce: (self.options.reproduce)(&id),
             requests: None,
+            detail: false,
             wanted: Box::new(move || {
                 !stop.load(Ordering::Relaxed) && limit.load(Ordering::Relaxed) > index
             }),

@@ -251,6 +251,7 @@ impl Work<'_> {
                 quoted(&self.sweep.file.display().to_string())
             ),
             requests: None,
+            detail: false,
             wanted: Box::new(move || !stop.load(Ordering::Relaxed)),
         });
         match ended {

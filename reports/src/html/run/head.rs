@@ -19,6 +19,16 @@ pub(super) const fn word(report: &RunReport) -> &'static str {
 }
 
 pub(super) fn head(report: &RunReport) -> Markup {
+    html! {
+        p.brand { "Meshquake: the report of a run" }
+        h1 { (text::name(&report.scenario)) }
+        p.about { (text::said(&report.about)) }
+        (standing(report))
+    }
+}
+
+/// The verdict and the totals.
+pub(in crate::html) fn standing(report: &RunReport) -> Markup {
     let declared = sentence::declared(report).map(|words| html! { (words) });
     let panel = Panel {
         class: match report.verdict {
@@ -32,9 +42,6 @@ pub(super) fn head(report: &RunReport) -> Markup {
         more: declared.as_slice(),
     };
     html! {
-        p.brand { "Meshquake: the report of a run" }
-        h1 { (text::name(&report.scenario)) }
-        p.about { (text::said(&report.about)) }
         (panel.markup())
         (totals(report))
     }

@@ -22,7 +22,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
         return Markup::default();
     }
     html! {
-        div.filter role="search" aria-label="Filter of the requests" hidden {
+        div.filter role="group" aria-label="Filter of the requests" hidden {
             label { "which" select {
                 option value="" { "all" }
                 option value="failed" { "failed" }
