@@ -175,3 +175,23 @@ fn changed_arrivals_are_said() {
         stdout(&output)
     );
 }
+
+#[test]
+fn a_page_has_both_runs_and_what_became_of_the_requests() {
+    let folder = folder(&[("small.yaml", SMALL)]);
+    let set = "services.api.service-time=30ms";
+    let args = ["compare", "small.yaml", "--set-b", set, "--seeds", "2"];
+    let to = ["--report", "c.html", "--markdown", "c.md"];
+    let output = meshquake(folder.path(), &[&args[..], &to].concat());
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(folder.path().join("c.html")).unwrap();
+    for part in [
+        "id=\"requests\"",
+        "id=\"course\"",
+        "meshquake run small.yaml --set services.api.service-time=30ms --seed 3",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let markdown = std::fs::read_to_string(folder.path().join("c.md")).unwrap();
+    assert!(markdown.starts_with("## "), "{markdown}");
+}

@@ -1,19 +1,20 @@
 //! `meshquake compare`.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use meshquake_reports::{RunReport, SCHEMA, Style};
+use meshquake_reports::suite::quoted;
+use meshquake_reports::{RunReport, SCHEMA, Style, comparison_html, comparison_markdown};
 
 use super::args::{RESULTS, assignment, duration, options};
 use super::interrupt::stop_on_interrupt;
 use super::output::Pending;
 use super::test::{jobs, shown};
 use super::{Exit, invalid, output};
-use crate::explore::compare::{CompareOptions, Side, compare};
+use crate::explore::compare::{CompareOptions, Compared, Scenario, Side, compare};
 use crate::explore::{SEEDS_MAX, Seeds, jobs_by_default};
 use crate::scenario::Overrides;
 
@@ -26,6 +27,7 @@ Examples:
   meshquake compare checkout.yaml --seeds 10 \\
     --set-b 'mesh:VirtualService/db.spec.http[0].retries.attempts=0'
   meshquake compare before/checkout.json after/checkout.json
+  meshquake compare checkout.yaml --set-b services.db.workers=16 --report compared.html
 
 Both are run with the same seeds, and so with the same arrivals and service
 times: each request is compared with itself. A is a scenario or the JSON of a
@@ -71,6 +73,12 @@ pub(crate) struct CompareArgs {
     /// Write the result as JSON to FILE, or to standard output for `-`.
     #[arg(long, value_name = "FILE|-", help_heading = RESULTS)]
     json: Option<PathBuf>,
+    /// Write a page with both side by side to FILE: the first seed's runs, and the requests of all.
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    report: Option<PathBuf>,
+    /// Write it as Markdown for a pull request to FILE.
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    markdown: Option<PathBuf>,
 }
 
 pub(crate) fn execute(args: &CompareArgs) -> Exit {
@@ -87,14 +95,22 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
     let a = side(args, &args.a, &args.set_a)?;
     let b = side(args, second, &args.set_b)?;
     let seeds = seeds(args, &a, &b)?;
-    let named = args.json.as_deref().filter(|path| path.as_os_str() != "-");
     let cannot = |error: io::Error| invalid(&format!("cannot write the results: {error}"));
-    let file = named.map(Pending::create).transpose().map_err(cannot)?;
+    let open = |path: &Option<PathBuf>| {
+        let named = path.as_deref().filter(|path| path.as_os_str() != "-");
+        named.map(Pending::create).transpose().map_err(cannot)
+    };
+    let (json, page, markdown) = (
+        open(&args.json)?,
+        open(&args.report)?,
+        open(&args.markdown)?,
+    );
     let stop = stop_on_interrupt();
     let options = CompareOptions {
         seeds,
         jobs: args.jobs.unwrap_or_else(jobs_by_default),
         samples: usize::from(args.samples),
+        detail: args.report.is_some(),
         stop: stop.clone(),
     };
     let compared = compare(&a, &b, &options).map_err(|why| {
@@ -105,21 +121,30 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
         output::defect(&why);
         Exit::Defect
     })?;
-    let Some(report) = compared else {
+    let Some(Compared { report, first }) = compared else {
         return Ok(Exit::Interrupted);
     };
-    let json = report.to_json().map_err(|error| cannot(error.into()))?;
-    if let Some(mut file) = file {
-        io::Write::write_all(&mut file, json.as_bytes()).map_err(cannot)?;
-        file.finish().map_err(cannot)?;
-    }
+    let told = report.to_json().map_err(|error| cannot(error.into()))?;
+    let write = |file: Option<Pending>, text: &dyn Fn() -> String| {
+        let Some(mut file) = file else { return Ok(()) };
+        file.write_all(text().as_bytes())?;
+        file.finish()
+    };
+    let written = write(json, &|| told.clone())
+        .and_then(|()| write(page, &|| comparison_html(&first.0, &first.1, Some(&report))))
+        .and_then(|()| {
+            write(markdown, &|| {
+                comparison_markdown(&first.0, &first.1, Some(&report))
+            })
+        });
+    written.map_err(cannot)?;
     let terminal = io::stdout().is_terminal();
     let style = Style {
         color: output::colored(terminal),
         width: output::columns(terminal).unwrap_or(100),
     };
     let text = match args.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => json,
+        Some(path) if path.as_os_str() == "-" => told,
         _ => report.told(style),
     };
     output::print(&text).map_err(cannot)?;
@@ -137,13 +162,21 @@ fn side(args: &CompareArgs, path: &Path, own: &[(String, String)]) -> Result<Sid
     }
     let set: Vec<(String, String)> = args.set.iter().chain(own).cloned().collect();
     let what = format!("{}{}", shown(path), options(None, own));
+    let command = format!(
+        "meshquake run {}{}",
+        quoted(&shown(path)),
+        options(args.duration, &set)
+    );
     let overrides = Overrides {
         seed: None,
         duration: args.duration,
         set,
     };
     match crate::scenario::load(path, &overrides) {
-        Ok(loaded) => Ok(Side::Scenario(what, Box::new(loaded.plan))),
+        Ok(loaded) => {
+            let plan = loaded.plan;
+            Ok(Side::Scenario(what, Box::new(Scenario { plan, command })))
+        }
         Err(problems) => {
             output::diagnostics(&problems);
             Err(Exit::Invalid)
@@ -186,8 +219,8 @@ fn seeds(args: &CompareArgs, a: &Side, b: &Side) -> Result<Vec<u64>, Exit> {
     match (recorded, a) {
         (Some(_), _) if many => Err(invalid("a recorded run has one seed: leave --seeds out")),
         (Some(seed), _) => Ok(vec![seed]),
-        (None, Side::Scenario(_, plan)) if args.seed_list.is_empty() => {
-            Ok(Seeds::First(args.seeds).of(plan.seed))
+        (None, Side::Scenario(_, scenario)) if args.seed_list.is_empty() => {
+            Ok(Seeds::First(args.seeds).of(scenario.plan.seed))
         }
         (None, _) => Ok(Seeds::list(&args.seed_list).of(0)),
     }

@@ -29,9 +29,18 @@ use requests::{Requests, Sink};
 #[derive(Clone, Debug)]
 pub enum Side {
     /// A scenario, to be run; what it is called.
-    Scenario(String, Box<Plan>),
+    Scenario(String, Box<Scenario>),
     /// A run that was recorded, with its request log if there is one; what it is called.
     Recorded(String, Box<RunReport>, Option<PathBuf>),
+}
+
+/// A scenario of a comparison.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What runs.
+    pub plan: Plan,
+    /// The command that runs it, but for the seed.
+    pub command: String,
 }
 
 /// How to compare.
@@ -42,8 +51,18 @@ pub struct CompareOptions {
     pub jobs: usize,
     /// How many requests to show.
     pub samples: usize,
+    /// Whether to record what a page draws of the first seed's runs.
+    pub detail: bool,
     /// Set to end it early, with the seeds that are done.
     pub stop: Arc<AtomicBool>,
+}
+
+/// What came of it.
+pub struct Compared {
+    /// What all seeds said together.
+    pub report: ComparisonReport,
+    /// The runs of the first seed, A's and B's.
+    pub first: (RunReport, RunReport),
 }
 
 /// What one seed said.
@@ -58,11 +77,7 @@ struct Pair {
 ///
 /// # Errors
 /// A sentence, when Meshquake broke or a request log cannot be read.
-pub fn compare(
-    a: &Side,
-    b: &Side,
-    options: &CompareOptions,
-) -> Result<Option<ComparisonReport>, String> {
+pub fn compare(a: &Side, b: &Side, options: &CompareOptions) -> Result<Option<Compared>, String> {
     let pairs: Mutex<Vec<Option<Result<Pair, String>>>> =
         Mutex::new(options.seeds.iter().map(|_| None).collect());
     let next = AtomicUsize::new(0);
@@ -74,14 +89,35 @@ pub fn compare(
                 return;
             };
             // Single requests are shown of the first seed only.
-            let samples = if index == 0 { options.samples } else { 0 };
-            let compared = pair(a, b, *seed, samples, &options.stop).transpose();
+            let look = Look {
+                samples: if index == 0 { options.samples } else { 0 },
+                detail: index == 0 && options.detail,
+            };
+            let compared = pair(a, b, *seed, look, &options.stop).transpose();
             pairs.lock().unwrap_or_else(PoisonError::into_inner)[index] = compared;
         }
     })?;
     let pairs = pairs.into_inner().unwrap_or_else(PoisonError::into_inner);
     let done: Vec<Pair> = pairs.into_iter().flatten().collect::<Result<_, _>>()?;
-    Ok((!done.is_empty()).then(|| told(a, b, done)))
+    let report = match done.is_empty() {
+        true => return Ok(None),
+        false => told(a, b, &done),
+    };
+    let first = done.into_iter().next();
+    Ok(first.map(|pair| Compared {
+        report: ComparisonReport {
+            sample: pair.sample,
+            ..report
+        },
+        first: (pair.a, pair.b),
+    }))
+}
+
+/// How closely to look at a pair of runs.
+#[derive(Clone, Copy)]
+struct Look {
+    samples: usize,
+    detail: bool,
 }
 
 /// Runs one seed under both; `None` when it was stopped.
@@ -89,17 +125,17 @@ fn pair(
     a: &Side,
     b: &Side,
     seed: u64,
-    samples: usize,
+    look: Look,
     stop: &Arc<AtomicBool>,
 ) -> Result<Option<Pair>, String> {
-    let Some((a, mut before)) = side(a, seed, stop)? else {
+    let Some((a, mut before)) = side(a, seed, look.detail, stop)? else {
         return Ok(None);
     };
-    let Some((b, after)) = side(b, seed, stop)? else {
+    let Some((b, after)) = side(b, seed, look.detail, stop)? else {
         return Ok(None);
     };
     let (changes, sample) = match (before.as_mut(), after) {
-        (Some(before), Some(after)) => requests::compare(before, &after, samples),
+        (Some(before), Some(after)) => requests::compare(before, &after, look.samples),
         _ => (Vec::new(), Vec::new()),
     };
     Ok(Some(Pair {
@@ -113,18 +149,19 @@ fn pair(
 fn side(
     side: &Side,
     seed: u64,
+    detail: bool,
     stop: &Arc<AtomicBool>,
 ) -> Result<Option<(RunReport, Option<Requests>)>, String> {
     match side {
-        Side::Scenario(_, plan) => {
+        Side::Scenario(_, scenario) => {
             let (sink, requests) = Sink::new();
             let stop = stop.clone();
             let ran = single::run(Single {
-                plan,
+                plan: &scenario.plan,
                 seed,
-                reproduce: String::new(),
+                reproduce: format!("{} --seed {seed}", scenario.command),
                 requests: Some(Box::new(sink)),
-                detail: false,
+                detail,
                 wanted: Box::new(move || !stop.load(Ordering::Relaxed)),
             })?;
             Ok(ran.map(|report| (report, Some(requests.take()))))
@@ -136,7 +173,7 @@ fn side(
     }
 }
 
-fn told(a: &Side, b: &Side, pairs: Vec<Pair>) -> ComparisonReport {
+fn told(a: &Side, b: &Side, pairs: &[Pair]) -> ComparisonReport {
     let mut requests: IndexMap<String, RequestChanges> = IndexMap::new();
     for changes in pairs.iter().flat_map(|pair| &pair.changes) {
         let of = requests
@@ -148,25 +185,19 @@ fn told(a: &Side, b: &Side, pairs: Vec<Pair>) -> ComparisonReport {
         of.add(changes);
     }
     let requests: Vec<RequestChanges> = requests.into_values().collect();
-    let mut report = ComparisonReport {
+    ComparisonReport {
         schema: COMPARE_SCHEMA.into(),
         meshquake_version: env!("CARGO_PKG_VERSION").into(),
         a: side_report(a, pairs.iter().map(|pair| &pair.a)),
         b: side_report(b, pairs.iter().map(|pair| &pair.b)),
         seeds: pairs.iter().map(|pair| pair.a.seed).collect(),
-        notes: notes(&pairs, &requests),
+        notes: notes(pairs, &requests),
         requests,
-        measures: measure_changes(&pairs),
-        expectations: expectations(&pairs),
-        edges: edges(&pairs),
+        measures: measure_changes(pairs),
+        expectations: expectations(pairs),
+        edges: edges(pairs),
         sample: Vec::new(),
-    };
-    report.sample = pairs
-        .into_iter()
-        .next()
-        .map(|pair| pair.sample)
-        .unwrap_or_default();
-    report
+    }
 }
 
 fn side_report<'a>(side: &Side, runs: impl Iterator<Item = &'a RunReport> + Clone) -> SideReport {
