@@ -109,6 +109,10 @@ impl ClusterRuntime {
             *self.assignment.borrow_mut() = assignment.clone();
             *self.sole.borrow_mut() = None;
             for gone in self.endpoints.update(assignment, now) {
+                let left = self.detector.borrow().as_ref().and_then(|d| d.left(&gone));
+                if let Some(returned) = left {
+                    self.report(&returned);
+                }
                 if let Some(host) = self.hosts.borrow_mut().remove(&gone.id()) {
                     host.drain();
                 }
@@ -154,9 +158,13 @@ impl ClusterRuntime {
             }
         }
         *self.settings.borrow_mut() = settings;
-        let mut detector = self.detector.borrow_mut();
-        self.endpoints.restore_all();
-        *detector = config.outlier.as_ref().map(|outlier| {
+        let retired = self.detector.take();
+        let returned = retired.map(|detector| detector.retire());
+        returned
+            .iter()
+            .flatten()
+            .for_each(|change| self.report(change));
+        *self.detector.borrow_mut() = config.outlier.as_ref().map(|outlier| {
             OutlierDetector::new(outlier.value.clone(), self.endpoints.clone(), now)
         });
     }

@@ -68,7 +68,7 @@ impl Observation {
 pub struct EjectionChange {
     /// The endpoint.
     pub endpoint: Rc<EndpointState>,
-    /// Why it was ejected; `None` means it returned.
+    /// Why it was ejected; `None` means it is so no longer: it returned, or has left the cluster.
     pub reason: Option<EjectionReason>,
     /// For how long at least; zero when it returned.
     pub ejected_for: Duration,
@@ -262,6 +262,25 @@ impl OutlierDetector {
             record.in_a_row_local,
         ) = (0, 0, 0);
         self.change(endpoint, None, Duration::ZERO)
+    }
+
+    /// Forgets an endpoint that has [left](EndpointSet::update); the end of its ejection, if it was out. Envoy's
+    /// `ejections_active` goes down as well (`source/common/upstream/outlier_detection_impl.cc`, the callback for
+    /// changed members).
+    pub fn left(&self, endpoint: &Rc<EndpointState>) -> Option<EjectionChange> {
+        self.records.borrow_mut().remove(&endpoint.id());
+        let was_out = self.endpoints.set_ejected(endpoint, false);
+        was_out.then(|| self.change(endpoint, None, Duration::ZERO))
+    }
+
+    /// Takes everybody back, for a policy that is no longer in force.
+    pub fn retire(&self) -> Vec<EjectionChange> {
+        let members = self.endpoints.members().to_vec();
+        let back = |endpoint: &Rc<EndpointState>| {
+            let was_out = self.endpoints.set_ejected(endpoint, false);
+            was_out.then(|| self.change(endpoint, None, Duration::ZERO))
+        };
+        members.iter().filter_map(back).collect()
     }
 
     fn change(

@@ -178,7 +178,7 @@ pub struct EjectionEvent<'a> {
     pub cluster: &'a str,
     /// The endpoint's workload.
     pub upstream: &'a str,
-    /// Why; `None` means it returned.
+    /// Why; `None` means that it is ejected no longer: it returned, or has left the cluster.
     pub reason: Option<EjectionReason>,
     /// For how long at least, when ejected.
     pub ejected_for: Duration,

@@ -23,7 +23,7 @@ use super::pool::{Place, Worker};
 use super::replica::{FAILURE_HEADER, Replica};
 use super::script::Script;
 use crate::plan::{CancelPolicy, EndpointPlan, ScriptedResponse};
-use crate::record::{AppEvent, AppOutcome};
+use crate::record::{AppArrival, AppEvent, AppOutcome};
 
 /// Why a request failed that a fault made fail.
 const INJECTED: &str = "injected fault";
@@ -119,9 +119,16 @@ impl Visit {
         if replica.memory.enter(replica.knobs.leaked_bytes()) {
             replica.knobs.run_out_of_memory();
         }
+        let (arrived, queue) = (replica.seams.now(), replica.pool.load().waiting);
+        let arrival = AppArrival {
+            pod: &replica.pod,
+            service: &replica.service,
+            queue,
+        };
+        replica.observer.arrived(arrived, &arrival);
         Self {
-            arrived: replica.seams.now(),
-            queue: replica.pool.load().waiting,
+            arrived,
+            queue,
             trace: TraceContext::extract(&head.headers).map_or(0, |context| context.trace),
             method: head.method,
             uri: head.uri,

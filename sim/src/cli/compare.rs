@@ -27,7 +27,8 @@ Examples:
   meshquake compare checkout.yaml --seeds 10 \\
     --set-b 'mesh:VirtualService/db.spec.http[0].retries.attempts=0'
   meshquake compare before/checkout.json after/checkout.json
-  meshquake compare checkout.yaml --set-b services.db.workers=16 --report compared.html
+  meshquake compare checkout.yaml --set-b services.db.workers=16 \\
+    --report compared.html
 
 Both are run with the same seeds, and so with the same arrivals and service
 times: each request is compared with itself. A is a scenario or the JSON of a
@@ -95,6 +96,10 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
     let a = side(args, &args.a, &args.set_a)?;
     let b = side(args, second, &args.set_b)?;
     let seeds = seeds(args, &a, &b)?;
+    let inputs = || [args.a.as_path(), second.as_path()];
+    for result in [&args.json, &args.report, &args.markdown] {
+        output::spare(inputs(), result.as_deref()).map_err(|why| invalid(&why))?;
+    }
     let cannot = |error: io::Error| invalid(&format!("cannot write the results: {error}"));
     let open = |path: &Option<PathBuf>| {
         let named = path.as_deref().filter(|path| path.as_os_str() != "-");

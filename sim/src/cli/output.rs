@@ -52,9 +52,32 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 /// # Errors
 /// When the folder cannot be written.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = Pending::create(path)?;
+    let mut file = Pending::begin(path)?;
     file.write_all(bytes)?;
     file.finish()
+}
+
+/// Refuses a result that would take the place of what it is made from.
+///
+/// # Errors
+/// A sentence that names the file.
+pub(crate) fn spare<'a>(
+    inputs: impl IntoIterator<Item = &'a Path>,
+    result: Option<&Path>,
+) -> Result<(), String> {
+    let Some(result) = result else {
+        return Ok(());
+    };
+    let whole = |path: &Path| path.canonicalize().ok();
+    let same =
+        |input: &Path| input == result || (whole(input).is_some() && whole(input) == whole(result));
+    match inputs.into_iter().any(same) {
+        true => Err(format!(
+            "{} is read, and would be lost: give the result another name",
+            result.display()
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The error, with the path it is about.
@@ -71,11 +94,20 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Starts `target` under a temporary name beside it.
+    /// Starts the result `target` under a temporary name beside it.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or a YAML file has that name: it is somebody's scenario, and no result.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
+        let end = target.extension().unwrap_or_default();
+        if (end == "yaml" || end == "yml") && target.exists() {
+            let why = io::Error::other("it would be lost: no result of Meshquake is YAML");
+            return Err(at(target, &why));
+        }
+        Self::begin(target)
+    }
+
+    fn begin(target: &Path) -> io::Result<Self> {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let temporary = target.with_file_name(name);

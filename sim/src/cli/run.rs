@@ -56,9 +56,16 @@ fn fits(args: &RunArgs) -> Result<(), String> {
             continue;
         };
         if args.files.len() > 1 {
-            return Err(format!(
-                "{option} takes one scenario; use --out DIR for several"
-            ));
+            let several = match args
+                .exports
+                .named()
+                .iter()
+                .any(|(export, _)| *export == option)
+            {
+                true => "run them one by one",
+                false => "use --out DIR for several",
+            };
+            return Err(format!("{option} takes one scenario; {several}"));
         }
         if option != "--json" && path.as_os_str() == "-" {
             return Err(format!("{option} takes the name of a file"));

@@ -107,6 +107,9 @@ fn run(args: &SweepArgs) -> Result<Exit, SweepError> {
     let target = Target::of(args).map_err(SweepError::Other)?;
     let grid = Grid::parse(&args.set).map_err(SweepError::Other)?;
     let sweep = Sweep::prepare(args.file.clone(), grid, &seeds(args), args.duration)?;
+    if !args.quiet {
+        output::diagnostics(sweep.warnings());
+    }
     let header = sweep.header();
     let path = target.journal(&header.id());
     let writable = target

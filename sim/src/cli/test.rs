@@ -42,7 +42,7 @@ Examples:
   meshquake test checkout.yaml --seeds 100 --exhaustive
   meshquake test scenarios/ --junit junit.xml --markdown summary.md
   meshquake test scenarios/ --report suite.html
-  meshquake test scenarios/ --out results/     index.html, and a page per scenario
+  meshquake test scenarios/ --out results/     with a page per scenario
   meshquake test scenarios/ --update-baseline baseline.json
   meshquake test scenarios/ --baseline baseline.json
   meshquake test scenarios/ --coverage --fail-under 80
@@ -158,6 +158,9 @@ fn run(args: &TestArgs, stop: &Arc<AtomicBool>) -> Result<Exit, String> {
     let began = std::time::Instant::now();
     let files = files(args)?;
     let baseline = BaselineFile::open(args)?;
+    for result in [&args.junit, &args.json, &args.markdown, &args.report] {
+        output::spare(args.baseline.as_deref(), result.as_deref())?;
+    }
     let results = Results::open(args).map_err(|error| format!("cannot write: {error}"))?;
     let (cases, invalid) = load(args, &files);
     let seeds_max = seeds(args).count();

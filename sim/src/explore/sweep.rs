@@ -45,6 +45,7 @@ pub struct Sweep {
     pub duration: Option<Duration>,
     shape: Shape,
     fingerprint: String,
+    warnings: Vec<Diagnostic>,
 }
 
 /// Why a sweep ended without all its rows.
@@ -85,7 +86,7 @@ impl Sweep {
         seeds: &super::Seeds,
         duration: Option<Duration>,
     ) -> Result<Self, SweepError> {
-        let first = load(&file, &grid.point(0), duration)?;
+        let (first, warnings) = load(&file, &grid.point(0), duration)?;
         let seeds = seeds.of(first.seed);
         let rows = grid.points().saturating_mul(seeds.len() as u64);
         if rows > ROWS_MAX {
@@ -108,7 +109,13 @@ impl Sweep {
             duration,
             shape,
             fingerprint: first.fingerprint,
+            warnings,
         })
+    }
+
+    /// What is probably not meant, at the first point.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// How many rows there will be.
@@ -169,14 +176,14 @@ fn load(
     file: &Path,
     set: &[(String, String)],
     duration: Option<Duration>,
-) -> Result<Plan, SweepError> {
+) -> Result<(Plan, Vec<Diagnostic>), SweepError> {
     let overrides = Overrides {
         seed: None,
         duration,
         set: set.to_vec(),
     };
     match scenario::load(file, &overrides) {
-        Ok(loaded) => Ok(loaded.plan),
+        Ok(loaded) => Ok((loaded.plan, loaded.warnings)),
         Err(problems) => Err(SweepError::Invalid(set.to_vec(), problems)),
     }
 }
@@ -211,7 +218,7 @@ impl Work<'_> {
                     &self.sweep.grid.point(point),
                     self.sweep.duration,
                 ) {
-                    Ok(plan) => plan,
+                    Ok((plan, _)) => plan,
                     Err(error) => return self.fail(error),
                 },
             };

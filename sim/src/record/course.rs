@@ -14,7 +14,7 @@ use meshquake_reports::record::seconds;
 use meshquake_reports::{Course as CourseReport, ServiceCourse};
 
 use super::edge::nanos;
-use super::event::{AppEvent, AppOutcome, PodChange, PodEvent};
+use super::event::{AppArrival, AppEvent, AppOutcome, PodChange, PodEvent};
 use super::series::Cut;
 use crate::plan::Plan;
 
@@ -55,8 +55,8 @@ struct Service {
     arrivals: Counter,
     errors: Counter,
     queue_max: Vec<u32>,
-    /// Who has ejected each endpoint.
-    out: BTreeMap<Box<str>, BTreeSet<usize>>,
+    /// Who has ejected each endpoint, and in which cluster: a sidecar judges it in each of its clusters by itself.
+    out: BTreeMap<Box<str>, BTreeSet<(usize, Box<str>)>>,
     ejected: Gauge<u32>,
     absent: BTreeSet<Box<str>>,
     down: Gauge<u32>,
@@ -139,20 +139,27 @@ impl Course {
             .map(|(_, service)| service)
     }
 
-    pub(super) fn app(&mut self, event: &AppEvent<'_>) {
-        let window = self.cut.index(event.arrived);
-        let Some(service) = self.service(event.pod) else {
+    pub(super) fn arrived(&mut self, at: Instant, arrival: &AppArrival<'_>) {
+        let window = self.cut.index(at);
+        let Some(service) = self.service(arrival.pod) else {
             return;
         };
         service.arrivals.add(window);
-        if event.status >= 500 || event.outcome == AppOutcome::Abandoned {
-            service.errors.add(window);
-        }
         if service.queue_max.len() <= window {
             service.queue_max.resize(window + 1, 0);
         }
         let longest = &mut service.queue_max[window];
-        *longest = event.queue.max(*longest);
+        *longest = arrival.queue.max(*longest);
+    }
+
+    pub(super) fn app(&mut self, event: &AppEvent<'_>) {
+        if event.status < 500 && event.outcome != AppOutcome::Abandoned {
+            return;
+        }
+        let window = self.cut.index(event.arrived);
+        if let Some(service) = self.service(event.pod) {
+            service.errors.add(window);
+        }
     }
 
     pub(super) fn ejection(&mut self, at: Instant, teller: usize, event: &EjectionEvent<'_>) {
@@ -162,8 +169,8 @@ impl Course {
         };
         let out = service.out.entry(event.upstream.into()).or_default();
         match event.reason {
-            Some(_) => out.insert(teller),
-            None => out.remove(&teller),
+            Some(_) => out.insert((teller, event.cluster.into())),
+            None => out.remove(&(teller, event.cluster.into())),
         };
         service.count_ejected(window);
     }
@@ -218,8 +225,10 @@ impl Course {
         }
         for service in self.services.values_mut() {
             let mut changed = false;
-            for tellers in service.out.values_mut() {
-                changed |= tellers.remove(&teller);
+            for ejectors in service.out.values_mut() {
+                let before = ejectors.len();
+                ejectors.retain(|(by, _)| *by != teller);
+                changed |= ejectors.len() < before;
             }
             if changed {
                 service.count_ejected(window);
@@ -296,12 +305,12 @@ impl Course {
 
 impl Service {
     fn count_ejected(&mut self, window: usize) {
-        let out = self.out.values().filter(|tellers| !tellers.is_empty());
+        let out = self.out.values().filter(|ejectors| !ejectors.is_empty());
         self.ejected.set(window, out.count() as u32);
     }
 
     fn report(&self, windows: usize) -> ServiceCourse {
-        // A request is told when it is done: who still stood in a line at the end is not known.
+        // Who stands in a line is counted when another comes: what becomes of it after the last is not known.
         let stands = self.queue_max.last().is_some_and(|longest| *longest > 0);
         let mut queue_max: Vec<Option<u32>> = self.queue_max.iter().copied().map(Some).collect();
         queue_max.resize(windows, if stands { None } else { Some(0) });
@@ -319,6 +328,53 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::sample::plan;
+    use mesh_core::telemetry::EjectionReason;
+
+    fn ejection(cluster: &str, reason: Option<EjectionReason>) -> EjectionEvent<'_> {
+        EjectionEvent {
+            cluster,
+            upstream: "reviews-v1",
+            reason,
+            ejected_for: Duration::from_secs(30),
+            ejected_now: 1,
+            endpoints: 2,
+        }
+    }
+
+    /// Ejected in two clusters, an endpoint is back when both have it back, or the sidecar is gone.
+    #[test]
+    fn an_endpoint_is_out_until_every_cluster_has_it_back() {
+        let second = |s: u64| Instant::from_nanos(s * 1_000_000_000);
+        let cut = Cut::of(Duration::from_secs(60), Instant::ZERO);
+        let plan = plan();
+        let pod = plan.pods[0].workload.name.to_string();
+        let mut course = Course::new(&plan, cut);
+        let window = |s: u64| cut.index(second(s));
+        let mut tell = |s: u64, cluster: &str, reason| {
+            let event = EjectionEvent {
+                upstream: &pod,
+                ..ejection(cluster, reason)
+            };
+            course.ejection(second(s), 1, &event);
+        };
+        let because = Some(EjectionReason::Consecutive5xx);
+        tell(1, "outbound|80||a", because);
+        tell(2, "outbound|80|v1|a", because);
+        tell(10, "outbound|80|v1|a", None);
+        tell(20, "outbound|80||a", None);
+        tell(30, "outbound|80||a", because);
+        let change = PodChange::Crashed;
+        let event = PodEvent {
+            pod: "reviews-v2-0",
+            change,
+        };
+        course.pod(second(40), Some(1), &event);
+        let told = course.report(second(60), cut.windows(60_000_000_000));
+        let out = &told.services[&plan.pods[0].service].ejected;
+        let at = |s: u64| out[window(s)];
+        assert_eq!([at(5), at(15), at(25), at(35), at(45)], [1, 1, 0, 1, 0]);
+    }
 
     #[test]
     fn a_gauge_tells_how_things_stood_when_a_window_ended() {

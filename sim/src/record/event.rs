@@ -88,6 +88,18 @@ pub enum Check<'a> {
     Missed(&'a str),
 }
 
+/// A request has arrived at an app. Not in the digest, which has it when the app [is done](AppEvent) with it: those that
+/// still stand in line when the run ends are known from this alone.
+#[derive(Clone, Copy, Debug)]
+pub struct AppArrival<'a> {
+    /// The app's workload.
+    pub pod: &'a str,
+    /// Its service, as in [`PodPlan::service`](crate::plan::PodPlan).
+    pub service: &'a str,
+    /// Requests waiting for a worker at that time.
+    pub queue: u32,
+}
+
 /// An app is done with a request.
 #[derive(Clone, Debug, Serialize)]
 pub struct AppEvent<'a> {

@@ -7,7 +7,7 @@ use mesh_core::seam::Instant;
 use mesh_core::telemetry::Event;
 use meshquake_reports::TraceReport;
 
-use super::event::{AppEvent, FaultEvent, PodEvent, TrafficEvent};
+use super::event::{AppArrival, AppEvent, FaultEvent, PodEvent, TrafficEvent};
 
 /// The host that a mesh event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub trait Listener {
 
     /// A traffic source tells of something.
     fn traffic(&mut self, _at: Instant, _event: &TrafficEvent<'_>) {}
+
+    /// A request has arrived at an app.
+    fn arrived(&mut self, _at: Instant, _arrival: &AppArrival<'_>) {}
 
     /// An app is done with a request.
     fn app(&mut self, _at: Instant, _event: &AppEvent<'_>) {}
@@ -56,6 +59,10 @@ impl<L: Listener> Listener for Rc<RefCell<L>> {
 
     fn traffic(&mut self, at: Instant, event: &TrafficEvent<'_>) {
         self.borrow_mut().traffic(at, event);
+    }
+
+    fn arrived(&mut self, at: Instant, arrival: &AppArrival<'_>) {
+        self.borrow_mut().arrived(at, arrival);
     }
 
     fn app(&mut self, at: Instant, event: &AppEvent<'_>) {

@@ -69,8 +69,8 @@ pub(crate) use count::Counts;
 pub(crate) use detail::{app_pods, source_pods};
 pub(crate) use edge::{failed, nanos, reached};
 pub use event::{
-    AppEvent, AppOutcome, Check, FabricEvent, FaultEvent, FaultPhase, PodChange, PodEvent,
-    RequestEnded, RequestSent, TrafficEvent, TrafficOutcome,
+    AppArrival, AppEvent, AppOutcome, Check, FabricEvent, FaultEvent, FaultPhase, PodChange,
+    PodEvent, RequestEnded, RequestSent, TrafficEvent, TrafficOutcome,
 };
 pub use listener::{Listener, Teller};
 
@@ -144,6 +144,11 @@ impl Recorder {
     /// Takes an event of a traffic source, at its host's instant `at`.
     pub fn traffic(&self, at: Instant, event: &TrafficEvent<'_>) {
         self.state.borrow_mut().traffic(at, event);
+    }
+
+    /// Takes an arrival at an app, at its host's instant `at`.
+    pub fn arrived(&self, at: Instant, arrival: &AppArrival<'_>) {
+        self.state.borrow_mut().arrived(at, arrival);
     }
 
     /// Takes an event of an app, at its host's instant `at`.

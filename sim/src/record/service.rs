@@ -6,7 +6,7 @@ use meshquake_reports::{InboundReport, LatencyHistogram, ServiceReport};
 
 use super::count::Counts;
 use super::edge::{failed, nanos};
-use super::event::{AppEvent, AppOutcome};
+use super::event::{AppArrival, AppEvent, AppOutcome};
 use crate::plan::Plan;
 
 /// All services, in plan order.
@@ -50,11 +50,16 @@ impl Services {
         &mut self.0[name]
     }
 
+    /// A request has arrived at an app.
+    pub(super) fn arrived(&mut self, arrival: &AppArrival<'_>) {
+        let service = self.of(arrival.service);
+        service.queue_max = service.queue_max.max(arrival.queue);
+    }
+
     /// An app is done with a request.
     pub(super) fn app(&mut self, event: &AppEvent<'_>) {
         let service = self.of(event.service);
         service.requests += 1;
-        service.queue_max = service.queue_max.max(event.queue);
         match event.outcome {
             AppOutcome::Answered => service.errors += u64::from(failed(event.status)),
             AppOutcome::Abandoned => service.errors += 1,

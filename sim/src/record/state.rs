@@ -14,7 +14,9 @@ use super::course::Course;
 use super::detail::Asked;
 use super::digest::{Digest, Family, HostId};
 use super::edge::{Caller, Edges};
-use super::event::{AppEvent, FaultEvent, PodEvent, RequestEnded, RequestSent, TrafficEvent};
+use super::event::{
+    AppArrival, AppEvent, FaultEvent, PodEvent, RequestEnded, RequestSent, TrafficEvent,
+};
 use super::fault::Faults;
 use super::listener::{self, Listener};
 use super::mechanism::Mechanisms;
@@ -364,6 +366,19 @@ impl State {
         {
             let violation = format!("request {sequence} of {traffic} {broken}");
             self.violations.push(violation);
+        }
+    }
+
+    pub(super) fn arrived(&mut self, at: Instant, arrival: &AppArrival<'_>) {
+        if self.closed.is_some() {
+            return;
+        }
+        for listener in &mut self.listeners {
+            listener.arrived(at, arrival);
+        }
+        self.services.arrived(arrival);
+        if let Some(course) = &mut self.course {
+            course.arrived(at, arrival);
         }
     }
 

@@ -305,6 +305,45 @@ fn results_in_flight_at_the_ejection_change_nothing() {
 }
 
 #[test]
+fn an_ejection_ends_when_its_endpoint_leaves() {
+    let watched = Watched::new(
+        OutlierDetection {
+            consecutive_5xx: Some(1),
+            ..policy()
+        },
+        2,
+    );
+    assert!(watched.result(0, 0, Answer(500)).is_some());
+    let [out, other] = [0, 1].map(|place| watched.bench.set.members()[place].clone());
+    let change = watched.detector.left(&out).unwrap();
+    assert_eq!((change.reason, change.ejected_now), (None, 0));
+    assert!(watched.detector.left(&out).is_none(), "it ends once");
+    assert!(watched.detector.left(&other).is_none(), "it was in service");
+}
+
+#[test]
+fn all_return_when_the_policy_goes() {
+    let watched = Watched::new(
+        OutlierDetection {
+            consecutive_5xx: Some(1),
+            ..policy()
+        },
+        3,
+    );
+    for place in [0, 2] {
+        assert!(watched.result(place, 0, Answer(500)).is_some());
+    }
+    let left: Vec<u32> = watched
+        .detector
+        .retire()
+        .iter()
+        .map(|change| change.ejected_now)
+        .collect();
+    assert_eq!(left, [1, 0]);
+    assert_eq!(watched.ejected(), 0);
+}
+
+#[test]
 fn endpoints_that_left_are_forgotten() {
     let watched = Watched::new(
         OutlierDetection {

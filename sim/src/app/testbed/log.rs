@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use mesh_core::seam::Instant;
 
 use crate::app::AppObserver;
-use crate::record::{AppEvent, AppOutcome, RequestEnded, TrafficEvent, TrafficOutcome};
+use crate::record::{AppArrival, AppEvent, AppOutcome, RequestEnded, TrafficEvent, TrafficOutcome};
 use crate::traffic::TrafficObserver;
 
 /// What apps and traffic sources told.
@@ -43,6 +43,8 @@ pub(crate) struct Ended {
 }
 
 impl AppObserver for Log {
+    fn arrived(&self, _at: Instant, _arrival: &AppArrival<'_>) {}
+
     fn app(&self, at: Instant, event: &AppEvent<'_>) {
         assert_eq!(at, event.ended);
         self.apps.borrow_mut().push(Told {

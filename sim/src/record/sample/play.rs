@@ -10,8 +10,8 @@ use mesh_core::telemetry::{
 
 use super::{REVIEWS, at, attempt, ended, in_app, sent, through_sidecar};
 use crate::record::{
-    Check, FaultEvent, FaultPhase, PodChange, PodEvent, Recorder, RequestEnded, TrafficEvent,
-    TrafficOutcome,
+    AppArrival, AppEvent, Check, FaultEvent, FaultPhase, PodChange, PodEvent, Recorder,
+    RequestEnded, TrafficEvent, TrafficOutcome,
 };
 
 /// Plays a whole small run to `recorder`: every family of events at least once.
@@ -61,8 +61,8 @@ fn first(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer) {
         tls: TlsState::Mutual,
     };
     shoppers.observe(at(1_000_250), &Event::Connection(connection));
-    recorder.app(
-        at(1_005_500),
+    visit(
+        recorder,
         &in_app("reviews-v1-1", 1, 1_000_500, 1_000, 4_000),
     );
     let_in(reviews, 1, 1_000_500, 5_000);
@@ -144,10 +144,7 @@ fn retried(recorder: &Recorder, shoppers: &dyn Observer, reviews: &dyn Observer)
         endpoints: 2,
     };
     shoppers.observe(at(11_000_500), &Event::Ejection(ejection));
-    recorder.app(
-        at(11_030_000),
-        &in_app("reviews-v1-1", 2, 11_025_750, 0, 4_250),
-    );
+    visit(recorder, &in_app("reviews-v1-1", 2, 11_025_750, 0, 4_250));
     let_in(reviews, 2, 11_025_750, 4_250);
     shoppers.observe(
         at(11_030_250),
@@ -235,4 +232,15 @@ fn script_begins(recorder: &Recorder, probe: &dyn Observer) {
         };
         recorder.traffic(at(start), &TrafficEvent::Ended(end));
     }
+}
+
+/// A request that came to an app, and that it is done with.
+fn visit(recorder: &Recorder, event: &AppEvent<'_>) {
+    let arrival = AppArrival {
+        pod: event.pod,
+        service: event.service,
+        queue: event.queue,
+    };
+    recorder.arrived(event.arrived, &arrival);
+    recorder.app(event.ended, event);
 }
