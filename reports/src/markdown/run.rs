@@ -20,11 +20,8 @@ pub(super) fn success(traffic: &TrafficReport) -> Option<f64> {
 
 /// Requests per window that succeeded, as bars.
 pub(super) fn goodput(traffic: &TrafficReport) -> String {
-    let series = &traffic.series;
-    let windows = series.requests.iter().zip(&series.failed);
-    let good: Vec<Option<f64>> = windows
-        .map(|(all, failed)| Some(all.saturating_sub(*failed) as f64))
-        .collect();
+    let good = traffic.succeeded_over_time().into_iter();
+    let good: Vec<Option<f64>> = good.map(|n| Some(n as f64)).collect();
     sparkline(&good, BARS_MAX)
 }
 

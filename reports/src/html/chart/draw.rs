@@ -38,6 +38,8 @@ const CHARACTER: i32 = 8;
 const LEADING: i32 = 17;
 /// Stretches of one fault that are drawn.
 const SPANS_MAX: usize = 100;
+/// The least height of a cell, in units.
+const HAIR: f64 = 1.5;
 /// Faults whose names are written.
 const NAMES_MAX: usize = 8;
 
@@ -92,7 +94,10 @@ fn chart_on(area: &Area<'_>, chart: &Chart, course: &Course) -> Drawn {
             }
         }
         Marks::Stacked(layers) => stack(&mut plot, layers, chart.window_s)?,
-        Marks::Heat(map) => cells(&mut plot, map, chart.window_s, until_s)?,
+        Marks::Heat(map) => {
+            let hair = (high.at - low.at) * HAIR / f64::from(frame.bottom - frame.top);
+            cells(&mut plot, map, chart.window_s, until_s, hair)?;
+        }
     }
     // Long names stand in a key below.
     if chart.names_fit() {
@@ -371,7 +376,8 @@ fn band(below: &[f64], above: &[f64], begin: usize, window_s: f64) -> Vec<(f64, 
     upper.chain(lower).collect()
 }
 
-fn cells(plot: &mut Plot<'_, '_>, map: &HeatMap, window_s: f64, until_s: f64) -> Drawn {
+/// The cells, each at least a `hair` high: where the longest latency hardly exceeds its bucket's floor, it is still seen.
+fn cells(plot: &mut Plot<'_, '_>, map: &HeatMap, window_s: f64, until_s: f64, hair: f64) -> Drawn {
     let width_s = window_s * map.windows as f64;
     for level in 0..=Ink::HEAT_MAX {
         let mut rectangles = Vec::new();
@@ -381,7 +387,8 @@ fn cells(plot: &mut Plot<'_, '_>, map: &HeatMap, window_s: f64, until_s: f64) ->
                 .iter()
                 .filter(|(_, n)| map.level(*n, Ink::HEAT_MAX) == level)
             {
-                let (low, high) = (log(map.floors_ms[*bucket]), log(map.floors_ms[bucket + 1]));
+                let low = log(map.floors_ms[*bucket]);
+                let high = log(map.floors_ms[bucket + 1]).max(low + hair);
                 if from < to {
                     rectangles.push(Rectangle::new(
                         [(from, high), (to, low)],

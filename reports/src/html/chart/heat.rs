@@ -19,16 +19,15 @@ pub(crate) struct HeatMap {
 }
 
 impl HeatMap {
-    /// Of `heat`; `None` when nothing is in it.
-    pub(crate) fn new(heat: &Heat) -> Option<Self> {
+    /// Of `heat`, the longest latency in which is `longest_ms` where that is known; `None` when nothing is in it.
+    pub(crate) fn new(heat: &Heat, longest_ms: Option<f64>) -> Option<Self> {
         let buckets = heat.floors_ms.len();
         let used = |[bucket, n]: &&[u32; 2]| *n > 0 && (*bucket as usize) < buckets;
         let all = || heat.counts.iter().flatten().filter(used);
         let low = all().map(|[bucket, _]| *bucket as usize).min()?;
         let high = all().map(|[bucket, _]| *bucket as usize).max()?;
         let mut floors_ms: Vec<f64> = heat.floors_ms[low..=high].to_vec();
-        let end = heat.floors_ms.get(high + 1).copied();
-        floors_ms.push(end.unwrap_or(heat.floors_ms[high] * 2.0));
+        floors_ms.push(end(heat, high, longest_ms));
         let windows = heat.counts.len().div_ceil(COLUMNS_MAX).max(1);
         let columns: Vec<Vec<(usize, u64)>> = heat
             .counts
@@ -60,6 +59,22 @@ impl HeatMap {
     }
 }
 
+/// Where the `top` bucket ends, which nothing lies above: at the longest latency, or else where its histogram ends it.
+/// Buckets of a histogram (Tene, HdrHistogram) are twice as wide an octave further up.
+fn end(heat: &Heat, top: usize, longest_ms: Option<f64>) -> f64 {
+    let floors = &heat.floors_ms;
+    let floor = floors[top];
+    let next = floors.get(top + 1).copied();
+    let octave_below = || {
+        let half = |pair: &&[f64]| (pair[0] * 2.0 - floor).abs() <= floor * 1e-9;
+        let pair = floors[..=top].windows(2).find(half)?;
+        Some(floor + 2.0 * (pair[1] - pair[0]))
+    };
+    let bound = next.or_else(octave_below).unwrap_or(floor * 2.0);
+    let longest = longest_ms.filter(|ms| *ms > floor);
+    longest.map_or(bound, |ms| ms.min(bound))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,13 +85,39 @@ mod tests {
             floors_ms: vec![1.0, 2.0, 4.0, 8.0],
             counts: (0..450).map(|i| vec![[1, 2], [i % 2 + 2, 1]]).collect(),
         };
-        let map = HeatMap::new(&heat).unwrap();
+        let map = HeatMap::new(&heat, None).unwrap();
         assert_eq!((map.windows, map.columns.len()), (3, 150));
         assert_eq!(map.floors_ms, [2.0, 4.0, 8.0, 16.0]);
         let all: u64 = map.columns.iter().flatten().map(|(_, n)| n).sum();
         assert_eq!(all, 450 * 3);
         assert_eq!((map.level(1, 5), map.level(map.most, 5)), (0, 5));
-        assert!(HeatMap::new(&Heat::default()).is_none());
+        assert!(HeatMap::new(&Heat::default(), None).is_none());
+    }
+
+    #[test]
+    fn the_top_row_ends_at_the_longest_latency() {
+        // Four buckets to the octave from 1 ms on, the last in use from 1,792 ms to 2,048 ms.
+        let floor = |i: i32| f64::from(1 << (i / 4)) * (1.0 + f64::from(i % 4) / 4.0);
+        let heat = Heat {
+            floors_ms: (0..44).map(floor).collect(),
+            counts: vec![vec![[40, 5], [43, 2]]],
+        };
+        let top = |longest_ms| {
+            *HeatMap::new(&heat, longest_ms)
+                .unwrap()
+                .floors_ms
+                .last()
+                .unwrap()
+        };
+        assert_eq!(top(Some(2_000.0)), 2_000.0);
+        assert_eq!(top(None), 2_048.0, "where its bucket ends");
+        assert_eq!(top(Some(9_000.0)), 2_048.0, "nothing longer is in it");
+        let heat = Heat {
+            counts: vec![vec![[40, 5]]],
+            ..heat
+        };
+        let map = HeatMap::new(&heat, Some(1_279.0)).unwrap();
+        assert_eq!(map.floors_ms, [1_024.0, 1_279.0]);
     }
 
     #[test]
@@ -85,6 +126,6 @@ mod tests {
             floors_ms: vec![1.0],
             counts: vec![vec![[7, 3]]],
         };
-        assert!(HeatMap::new(&heat).is_none());
+        assert!(HeatMap::new(&heat, None).is_none());
     }
 }

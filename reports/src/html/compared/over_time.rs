@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::html::chart::{self, Chart, Course, Line, Marks, Shade, ratios};
 use crate::html::text;
-use crate::record::{EdgeReport, RunReport, Series, ServiceCourse, Unit};
+use crate::record::{EdgeReport, RunReport, ServiceCourse, TrafficReport, Unit};
 
 /// Sources with charts of their own.
 const SOURCES_MAX: usize = 3;
@@ -15,20 +15,20 @@ type Values = Vec<Option<f64>>;
 
 pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
     let course = course(a, b);
-    let mut sources: Vec<(&String, &Series, &Series)> = a
+    let mut sources: Vec<(&String, &TrafficReport, &TrafficReport)> = a
         .traffic
         .iter()
-        .filter_map(|(name, t)| Some((name, &t.series, &b.traffic.get(name)?.series)))
-        .filter(|(_, a, b)| alike(a.window_s, b.window_s) && !a.requests.is_empty())
+        .filter_map(|(name, t)| Some((name, t, b.traffic.get(name)?)))
+        .filter(|(_, a, b)| alike(a.series.window_s, b.series.window_s))
+        .filter(|(_, a, _)| !a.series.requests.is_empty())
         .collect();
     let both = a
         .traffic
         .keys()
         .filter(|name| b.traffic.contains_key(*name));
     let apart = both.count() - sources.len();
-    let failed = |s: &Series| s.failed.iter().sum::<u64>();
-    let sent = |s: &Series| s.requests.iter().sum::<u64>();
-    sources.sort_by_key(|(_, a, b)| std::cmp::Reverse((failed(a) + failed(b), sent(a) + sent(b))));
+    sources
+        .sort_by_key(|(_, a, b)| std::cmp::Reverse((a.failed + b.failed, a.requests + b.requests)));
     sources.truncate(SOURCES_MAX);
     let mesh: Vec<Chart> = attempts(a, b).into_iter().chain(queues(a, b)).collect();
     html! {
@@ -126,15 +126,14 @@ fn spread(a: &Values, b: &Values) -> f64 {
     all().fold(0.0, f64::max) / least.max(1e-6)
 }
 
-fn of_source(a: &Series, b: &Series) -> Vec<Chart> {
-    let window_s = a.window_s;
-    let goodput = |s: &Series| -> Values {
-        let windows = s.requests.iter().zip(&s.failed);
-        windows
-            .map(|(all, failed)| Some(all.saturating_sub(*failed) as f64 / window_s))
-            .collect()
+fn of_source(a: &TrafficReport, b: &TrafficReport) -> Vec<Chart> {
+    let window_s = a.series.window_s;
+    let goodput = |t: &TrafficReport| -> Values {
+        let good = t.succeeded_over_time().into_iter();
+        good.map(|n| Some(n as f64 / window_s)).collect()
     };
-    let failed = |s: &Series| ratios(&s.failed, &s.requests);
+    // Where nothing has ended there is no share: what is under way has neither failed nor succeeded.
+    let failed = |t: &TrafficReport| ratios(&t.series.failed, &t.ended_over_time());
     let mut charts: Vec<Chart> = versus(
         (
             "Goodput",
@@ -147,7 +146,10 @@ fn of_source(a: &Series, b: &Series) -> Vec<Chart> {
     .into_iter()
     .collect();
     charts.extend(versus(
-        ("Requests that failed", "As a share of those sent."),
+        (
+            "Requests that failed",
+            "As a share of those that ended, by when they were to be sent.",
+        ),
         (Unit::Ratio, 0.01),
         window_s,
         (failed(a), failed(b)),
@@ -156,13 +158,13 @@ fn of_source(a: &Series, b: &Series) -> Vec<Chart> {
         ("Latency, p50", "Half of the answered requests were faster."),
         (Unit::Ms, 0.0),
         window_s,
-        (a.p50_ms.clone(), b.p50_ms.clone()),
+        (a.series.p50_ms.clone(), b.series.p50_ms.clone()),
     ));
     charts.extend(versus(
         ("Latency, p99", "99% of the answered requests were faster."),
         (Unit::Ms, 0.0),
         window_s,
-        (a.p99_ms.clone(), b.p99_ms.clone()),
+        (a.series.p99_ms.clone(), b.series.p99_ms.clone()),
     ));
     charts
 }

@@ -16,6 +16,8 @@ const SOURCES_MAX: usize = 3;
 const LINES_MAX: usize = 4;
 /// Layers in one stack, the last of which is all others.
 const LAYERS_MAX: usize = 6;
+/// The colour of what is neither a success nor a failure.
+const UNDECIDED: usize = 6;
 
 pub(super) fn body(report: &RunReport) -> Markup {
     let course = Course::of(report);
@@ -61,10 +63,11 @@ fn sources(report: &RunReport) -> Vec<(&str, &TrafficReport)> {
 
 fn of_source(traffic: &TrafficReport, course: Option<&TrafficCourse>) -> Vec<Chart> {
     let series = &traffic.series;
-    let heat = course.and_then(|c| HeatMap::new(&c.heat));
+    let longest = traffic.latency_ms.map(|ms| ms.max);
+    let heat = course.and_then(|c| HeatMap::new(&c.heat, longest));
     let all = [
         goodput(traffic),
-        errors(series, course),
+        errors(traffic, course),
         latency(series, course),
         heat.map(|map| Chart {
             title: "Latency of every request".into(),
@@ -87,16 +90,7 @@ fn goodput(traffic: &TrafficReport) -> Option<Chart> {
     if series.requests.is_empty() || series.window_s <= 0.0 {
         return None;
     }
-    // What had not ended was sent last: it is nobody's success yet.
-    let mut under_way = traffic.in_flight_at_end;
-    let mut good: Vec<u64> = Vec::with_capacity(series.requests.len());
-    for (i, n) in series.requests.iter().enumerate().rev() {
-        let ended = n.saturating_sub(series.failed.get(i).copied().unwrap_or(0));
-        let open = ended.min(under_way);
-        under_way -= open;
-        good.push(ended - open);
-    }
-    let good = good.into_iter().rev();
+    let good = traffic.succeeded_over_time().into_iter();
     let offered = series.requests.iter().copied();
     Some(Chart {
         title: "Load and goodput".into(),
@@ -118,8 +112,9 @@ fn goodput(traffic: &TrafficReport) -> Option<Chart> {
     })
 }
 
-/// The share that failed, by why.
-fn errors(series: &Series, course: Option<&TrafficCourse>) -> Option<Chart> {
+/// The share that failed, by why; above it what had not ended, which is neither.
+fn errors(traffic: &TrafficReport, course: Option<&TrafficCourse>) -> Option<Chart> {
+    let series = &traffic.series;
     if series.failed.iter().sum::<u64>() == 0 {
         return None;
     }
@@ -136,7 +131,14 @@ fn errors(series: &Series, course: Option<&TrafficCourse>) -> Option<Chart> {
         causes.push(("failed".into(), series.failed.clone()));
     }
     causes.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.iter().sum::<u64>()));
-    let rest = causes.split_off(causes.len().min(LAYERS_MAX - 1));
+    let ended = traffic.ended_over_time();
+    let sent = series.requests.iter();
+    let open: Vec<u64> = sent
+        .zip(&ended)
+        .map(|(n, e)| n.saturating_sub(*e))
+        .collect();
+    let some_open = open.iter().any(|n| *n > 0);
+    let rest = causes.split_off(causes.len().min(LAYERS_MAX - 1 - usize::from(some_open)));
     match rest.as_slice() {
         [] => {}
         [_] => causes.extend(rest),
@@ -146,8 +148,13 @@ fn errors(series: &Series, course: Option<&TrafficCourse>) -> Option<Chart> {
             causes.push((name, (0..series.requests.len()).map(sum).collect()));
         }
     }
-    // What is most frequent is at the bottom, in the colour of errors.
-    let inks = [1, 3, 4, 0, 5, 6];
+    // What is most frequent is at the bottom, in the colour of errors; what is no error is grey, and on top.
+    let mut inks = vec![1, 3, 4, 0, 5, UNDECIDED];
+    if some_open {
+        inks.truncate(causes.len().min(LAYERS_MAX - 1));
+        inks.push(UNDECIDED);
+        causes.push(("still under way at the end".into(), open));
+    }
     let layers = causes.into_iter().zip(inks).map(|((name, counts), ink)| {
         let share = |(i, n): (usize, &u64)| match series.requests.get(i) {
             None | Some(0) => None,
