@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::border::{self, Column, Side};
 use super::points::{Axis, Point, Points, State};
 use super::{class, key};
 use crate::html::chart::{self, Curve, Mark, Plot, Scale};
@@ -181,35 +182,12 @@ fn table(points: &Points, (x, y): (usize, usize), map: &Map) -> Markup {
     }
 }
 
-/// How high, for each value across, everything up to there is stable: half way to the first point that is not.
-fn border(points: &Points, map: &Map, (x, y): (usize, usize)) -> Vec<(f64, f64)> {
-    let (across, up) = (&points.axes[x], &points.axes[y]);
-    let (places, heights) = (across.places(), up.places());
-    let order = up.ascending();
-    let step = match (order.first(), order.get(1)) {
-        (Some(a), Some(b)) => heights[*b] - heights[*a],
-        _ => 1.0,
-    };
-    let height = |column: usize| -> Option<f64> {
-        let mut last = None;
-        for row in &order {
-            let Some(point) = at(points, map, (x, y), (column, *row)) else {
-                continue;
-            };
-            if point.state() != State::Stable {
-                return Some(match last {
-                    Some(below) => f64::midpoint(below, heights[*row]),
-                    None => heights[*row] - step / 2.0,
-                });
-            }
-            last = Some(heights[*row]);
-        }
-        last.map(|top: f64| top + step / 2.0)
-    };
-    let columns = across.ascending().into_iter();
-    columns
-        .filter_map(|c| Some((places[c], height(c)?)))
-        .collect()
+/// The columns of a map, in the order of their values.
+fn columns(points: &Points, map: &Map, (x, y): (usize, usize)) -> Vec<(usize, Column)> {
+    let across = points.axes[x].ascending().into_iter();
+    let column = |c: usize| Column::new(&points.axes[y], |row| at(points, map, (x, y), (c, row)));
+    let all = across.map(|c| (c, column(c)));
+    all.filter(|(_, column)| !column.is_empty()).collect()
 }
 
 pub(super) fn scale(axis: &Axis) -> Scale {
@@ -223,23 +201,51 @@ pub(super) fn scale(axis: &Axis) -> Scale {
 fn frontier(points: &Points, (x, y): (usize, usize), maps: &[Map]) -> Markup {
     let (across, up) = (&points.axes[x], &points.axes[y]);
     let alone = maps.len() == 1;
-    let curves: Vec<Curve> = maps
+    let drawn: Vec<_> = maps
         .iter()
         .take(BORDERS_MAX)
-        .zip(0..)
-        .map(|(map, number)| Curve {
+        .map(|map| (map, columns(points, map, (x, y))))
+        .collect();
+    let side = border::side(
+        drawn
+            .iter()
+            .flat_map(|(_, all)| all)
+            .map(|(_, column)| column),
+    );
+    let (places, heights) = (across.places(), up.places());
+    let about = match side {
+        Side::Below => {
+            "Below the line every point is stable; it runs half way between the last that is and the first that is not."
+        }
+        Side::Above => {
+            "Above the line every point is stable; it runs half way between the last that is not and the first that is."
+        }
+        Side::Parts if alone => {
+            "In the shaded parts every point is stable; their edges run half way between a point that is and one that is not."
+        }
+        Side::Parts => {
+            return html! { p.faint { "What is stable does not lie to one side of a line: the thick lines in the maps are its border." } };
+        }
+    };
+    let lines = drawn.iter().zip(0..).flat_map(|((map, columns), number)| {
+        if side == Side::Parts {
+            return parts(columns, &border::widths(across), &heights);
+        }
+        let height =
+            |(c, column): &(usize, Column)| Some((places[*c], column.height(side, &heights)?));
+        vec![Curve {
             name: if alone {
                 "border".into()
             } else {
                 map.title.clone()
             },
             number,
-            points: border(points, map, (x, y)),
+            points: columns.iter().filter_map(height).collect(),
             spread: Vec::new(),
             dots: false,
-        })
-        .collect();
-    let (places, heights) = (across.places(), up.places());
+        }]
+    });
+    let curves = lines.collect();
     let marks: Vec<Mark> = match alone {
         false => Vec::new(),
         true => points
@@ -256,12 +262,17 @@ fn frontier(points: &Points, (x, y): (usize, usize), maps: &[Map]) -> Markup {
         0 => String::new(),
         n => format!(" The first {BORDERS_MAX} are drawn; {n} more are not."),
     };
+    let told = drawn
+        .iter()
+        .flat_map(|(_, columns)| columns)
+        .map(|(c, column)| {
+            let here = &across.values[*c];
+            format!("{here}: {}", column.told(side, up))
+        });
     let plot = Plot {
         title: "The border of what is stable".into(),
-        about: format!(
-            "Below the line every point is stable; it runs half way between the last that is and the first that is not.{more}"
-        ),
-        told: told(points, maps, (x, y)),
+        about: format!("{about}{more}"),
+        told: format!("{}.", told.collect::<Vec<_>>().join("; ")),
         across: scale(across),
         up: scale(up).with_room(0.12),
         curves,
@@ -270,24 +281,20 @@ fn frontier(points: &Points, (x, y): (usize, usize), maps: &[Map]) -> Markup {
     chart::plot("frontier", &plot)
 }
 
-/// The border in words.
-fn told(points: &Points, maps: &[Map], (x, y): (usize, usize)) -> String {
-    let (across, up) = (&points.axes[x], &points.axes[y]);
-    let order = up.ascending();
-    let mut words = Vec::new();
-    for map in maps.iter().take(BORDERS_MAX) {
-        for column in across.ascending() {
-            let stable = order.iter().take_while(|row| {
-                at(points, map, (x, y), (column, **row)).map(Point::state) == Some(State::Stable)
-            });
-            let here = &across.values[column];
-            words.push(match stable.last() {
-                Some(row) => format!("{here}: stable up to {}", up.values[*row]),
-                None => format!("{here}: nowhere stable"),
-            });
-        }
-    }
-    format!("{}.", words.join("; "))
+/// The stable stretches of each column as shapes.
+fn parts(columns: &[(usize, Column)], widths: &[(f64, f64)], heights: &[f64]) -> Vec<Curve> {
+    let shape = |c: usize, (low, high): (f64, f64)| Curve {
+        name: "stable".into(),
+        number: 0,
+        points: Vec::new(),
+        spread: vec![(widths[c].0, low, high), (widths[c].1, low, high)],
+        dots: false,
+    };
+    let of = |(c, column): &(usize, Column)| {
+        let parts = column.parts(heights).into_iter();
+        parts.map(|part| shape(*c, part)).collect::<Vec<_>>()
+    };
+    columns.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
@@ -318,17 +325,45 @@ mod tests {
     }
 
     #[test]
-    fn the_border_lies_between_stable_and_not() {
-        let points = points();
-        let map = Map {
-            title: String::new(),
-            others: vec![0, 0],
+    fn the_border_is_told_with_its_side() {
+        let page = body(&points()).into_string();
+        assert!(
+            page.contains("Below the line every point is stable"),
+            "{page}"
+        );
+        assert!(
+            page.contains("1/s: stable up to 2s; 2/s: stable up to 1s; 3/s: nowhere stable."),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn where_more_is_better_the_stable_side_is_above() {
+        let column = |name: &str| Column {
+            name: name.into(),
+            kind: ColumnKind::Text,
         };
-        let expected = [(1.0, 2.5), (2.0, 1.5), (3.0, 0.5)];
-        assert_eq!(border(&points, &map, (0, 1)), expected);
-        assert_eq!(
-            told(&points, &[map], (0, 1)),
-            "1/s: stable up to 2s; 2/s: stable up to 1s; 3/s: nowhere stable."
+        let mut points = Points::new(&["rate", "workers", "seed", "verdict"].map(column));
+        for (rate, workers, verdict) in [
+            ("1/s", "1", "held"),
+            ("1/s", "2", "held"),
+            ("2/s", "1", "failed"),
+            ("2/s", "2", "held"),
+            ("3/s", "1", "failed"),
+            ("3/s", "2", "metastable"),
+        ] {
+            let text = |t: &str| Cell::Text(t.into());
+            points.add(&[text(rate), text(workers), Cell::Count(1), text(verdict)]);
+        }
+        let page = body(&points).into_string();
+        assert!(
+            page.contains("Above the line every point is stable"),
+            "{page}"
+        );
+        assert!(!page.contains("Below the line"), "{page}");
+        assert!(
+            page.contains("1/s: stable from 1 up; 2/s: stable from 2 up; 3/s: nowhere stable."),
+            "{page}"
         );
     }
 

@@ -4,6 +4,7 @@
 //! of their combinations; a single setting makes lines. The map is a table, so its numbers are read by whoever cannot
 //! see it, and each state has a sign beside its colour.
 
+mod border;
 mod lines;
 mod map;
 mod points;

@@ -211,7 +211,7 @@ pub(super) struct Point {
     pub(super) seeds: u64,
     pub(super) held: u64,
     metastable: u64,
-    judged: u64,
+    pub(super) judged: u64,
     pub(super) sums: Vec<Sum>,
 }
 
