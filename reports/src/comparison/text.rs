@@ -248,7 +248,8 @@ fn signed(value: f64, told: impl Fn(f64) -> String) -> String {
 
 /// Better, worse, or as well chance.
 fn mark(measure: &MeasureChange) -> String {
-    if measure.difference.p.is_some_and(|p| p > LEVEL) {
+    let same = measure.unit.told(measure.a) == measure.unit.told(measure.b);
+    if same || measure.difference.p.is_some_and(|p| p > LEVEL) {
         return Tone::Faint.paint("≈");
     }
     let rose = measure.difference.mean > 0.0;

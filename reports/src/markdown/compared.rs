@@ -21,6 +21,7 @@ pub fn comparison_markdown(
         Standing::Worse => ("❌", "B is worse"),
         Standing::Alike => ("➖", "no difference to speak of"),
         Standing::Unknown => ("⏹️", "not to be judged"),
+        Standing::Apart => ("⏹️", "different scenarios"),
     };
     let mut out = format!("## {mark} {word}\n\n{}\n\n", sentence(a, b));
     for (side, run) in [("A", a), ("B", b)] {

@@ -4,6 +4,7 @@ mod detail;
 mod page;
 mod pages;
 mod sample;
+mod told;
 
 use meshquake_reports::{RunReport, Style, summary};
 

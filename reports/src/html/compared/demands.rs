@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::chance::{self, Grounds};
 use super::difference::Both;
 use super::pairs::pairs;
 use crate::html::table::Table;
 use crate::html::text;
-use crate::record::{ExpectationReport, RunReport, ScriptedReport};
+use crate::record::{ExpectationReport, RunReport, ScriptedReport, Unit};
 use crate::suite::Better;
 use crate::summary::table::NOTHING;
 use crate::summary::unit;
@@ -14,9 +15,9 @@ use crate::summary::unit;
 /// Scripted requests told one by one.
 const SCRIPT_MAX: usize = 100;
 
-pub(super) fn body(a: &RunReport, b: &RunReport) -> Markup {
+pub(super) fn body(a: &RunReport, b: &RunReport, grounds: Grounds) -> Markup {
     html! {
-        (expectations(a, b))
+        (expectations(a, b, grounds))
         (script(a, b))
     }
 }
@@ -63,7 +64,23 @@ fn cell(expectation: Option<&ExpectationReport>) -> Markup {
     }
 }
 
-fn expectations(a: &RunReport, b: &RunReport) -> Markup {
+/// What chance makes of the difference: between different seeds a number whose spread is not known is judged only
+/// where it is met in one run and missed in the other.
+fn chance(a: &ExpectationReport, b: &ExpectationReport, grounds: Grounds) -> f64 {
+    let of = |e: &ExpectationReport| {
+        (
+            e.measured.unwrap_or(0.0) * e.requests as f64,
+            e.requests as f64,
+        )
+    };
+    match a.unit {
+        _ if a.held != b.held => 0.0,
+        Unit::Ratio => chance::of_shares(of(a), of(b)),
+        _ => grounds.of_unknown(),
+    }
+}
+
+fn expectations(a: &RunReport, b: &RunReport, grounds: Grounds) -> Markup {
     let mut table = Table::new("Expectations in both runs")
         .head("what")
         .text("demanded")
@@ -80,6 +97,8 @@ fn expectations(a: &RunReport, b: &RunReport) -> Markup {
             either.unit,
             better(either),
         );
+        let doubt = in_a.zip(in_b).map_or(0.0, |(a, b)| chance(a, b, grounds));
+        let both = both.on(grounds, doubt);
         let bound = ExpectationReport::bound;
         let (first, second) = (in_a.map(bound), in_b.map(bound));
         let demand = match (first, second) {

@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use super::chance::Grounds;
 use crate::record::Unit;
 use crate::suite::Better;
 use crate::summary::table::NOTHING;
@@ -22,11 +23,28 @@ pub(super) struct Both {
     pub(super) unit: Unit,
     /// Which way is better.
     pub(super) better: Better,
+    /// The greatest difference that chance explains: within it B is neither better nor worse.
+    chance: f64,
 }
 
 impl Both {
     pub(super) fn new(a: Option<f64>, b: Option<f64>, unit: Unit, better: Better) -> Self {
-        Self { a, b, unit, better }
+        Self {
+            a,
+            b,
+            unit,
+            better,
+            chance: 0.0,
+        }
+    }
+
+    /// The same, judged on `grounds`, where chance explains a difference of up to `chance`.
+    pub(super) fn on(mut self, grounds: Grounds, chance: f64) -> Self {
+        if !grounds.comparable {
+            self.better = Better::Same;
+        }
+        self.chance = chance;
+        self
     }
 
     /// Counts, of which fewer are better, or which are neither.
@@ -46,9 +64,23 @@ impl Both {
         self.difference().is_some() || self.a.is_some() != self.b.is_some()
     }
 
-    /// Whether B is better: `None` when neither is.
+    /// Whether both read the same: what is less than is told is no difference to tell.
+    fn reads_the_same(&self) -> bool {
+        self.told_a() == self.told_b()
+    }
+
+    /// Whether chance explains the difference.
+    fn is_chance(&self) -> bool {
+        let beyond = self.difference().is_none_or(|d| d.abs() > self.chance);
+        !beyond && self.better != Better::Same
+    }
+
+    /// Whether B is better: `None` when neither is, or chance may have made it so.
     pub(super) fn improved(&self) -> Option<bool> {
         let rose = self.difference()? > 0.0;
+        if self.reads_the_same() || self.is_chance() {
+            return None;
+        }
         match self.better {
             Better::Higher => Some(rose),
             Better::Lower => Some(!rose),
@@ -106,10 +138,14 @@ impl Both {
             };
             return html! { span.faint { (word) } };
         };
+        if self.reads_the_same() {
+            return html! { span.faint { "same" } };
+        }
         let arrow = if difference > 0.0 { "▲" } else { "▼" };
         let (class, word) = match self.improved() {
             Some(true) => ("ok", " better"),
             Some(false) => ("no", " worse"),
+            None if self.is_chance() && self.chance.is_finite() => ("faint", " ≈ chance"),
             None => ("plain", ""),
         };
         html! { span class=(class) { span aria-hidden="true" { (arrow) " " } (by) (word) } }
@@ -174,6 +210,32 @@ mod tests {
                 (Some(by), improved)
             );
         }
+    }
+
+    #[test]
+    fn what_reads_the_same_or_may_be_chance_is_not_judged() {
+        let grounds = Grounds {
+            comparable: true,
+            same_draws: false,
+        };
+        let hair = both(15.71, 15.65, Unit::Ms, Better::Lower);
+        assert_eq!(hair.improved(), None, "both are 15.7 ms");
+        assert_eq!(
+            hair.change().into_string(),
+            r#"<span class="faint">same</span>"#
+        );
+        let few = both(1.0, 2.0, Unit::Count, Better::Lower).on(grounds, 5.0);
+        assert_eq!(few.improved(), None);
+        let told = few.change().into_string();
+        assert!(told.contains("×2 ≈ chance"), "{told}");
+        assert!(!few.short().into_string().contains("worse"));
+        let many = both(1.0, 90.0, Unit::Count, Better::Lower).on(grounds, 29.0);
+        assert_eq!(many.improved(), Some(false));
+        let strangers = Grounds {
+            comparable: false,
+            ..grounds
+        };
+        assert_eq!(many.on(strangers, 0.0).improved(), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::chance::{self, Grounds, Sample};
+use super::numbers::sample;
 use crate::html::outcome::{self, Panel, p99, success};
 use crate::html::text;
 use crate::record::{RunReport, Verdict};
@@ -23,10 +25,16 @@ pub(crate) enum Standing {
     Alike,
     /// One of them was not judged.
     Unknown,
+    /// They are of different scenarios that have no traffic in common: nothing is judged.
+    Apart,
 }
 
 /// By verdict, then by what succeeded, then by how long it took.
 pub(crate) fn standing(a: &RunReport, b: &RunReport) -> Standing {
+    let grounds = Grounds::of(a, b);
+    if !grounds.comparable {
+        return Standing::Apart;
+    }
     let (Some(rank_a), Some(rank_b)) = (outcome::rank(a.verdict), outcome::rank(b.verdict)) else {
         return Standing::Unknown;
     };
@@ -38,13 +46,38 @@ pub(crate) fn standing(a: &RunReport, b: &RunReport) -> Standing {
         return of(rank_b > rank_a);
     }
     match (success(a), success(b)) {
-        (Some(a), Some(b)) if (b - a).abs() > SHARE_HAIR => return of(b > a),
+        (Some(was), Some(is)) if (is - was).abs() > SHARE_HAIR.max(chance_of_success(a, b)) => {
+            return of(is > was);
+        }
         _ => {}
     }
-    match (p99(a), p99(b)) {
-        (Some(a), Some(b)) if (b - a).abs() > LATENCY_HAIR * a => of(b < a),
+    match (slowest(a), slowest(b)) {
+        (Some(a), Some(b)) => {
+            let (was, is) = (a.ms.p99, b.ms.p99);
+            let doubt = grounds.of_quantile(0.99, a, b).max(LATENCY_HAIR * was);
+            match (is - was).abs() > doubt {
+                true => of(is < was),
+                false => Standing::Alike,
+            }
+        }
         _ => Standing::Alike,
     }
+}
+
+/// The difference of what succeeded that chance explains.
+fn chance_of_success(a: &RunReport, b: &RunReport) -> f64 {
+    let of = |run: &RunReport| {
+        let succeeded: u64 = run.traffic.values().map(|t| t.succeeded).sum();
+        let failed: u64 = run.traffic.values().map(|t| t.failed).sum();
+        (succeeded as f64, (succeeded + failed) as f64)
+    };
+    chance::of_shares(of(a), of(b))
+}
+
+/// The latencies of the source with the longest 99th percentile.
+fn slowest(run: &RunReport) -> Option<Sample<'_>> {
+    let all = run.traffic.values().filter_map(sample);
+    all.max_by(|a, b| a.ms.p99.total_cmp(&b.ms.p99))
 }
 
 /// Both verdicts, and what clients felt.
@@ -83,6 +116,11 @@ pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
         }
         _ => String::new(),
     };
+    if !Grounds::of(a, b).comparable {
+        return format!(
+            "These are different scenarios without a traffic source in common, so neither is judged by the other. {verdicts}."
+        );
+    }
     format!("{verdicts}{shares}{latency}.")
 }
 
@@ -120,6 +158,7 @@ pub(super) fn head(a: &RunReport, b: &RunReport) -> Markup {
         Standing::Worse => ("bad", "▼", "B is worse"),
         Standing::Alike => ("", "=", "No difference to speak of"),
         Standing::Unknown => ("warn", "◼", "Not to be judged"),
+        Standing::Apart => ("warn", "≠", "Different scenarios"),
     };
     let panel = Panel {
         class,

@@ -5,6 +5,7 @@
 //! other seeds it may be chance, and the page says so. What a [`ComparisonReport`] knows beyond the two runs, the fate
 //! of each request and the spread over seeds, is told where there is one.
 
+mod chance;
 mod demands;
 mod difference;
 pub(crate) mod head;
@@ -23,20 +24,21 @@ use crate::record::RunReport;
 
 /// `a` and `b` side by side as one HTML file that needs nothing else, with what `paired` knows of them.
 pub fn comparison_html(a: &RunReport, b: &RunReport, paired: Option<&ComparisonReport>) -> String {
+    let grounds = chance::Grounds::of(a, b);
     let page = Page {
         title: &format!("{} against {}", a.scenario, b.scenario),
         head: head::head(a, b),
         sections: vec![
-            Section::new("demands", "What was demanded", demands::body(a, b)),
+            Section::new("demands", "What was demanded", demands::body(a, b, grounds)),
             Section::new(
                 "requests",
                 "What became of the requests",
                 paired::body(paired),
             ),
-            Section::new("clients", "What clients saw", numbers::clients(a, b)),
+            Section::new("clients", "What clients saw", numbers::clients(a, b, grounds)),
             Section::new("course", "Over time", over_time::body(a, b)),
-            Section::new("edges", "Who called whom", numbers::edges(a, b)),
-            Section::new("mesh", "Inside the mesh", numbers::mesh(a, b)),
+            Section::new("edges", "Who called whom", numbers::edges(a, b, grounds)),
+            Section::new("mesh", "Inside the mesh", numbers::mesh(a, b, grounds)),
             Section::new(
                 "policy",
                 "What the mesh was told otherwise",

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
+use super::chance::{self, Grounds, Sample};
 use super::difference::Both;
 use super::pairs::pairs;
 use crate::html::table::Table;
 use crate::html::text;
-use crate::record::{EdgeReport, FaultReport, RunReport, ServiceReport, TrafficReport, Unit};
+use crate::record::{
+    EdgeReport, FaultReport, LatencyMs, RunReport, ServiceReport, TrafficReport, Unit,
+};
 use crate::suite::Better;
 use crate::summary::{most, unit};
 
@@ -45,7 +48,7 @@ fn row(table: &mut Table, what: &str, both: Both) {
     ]);
 }
 
-pub(super) fn clients(a: &RunReport, b: &RunReport) -> Markup {
+pub(super) fn clients(a: &RunReport, b: &RunReport, grounds: Grounds) -> Markup {
     let mut names: Vec<&String> = a.traffic.keys().collect();
     names.extend(
         b.traffic
@@ -55,7 +58,7 @@ pub(super) fn clients(a: &RunReport, b: &RunReport) -> Markup {
     let told: Vec<Markup> = names
         .iter()
         .take(SOURCES_MAX)
-        .map(|name| client(name, a.traffic.get(*name), b.traffic.get(*name)))
+        .map(|name| client(name, a.traffic.get(*name), b.traffic.get(*name), grounds))
         .collect();
     let more = names.len().saturating_sub(SOURCES_MAX) as u64;
     html! {
@@ -66,88 +69,128 @@ pub(super) fn clients(a: &RunReport, b: &RunReport) -> Markup {
     }
 }
 
-fn client(name: &str, a: Option<&TrafficReport>, b: Option<&TrafficReport>) -> Markup {
+/// A count of both, and what chance makes of it.
+fn counts<T>(
+    (a, b): (Option<&T>, Option<&T>),
+    of: impl Fn(&T) -> u64,
+    better: Better,
+    grounds: Grounds,
+) -> Both {
+    let (a, b) = (a.map(&of), b.map(&of));
+    let chance = chance::of_counts(a.unwrap_or(0), b.unwrap_or(0));
+    let number = |n: Option<u64>| n.map(|n| n as f64);
+    Both::new(number(a), number(b), Unit::Count, better).on(grounds, chance)
+}
+
+/// A share of both: `part` of `all`.
+fn shares<T>(
+    (a, b): (Option<&T>, Option<&T>),
+    of: impl Fn(&T) -> (u64, u64),
+    better: Better,
+    grounds: Grounds,
+) -> Both {
+    let (a, b) = (a.map(&of), b.map(&of));
+    let number =
+        |n: Option<(u64, u64)>| n.map_or((0.0, 0.0), |(part, all)| (part as f64, all as f64));
+    let chance = chance::of_shares(number(a), number(b));
+    let ratio = |n: Option<(u64, u64)>| n.and_then(|(part, all)| share(part, all));
+    Both::new(ratio(a), ratio(b), Unit::Ratio, better).on(grounds, chance)
+}
+
+/// A quantile of both.
+fn quantiles(
+    (a, b): (Option<Sample<'_>>, Option<Sample<'_>>),
+    q: f64,
+    of: fn(&LatencyMs) -> f64,
+    grounds: Grounds,
+) -> Both {
+    let chance = match (a, b) {
+        (Some(a), Some(b)) => grounds.of_quantile(q, a, b),
+        _ => 0.0,
+    };
+    let ms = |sample: Option<Sample<'_>>| sample.map(|s| of(s.ms));
+    Both::new(ms(a), ms(b), Unit::Ms, Better::Lower).on(grounds, chance)
+}
+
+fn client(
+    name: &str,
+    a: Option<&TrafficReport>,
+    b: Option<&TrafficReport>,
+    grounds: Grounds,
+) -> Markup {
     let mut table = rows(&format!("What {name} saw"));
-    let count = |of: fn(&TrafficReport) -> u64| (a.map(of), b.map(of));
-    let both = |(a, b): (Option<u64>, Option<u64>), better| {
-        Both::new(
-            a.map(|n| n as f64),
-            b.map(|n| n as f64),
-            Unit::Count,
-            better,
-        )
-    };
-    let of = |f: &dyn Fn(&TrafficReport) -> Option<f64>, unit, better| {
-        Both::new(a.and_then(f), b.and_then(f), unit, better)
-    };
-    row(
-        &mut table,
-        "requests",
-        both(count(|t| t.requests), Better::Same),
-    );
-    let success = |t: &TrafficReport| share(t.succeeded, t.succeeded + t.failed);
+    let both = (a, b);
+    let count = |of: fn(&TrafficReport) -> u64, better| counts(both, of, better, grounds);
+    row(&mut table, "requests", count(|t| t.requests, Better::Same));
+    let succeeded = |t: &TrafficReport| (t.succeeded, t.succeeded + t.failed);
     row(
         &mut table,
         "succeeded",
-        of(&success, Unit::Ratio, Better::Higher),
+        shares(both, succeeded, Better::Higher, grounds),
     );
-    row(
-        &mut table,
-        "failed",
-        both(count(|t| t.failed), Better::Lower),
-    );
+    row(&mut table, "failed", count(|t| t.failed, Better::Lower));
     if a.map_or(0, |t| t.in_flight_at_end) + b.map_or(0, |t| t.in_flight_at_end) > 0 {
         row(
             &mut table,
             "under way at the end",
-            both(count(|t| t.in_flight_at_end), Better::Lower),
+            count(|t| t.in_flight_at_end, Better::Lower),
         );
     }
-    let ms = |pick: fn(&crate::record::LatencyMs) -> f64| {
-        move |t: &TrafficReport| t.latency_ms.as_ref().map(pick)
-    };
-    row(
-        &mut table,
-        "p50",
-        of(&ms(|l| l.p50), Unit::Ms, Better::Lower),
-    );
-    row(
-        &mut table,
-        "p90",
-        of(&ms(|l| l.p90), Unit::Ms, Better::Lower),
-    );
-    row(
-        &mut table,
-        "p99",
-        of(&ms(|l| l.p99), Unit::Ms, Better::Lower),
-    );
-    row(
-        &mut table,
-        "p99.9",
-        of(&ms(|l| l.p999), Unit::Ms, Better::Lower),
-    );
+    let samples = (a.and_then(sample), b.and_then(sample));
+    let ladder: [(&str, f64, fn(&LatencyMs) -> f64); 4] = [
+        ("p50", 0.5, |ms| ms.p50),
+        ("p90", 0.9, |ms| ms.p90),
+        ("p99", 0.99, |ms| ms.p99),
+        ("p99.9", 0.999, |ms| ms.p999),
+    ];
+    for (what, q, of) in ladder {
+        row(&mut table, what, quantiles(samples, q, of, grounds));
+    }
+    let longest = |traffic: Option<&TrafficReport>| traffic?.latency_ms.map(|ms| ms.max);
+    let longest = Both::new(longest(a), longest(b), Unit::Ms, Better::Lower);
     row(
         &mut table,
         "longest",
-        of(&ms(|l| l.max), Unit::Ms, Better::Lower),
+        longest.on(grounds, grounds.of_unknown()),
     );
     table.scrolled()
 }
 
+/// The latencies of a source.
+pub(super) fn sample(traffic: &TrafficReport) -> Option<Sample<'_>> {
+    Some(Sample {
+        ms: traffic.latency_ms.as_ref()?,
+        count: traffic.succeeded + traffic.failed,
+    })
+}
+
+/// The latencies of an edge.
+fn calls(edge: &EdgeReport) -> Option<Sample<'_>> {
+    Some(Sample {
+        ms: edge.latency_ms.as_ref()?,
+        count: edge.requests,
+    })
+}
+
 /// The numbers of an edge in both.
-fn edge(a: Option<&EdgeReport>, b: Option<&EdgeReport>) -> [Both; 4] {
-    let of = |f: fn(&EdgeReport) -> Option<f64>, unit, better| {
-        Both::new(a.and_then(f), b.and_then(f), unit, better)
-    };
+fn edge(a: Option<&EdgeReport>, b: Option<&EdgeReport>, grounds: Grounds) -> [Both; 4] {
+    let both = (a, b);
+    let attempts = |e: Option<&EdgeReport>| share(e?.attempts, e?.requests);
+    // What is more than one attempt for each is what varies.
+    let retries = |e: Option<&EdgeReport>| e.map_or(0, |e| e.retries);
+    let requests = |e: Option<&EdgeReport>| e.map_or(1, |e| e.requests.max(1));
+    let each = requests(a).min(requests(b)) as f64;
     [
-        of(|e| Some(e.requests as f64), Unit::Count, Better::Same),
-        of(|e| share(e.failed, e.requests), Unit::Ratio, Better::Lower),
-        of(
-            |e| share(e.attempts, e.requests),
-            Unit::Number,
-            Better::Lower,
+        counts(both, |e| e.requests, Better::Same, grounds),
+        shares(both, |e| (e.failed, e.requests), Better::Lower, grounds),
+        Both::new(attempts(a), attempts(b), Unit::Number, Better::Lower)
+            .on(grounds, chance::of_counts(retries(a), retries(b)) / each),
+        quantiles(
+            (a.and_then(calls), b.and_then(calls)),
+            0.99,
+            |ms| ms.p99,
+            grounds,
         ),
-        of(|e| e.latency_ms.map(|l| l.p99), Unit::Ms, Better::Lower),
     ]
 }
 
@@ -162,11 +205,13 @@ fn apart(numbers: &[Both]) -> u64 {
     (numbers.iter().map(of).sum::<f64>() * 1e6) as u64
 }
 
-pub(super) fn edges(a: &RunReport, b: &RunReport) -> Markup {
+pub(super) fn edges(a: &RunReport, b: &RunReport, grounds: Grounds) -> Markup {
     let key = |e: &EdgeReport| format!("{} → {}", e.from, e.to);
     let all = pairs(&a.edges, &b.edges, key);
     let total = all.len();
-    let told = all.into_iter().map(|(name, a, b)| (name, edge(a, b)));
+    let told = all
+        .into_iter()
+        .map(|(name, a, b)| (name, edge(a, b, grounds)));
     let changed: Vec<_> = told
         .filter(|(_, numbers)| numbers.iter().any(Both::differs))
         .collect();
@@ -198,10 +243,10 @@ pub(super) fn edges(a: &RunReport, b: &RunReport) -> Markup {
     }
 }
 
-pub(super) fn mesh(a: &RunReport, b: &RunReport) -> Markup {
+pub(super) fn mesh(a: &RunReport, b: &RunReport, grounds: Grounds) -> Markup {
     html! {
         (mechanisms(a, b))
-        (services(a, b))
+        (services(a, b, grounds))
         (faults(a, b))
     }
 }
@@ -220,16 +265,14 @@ fn mechanisms(a: &RunReport, b: &RunReport) -> Markup {
     html! { @if !table.is_empty() { (table.scrolled()) } }
 }
 
-fn services(a: &RunReport, b: &RunReport) -> Markup {
+fn services(a: &RunReport, b: &RunReport, grounds: Grounds) -> Markup {
     let of = |a: Option<&ServiceReport>, b: Option<&ServiceReport>| -> [Both; 4] {
-        let number = |f: fn(&ServiceReport) -> Option<f64>, unit, better| {
-            Both::new(a.and_then(f), b.and_then(f), unit, better)
-        };
+        let number = |of: fn(&ServiceReport) -> u64, better| counts((a, b), of, better, grounds);
         [
-            number(|s| Some(s.requests as f64), Unit::Count, Better::Same),
-            number(|s| Some(s.errors as f64), Unit::Count, Better::Lower),
-            number(|s| Some(s.wasted as f64), Unit::Count, Better::Lower),
-            number(|s| Some(s.queue_max as f64), Unit::Count, Better::Lower),
+            number(|s| s.requests, Better::Same),
+            number(|s| s.errors, Better::Lower),
+            number(|s| s.wasted, Better::Lower),
+            number(|s| s.queue_max, Better::Lower),
         ]
     };
     let all = pairs(&a.services, &b.services, |s| s.name.clone());

@@ -167,7 +167,9 @@ fn chance(p: Option<f64>) -> String {
 
 fn judged(measure: &MeasureChange) -> Markup {
     let rose = measure.difference.mean > 0.0;
+    let told = |value| measure.unit.told(value);
     let better = match measure.better {
+        _ if told(measure.a) == told(measure.b) => return html! { span.faint { "same" } },
         _ if measure.difference.p.is_some_and(|p| p > LEVEL) => {
             return html! { span.faint { "≈ chance" } };
         }

@@ -1,0 +1,131 @@
+//! What pages, Markdown and the terminal say of a run is what is known of it, and no more.
+
+use meshquake_reports::{
+    RunReport, comparison_html, comparison_markdown, report_html, run_markdown,
+};
+
+use crate::detail::{SMALL, detailed};
+use crate::page::{check, text_of};
+use crate::sample;
+
+/// A run in which after a third nothing succeeds any more, and what is sent last has not ended when it does.
+fn stuck() -> RunReport {
+    let mut run = detailed(SMALL);
+    let traffic = run.traffic.get_mut("shoppers").unwrap();
+    let series = &mut traffic.series;
+    let windows = series.requests.len();
+    let (broken, open) = (windows / 3, windows - windows / 10);
+    for i in 0..windows {
+        series.failed[i] = if (broken..open).contains(&i) {
+            series.requests[i]
+        } else {
+            0
+        };
+    }
+    traffic.failed = series.failed.iter().sum();
+    traffic.in_flight_at_end = series.requests[open..].iter().sum();
+    traffic.succeeded = traffic.requests - traffic.failed - traffic.in_flight_at_end;
+    run
+}
+
+/// The cells of the last row of the table of figures in the chart `id`.
+fn last_row(page: &str, id: &str) -> String {
+    let chart = &page[page.find(&format!("id=\"{id}\"")).unwrap()..];
+    let chart = &chart[..chart.find("</figure>").unwrap()];
+    let row = &chart[chart.rfind("<tr>").unwrap()..];
+    text_of(row, "<tr>", "</tr>")
+}
+
+#[test]
+fn what_is_under_way_at_the_end_is_no_success() {
+    let run = stuck();
+    let page = comparison_html(&run, &run, None);
+    assert_eq!(last_row(&page, "source-0-0"), "119 s 0 0", "goodput");
+    assert_eq!(
+        last_row(&page, "source-0-1"),
+        "119 s – –",
+        "of nothing that ended no share failed"
+    );
+    for text in [run_markdown(&run), comparison_markdown(&run, &run, None)] {
+        let bars = text.lines().find(|line| line.contains('█')).unwrap();
+        assert!(bars.trim_end_matches(" |").ends_with('▁'), "{bars}");
+    }
+    let page = report_html(&run);
+    assert_eq!(
+        last_row(&page, "source-0-0"),
+        "119 s 0 50.0/s".replace("50.0", &last_rate(&run))
+    );
+    assert!(
+        last_row(&page, "source-0-1").ends_with("100%"),
+        "still under way"
+    );
+    assert!(page.contains("still under way at the end"));
+}
+
+fn last_rate(run: &RunReport) -> String {
+    format!(
+        "{:.1}",
+        *run.traffic["shoppers"].series.requests.last().unwrap() as f64
+    )
+}
+
+#[test]
+fn noise_is_not_judged() {
+    let a = sample::held();
+    let mut b = sample::held();
+    (b.seed, b.digest) = (8, "d".repeat(64));
+    let traffic = b.traffic.get_mut("shoppers").unwrap();
+    traffic.failed += 1;
+    traffic.in_flight_at_end += 1;
+    traffic.requests += 2;
+    let ms = traffic.latency_ms.as_mut().unwrap();
+    ms.p50 *= 0.999;
+    ms.p99 *= 1.01;
+    ms.max *= 1.6;
+    b.edges[2].failed += 1;
+    b.edges[2].retries += 3;
+    b.edges[2].attempts += 3;
+    b.services[1].queue_max += 2;
+    let page = comparison_html(&a, &b, None);
+    check(&page);
+    assert!(page.contains("No difference to speak of"));
+    for word in ["better</span>", "worse</span>"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    let told = text_of(&page, "<section id=\"clients\"", "</section>");
+    assert!(
+        told.contains("under way at the end 1 2 ▲ ×2 ≈ chance"),
+        "{told}"
+    );
+    assert!(told.contains("p50 12.4 ms 12.4 ms same"), "{told}");
+    // What is beyond chance is told as before.
+    b.traffic.get_mut("shoppers").unwrap().failed += 400;
+    let page = comparison_html(&a, &b, None);
+    assert!(page.contains("B is worse") && page.contains("worse</span>"));
+}
+
+#[test]
+fn strangers_are_not_judged() {
+    let (mut a, mut b) = (sample::failed(), sample::held());
+    b.scenario = "another".into();
+    b.fingerprint = "6a".repeat(32);
+    let traffic = std::mem::take(&mut b.traffic);
+    b.traffic = traffic
+        .into_iter()
+        .map(|(name, t)| (format!("other-{name}"), t))
+        .collect();
+    a.edges[2].failed = 4_000;
+    let page = comparison_html(&a, &b, None);
+    check(&page);
+    let head = text_of(&page, "<div class=\"verdict", "</div>");
+    assert!(head.contains("Different scenarios"), "{head}");
+    assert!(!page.contains("class=\"verdict good\"") && !page.contains("class=\"verdict bad\""));
+    for word in ["better</span>", "worse</span>"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    let text = comparison_markdown(&a, &b, None);
+    assert!(text.starts_with("## ⏹️ different scenarios\n"), "{text}");
+    // Of other names, but with traffic in common: a variant, which is what comparisons are for.
+    b.traffic = sample::held().traffic;
+    assert!(comparison_html(&a, &b, None).contains("B is better"));
+}
