@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use meshquake_reports::export::{Otlp, Perfetto};
-use meshquake_reports::{RunReport, TraceReport};
+use meshquake_reports::{RequestOutcome, RunReport, TraceReport};
 
 use crate::plan::Plan;
 use crate::record::{Listener, app_pods, nanos, source_pods};
@@ -103,7 +103,9 @@ impl Listener for Files {
     }
 
     fn trace(&mut self, trace: &TraceReport) {
-        if self.failed.is_none() && self.choice.takes(trace) {
+        // Spans are told when they end: of a request under way there would be the inner ones without what holds them.
+        let whole = trace.outcome != RequestOutcome::InFlight;
+        if whole && self.failed.is_none() && self.choice.takes(trace) {
             self.failed = self.write(trace).err();
         }
     }
