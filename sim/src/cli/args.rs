@@ -35,7 +35,7 @@ Examples:
 Exit codes:
   0  every expectation held        3  two runs of one seed differ
   1  an expectation failed         4  a defect of Meshquake
-  2  the input is invalid"
+  2  the input is invalid         130  interrupted: what was done is written"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -87,7 +87,11 @@ Examples:
   meshquake run scenario.yaml --perfetto trace.json     ui.perfetto.dev
   meshquake run scenario.yaml --openmetrics metrics.txt for Prometheus
   meshquake run scenario.yaml --pcap run.pcapng         for Wireshark
-  meshquake run scenario.yaml --verify      run twice, compare digests")]
+  meshquake run scenario.yaml --verify      run twice, compare digests
+
+Exit codes: 0 every expectation held, 1 one failed, 2 invalid input, 3 two runs
+of one seed differ, 4 a defect of Meshquake, 130 interrupted (what was recorded
+so far is written).")]
 pub(crate) struct RunArgs {
     /// Scenario files.
     #[arg(required = true, value_name = "FILE")]
