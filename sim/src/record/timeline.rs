@@ -112,7 +112,7 @@ impl Timeline {
 
     pub(super) fn ejection(&mut self, at: Instant, by: &str, event: &EjectionEvent<'_>) {
         let what = match event.reason {
-            None => "returned to".into(),
+            None => "no longer ejected by".into(),
             Some(reason) => format!(
                 "ejected for {} s ({}) by",
                 event.ejected_for.as_secs_f64(),
@@ -279,7 +279,7 @@ mod tests {
             [
                 "ejected for 30 s (consecutive 5xx) by a-0 and 2 more",
                 "ejected for 30 s (consecutive 5xx) by a-0",
-                "returned to a-0",
+                "no longer ejected by a-0",
             ]
         );
         assert_eq!(omitted, 0);
