@@ -31,8 +31,10 @@ struct Touched {
     /// When it first began and last ended.
     first: Option<Instant>,
     last: Option<Instant>,
-    /// When it was at work, the first stretches; the end of the last one is open while it is.
+    /// When it was at work, the first stretches, each with its end once that has come.
     spans: Vec<(Instant, Option<Instant>)>,
+    /// The stretch that it is at work in, if that is one of those kept.
+    open: Option<usize>,
 }
 
 impl Faults {
@@ -55,14 +57,16 @@ impl Faults {
                     }
                     touched.times += 1;
                     touched.first.get_or_insert(at);
-                    if touched.spans.len() < SPANS_MAX {
+                    touched.open = (touched.spans.len() < SPANS_MAX).then(|| {
                         touched.spans.push((at, None));
-                    }
+                        touched.spans.len() - 1
+                    });
                 }
                 FaultPhase::Ended => {
                     touched.last = Some(at);
-                    if let Some((_, end)) = touched.spans.last_mut() {
-                        end.get_or_insert(at);
+                    let open = touched.open.take();
+                    if let Some((_, end)) = open.and_then(|open| touched.spans.get_mut(open)) {
+                        *end = Some(at);
                     }
                 }
             }
@@ -119,5 +123,49 @@ impl Touched {
             inert: self.is_inert(),
             place: fault.place.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample::plan;
+
+    /// The end of a stretch that is not kept is nobody else's end.
+    #[test]
+    fn an_end_belongs_to_the_stretch_that_began_last() {
+        let plan = plan();
+        let mut faults = Faults::new(&plan);
+        let second = |s: u64| Instant::from_nanos(s * 1_000_000_000);
+        let mut tell = |s: u64, phase| {
+            let event = FaultEvent {
+                index: 0,
+                name: "crash",
+                phase,
+                pods: 1,
+                packets: 0,
+                requests: 0,
+                drawn: &[],
+            };
+            faults.event(second(s), &event);
+        };
+        // One that never ended, as the last that is kept.
+        for index in 0..SPANS_MAX as u64 {
+            tell(10 * index, FaultPhase::Began);
+            if index + 1 < SPANS_MAX as u64 {
+                tell(10 * index + 5, FaultPhase::Ended);
+            }
+        }
+        tell(2_000, FaultPhase::Began);
+        tell(2_005, FaultPhase::Ended);
+        let spans = &faults.spans(Instant::ZERO, 3_000_000_000_000)[0];
+        assert_eq!(spans.len(), SPANS_MAX);
+        assert_eq!(spans[0], [0.0, 5.0]);
+        assert_eq!(
+            spans[SPANS_MAX - 1],
+            [990.0, 3_000.0],
+            "open to the end of the run"
+        );
+        assert_eq!(faults.0[0].times, SPANS_MAX as u64 + 1);
     }
 }
