@@ -6,8 +6,9 @@
 mod action;
 mod choice;
 mod divergence;
-mod filter;
+mod events;
 mod overlay;
+mod requests;
 mod side;
 mod time;
 

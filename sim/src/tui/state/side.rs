@@ -1,6 +1,7 @@
 //! A film and what belongs to it.
 
-use super::filter::{Events, Requests};
+use super::events::Events;
+use super::requests::Requests;
 use crate::plan::Plan;
 use crate::tui::film::Film;
 
