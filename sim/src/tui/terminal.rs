@@ -4,6 +4,7 @@ use std::io::{self, Write as _, stdout};
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
@@ -25,6 +26,8 @@ use super::view::{self, Hits};
 const FRAME: Duration = Duration::from_micros(16_667);
 /// How often the world is looked at when nothing moves.
 const IDLE: Duration = Duration::from_millis(100);
+/// How long leaving may take.
+const LEAVE: Duration = Duration::from_secs(1);
 /// A machine that was asleep does not make the film jump.
 const STEP_MAX: Duration = Duration::from_millis(250);
 
@@ -68,7 +71,9 @@ fn give_back() {
 /// # Errors
 /// When the terminal cannot be used.
 pub(super) fn run(state: &mut State, director: &mut Director) -> io::Result<()> {
-    let stop = stopped_by_signals();
+    // Dropped on the way out.
+    let (_inside, outside) = channel();
+    let stop = stopped_by_signals(outside);
     mind_panics();
     let taken = Taken::take()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -79,12 +84,15 @@ pub(super) fn run(state: &mut State, director: &mut Director) -> io::Result<()> 
     ended
 }
 
-/// SIGTERM, SIGHUP and a Ctrl-C from elsewhere end the show; the terminal is given back on the way out.
-fn stopped_by_signals() -> Arc<AtomicBool> {
+/// SIGTERM, SIGHUP and a Ctrl-C from elsewhere end the show; the terminal is given back on the way out. A show that
+/// has not been left in a moment is ended where it stands: crossterm reads a terminal that is gone for ever
+/// (its `UnixInternalEventSource::try_read` takes a read of nothing for a reason to read on).
+fn stopped_by_signals(outside: Receiver<()>) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let _installed = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
+        flag.store(true, Ordering::Relaxed);
+        if outside.recv_timeout(LEAVE) == Err(RecvTimeoutError::Timeout) {
             give_back();
             std::process::exit(130);
         }
