@@ -5,20 +5,23 @@ use std::sync::Arc;
 
 use mesh_core::seam::Instant;
 use mesh_core::telemetry::{
-    AttemptEvent, ConnectionEvent, Direction, Event, Mechanism, RequestEvent,
+    AttemptEvent, ConnectionEvent, Direction, Event, Mechanism, MechanismEvent, RequestEvent,
+    ResponseFlags,
 };
 use meshquake_reports::{RequestOutcome, TraceReport};
 
 use super::cast::{Cast, EdgeId, Part, PartId, PodId};
-use super::entry::{CertificateStep, ConfigStep, Entry, What};
+use super::entry::{Breaker, CertificateStep, ConfigStep, Entry, What};
+use super::flight::{Flights, Pool, PoolId};
 use super::names::Names;
+use super::recent::Recent;
 use super::standing::Standing;
-use super::{EdgeCell, Frame, PodCell, Row, TrafficCell};
+use super::{EdgeCell, Frame, PodCell, Row, TrafficCell, unflagged};
 use crate::plan::Plan;
 use crate::record::quick::Map;
 use crate::record::{
-    AppEvent, AppOutcome, Check, FaultEvent, FaultPhase, Listener, PodEvent, Teller, TrafficEvent,
-    TrafficOutcome, destination, failed, nanos, outbound,
+    AppArrival, AppEvent, AppOutcome, Check, FaultEvent, FaultPhase, Listener, PodEvent, Teller,
+    TrafficEvent, TrafficOutcome, destination, failed, nanos, outbound,
 };
 use crate::tui::text::Label;
 use crate::world::ORIGIN;
@@ -31,6 +34,10 @@ const ENTRIES_MAX: u64 = 200_000;
 const ROWS_MAX: u64 = 2_000_000;
 /// Requests whose flags are kept until their client is heard.
 const FLAGS_MAX: usize = 10_000;
+/// A breaker that has rejected nothing for so long opens anew.
+const QUIET_NS: u64 = 5_000_000_000;
+/// Most breakers of sidecars that are followed.
+const BREAKERS_MAX: usize = 20_000;
 /// Requests told in full: of each kind of failure, and of successes, in a moment.
 const TRACES_EACH: u32 = 8;
 /// Requests told in full in all.
@@ -43,6 +50,8 @@ pub(crate) struct Piece {
     pub(super) parts: Vec<Part>,
     pub(super) edges: Vec<(PartId, PartId)>,
     pub(super) kinds: Vec<Label>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) active: BTreeMap<(PoolId, u32), i32>,
     pub(super) frames: Vec<Frame>,
     pub(super) entries: Vec<Entry>,
     pub(super) entries_omitted: u64,
@@ -76,7 +85,12 @@ pub(crate) struct Camera {
     /// Requests told in full so far, by kind of failure and by the moment they belong to: they are told late.
     told: BTreeMap<(u16, u64), u32>,
     /// Flags that the sources' sidecars gave, until the request's client is heard.
-    flags: Map<u128, u16>,
+    flags: Recent<u128, ResponseFlags>,
+    /// How requests failed that have ended, until they are told in full.
+    failures: Map<(u16, u64), u16>,
+    flights: Flights,
+    /// When each breaker of each sidecar's clusters rejected a request last.
+    breakers: Map<(PodId, u32, Breaker), u64>,
 }
 
 /// A frame in the making.
@@ -112,7 +126,10 @@ impl Camera {
             rows: 0,
             traces: 0,
             told: BTreeMap::new(),
-            flags: Map::default(),
+            flags: Recent::new(FLAGS_MAX),
+            failures: Map::default(),
+            flights: Flights::of(plan),
+            breakers: Map::default(),
         }
     }
 
@@ -173,6 +190,9 @@ impl Camera {
     }
 
     fn kind(&mut self, name: &str) -> u16 {
+        if name == "-" {
+            return 0;
+        }
         self.names.kind(name, &mut self.piece.kinds)
     }
 
@@ -190,12 +210,16 @@ impl Camera {
             && !event.flags.is_empty()
             && event.trace != 0
         {
-            let kind = self.kind(&event.flags.to_string());
-            self.flags.insert(event.trace, kind);
-            // A client that has given up is not heard again.
-            if self.flags.len() > FLAGS_MAX {
-                self.flags.shift_remove_index(0);
-            }
+            self.flags.insert(event.trace, event.flags);
+        }
+        if let Some(by) = self.names.pod(teller.pod)
+            && outbound(event.cluster)
+        {
+            let cluster = self.names.cluster(event.cluster);
+            // A request that waits for an injected delay is not in flight yet.
+            let start = event.start + event.timing.fault;
+            let start = start.as_nanos().saturating_sub(ORIGIN.as_nanos());
+            self.flights.request(by, cluster, start, event);
         }
     }
 
@@ -205,6 +229,11 @@ impl Camera {
         }
         if let Some(edge) = self.edge(teller, event.cluster, "") {
             self.frame.edges.entry(edge).or_default().attempts += 1;
+            if let Some(by) = self.names.pod(teller.pod) {
+                let cluster = self.names.cluster(event.cluster);
+                let (by, met) = ((by, teller.pod), &mut self.piece.pools);
+                self.flights.attempt(by, cluster, edge, event, met);
+            }
         }
         if let Some(pod) = self.names.pod(event.upstream) {
             let cell = self.frame.pods.entry(pod).or_default();
@@ -227,15 +256,43 @@ impl Camera {
         }
     }
 
-    fn mechanism(&mut self, teller: Teller<'_>, mechanism: Mechanism, subject: &str) {
-        if outbound(subject)
-            && let Some(edge) = self.edge(teller, subject, "")
-        {
-            self.frame
-                .edges
-                .entry(edge)
-                .or_default()
-                .acted(mechanism, 1);
+    fn mechanism(&mut self, at: Instant, teller: Teller<'_>, event: &MechanismEvent<'_>) {
+        if !outbound(event.subject) {
+            return;
+        }
+        let Some(edge) = self.edge(teller, event.subject, "") else {
+            return;
+        };
+        let cell = self.frame.edges.entry(edge).or_default();
+        cell.acted(event.mechanism, 1);
+        let Some(by) = self.names.pod(teller.pod) else {
+            return;
+        };
+        let cluster = self.names.cluster(event.subject);
+        match event.mechanism {
+            Mechanism::Retry => self.flights.retry(by, cluster),
+            Mechanism::Overflow => {
+                let breaker = match event.detail {
+                    "pending" => Breaker::Pending,
+                    _ => Breaker::Requests,
+                };
+                self.overflow(at, (by, cluster, breaker), edge);
+            }
+            _ => {}
+        }
+    }
+
+    /// A breaker rejected a request: news, unless it has done so a moment ago.
+    fn overflow(&mut self, at: Instant, key: (PodId, u32, Breaker), edge: EdgeId) {
+        let now = self.local(at);
+        let known = self.breakers.len() < BREAKERS_MAX || self.breakers.contains_key(&key);
+        if !known {
+            return;
+        }
+        let last = self.breakers.insert(key, now);
+        if last.is_none_or(|last| last + QUIET_NS < now) {
+            let (by, _, breaker) = key;
+            self.entry(at, What::Opened { by, edge, breaker });
         }
     }
 
@@ -271,9 +328,11 @@ impl Camera {
             traffic: draft.traffic,
             edges: draft.edges.into_iter().collect(),
             pods: draft.pods.into_iter().collect(),
+            retries: self.flights.cut(at),
             standing: self.standing.clone(),
             entries: self.entries as usize,
         });
+        self.piece.active = self.flights.changes();
         self.piece.reached = at;
         (self.to)(std::mem::take(&mut self.piece));
     }
@@ -295,7 +354,7 @@ impl Listener for Camera {
             Event::Request(request) => self.request(teller, request),
             Event::Attempt(attempt) => self.attempt(teller, attempt),
             Event::Connection(connection) => self.connection(teller, connection),
-            Event::Mechanism(event) => self.mechanism(teller, event.mechanism, event.subject),
+            Event::Mechanism(event) => self.mechanism(at, teller, event),
             Event::Ejection(event) => {
                 let (Some(pod), Some(by)) =
                     (self.names.pod(event.upstream), self.names.pod(teller.pod))
@@ -365,13 +424,11 @@ impl Listener for Camera {
         let Some(source) = self.names.source(ended.traffic) else {
             return;
         };
-        let (status, outcome, reason) = match ended.outcome {
-            TrafficOutcome::Answered(status) => (status, RequestOutcome::Answered, None),
-            TrafficOutcome::Timeout => (0, RequestOutcome::Timeout, Some("timeout")),
-            TrafficOutcome::ConnectFailed => {
-                (0, RequestOutcome::ConnectFailed, Some("connect failed"))
-            }
-            TrafficOutcome::Broken => (0, RequestOutcome::Broken, Some("broken")),
+        let (status, outcome) = match ended.outcome {
+            TrafficOutcome::Answered(status) => (status, RequestOutcome::Answered),
+            TrafficOutcome::Timeout => (0, RequestOutcome::Timeout),
+            TrafficOutcome::ConnectFailed => (0, RequestOutcome::ConnectFailed),
+            TrafficOutcome::Broken => (0, RequestOutcome::Broken),
         };
         let answered = outcome == RequestOutcome::Answered;
         let succeeded = match ended.check {
@@ -379,14 +436,14 @@ impl Listener for Camera {
             Check::Met => true,
             Check::Missed(_) => false,
         };
-        let heard = self.flags.swap_remove(&ended.trace);
-        let kind = match (heard, ended.flags, reason) {
-            (Some(kind), ..) => kind,
-            (None, flags, _) if !flags.is_empty() && flags != "-" => self.kind(flags),
-            (None, _, Some(reason)) => self.kind(reason),
-            (None, _, None) if !succeeded => self.kind(&status.to_string()),
-            (None, _, None) => 0,
+        let kind = match (self.flags.take(&ended.trace), ended.flags) {
+            (Some(flags), _) => self.kind(&flags.to_string()),
+            (None, "" | "-") => self.kind(&unflagged(outcome, status, succeeded)),
+            (None, flags) => self.kind(flags),
         };
+        if !succeeded {
+            self.failures.insert((source, ended.sequence), kind);
+        }
         let at = self.local(ended.ended);
         let intended = ended.intended.as_nanos().saturating_sub(ORIGIN.as_nanos());
         let cell = &mut self.frame.traffic[usize::from(source)];
@@ -419,6 +476,14 @@ impl Listener for Camera {
         });
     }
 
+    fn arrived(&mut self, _at: Instant, arrival: &AppArrival<'_>) {
+        let Some(pod) = self.names.pod(arrival.pod) else {
+            return;
+        };
+        let cell = self.frame.pods.entry(pod).or_default();
+        cell.queue = cell.queue.max(arrival.queue);
+    }
+
     fn app(&mut self, _at: Instant, event: &AppEvent<'_>) {
         let Some(pod) = self.names.pod(event.pod) else {
             return;
@@ -427,7 +492,6 @@ impl Listener for Camera {
         cell.done += 1;
         let answered = event.outcome == AppOutcome::Answered && event.status < 500;
         cell.errors += u32::from(!answered);
-        cell.queue = cell.queue.max(event.queue);
     }
 
     fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
@@ -444,6 +508,9 @@ impl Listener for Camera {
     fn pod(&mut self, at: Instant, event: &PodEvent<'_>) {
         if let Some(pod) = self.names.pod(event.pod) {
             let change = event.change;
+            if change.kills() {
+                self.flights.killed(pod);
+            }
             self.entry(at, What::Pod { pod, change });
         }
     }
@@ -456,14 +523,17 @@ impl Listener for Camera {
         let Some(source) = self.names.source(&trace.traffic) else {
             return;
         };
+        // As its row has it: what its sidecar told after its client had given up is another story.
+        let failure = self.failures.swap_remove(&(source, trace.sequence));
+        let kind = match trace.succeeded {
+            Some(true) => 0,
+            Some(false) => failure.unwrap_or_default(),
+            // It has not ended, and has no row.
+            None => return,
+        };
         if self.traces >= TRACES_MAX {
             return;
         }
-        let kind = match (trace.succeeded, trace.flags.as_str()) {
-            (Some(true), _) => 0,
-            (_, "-" | "") => self.kind(&format!("{:?}", trace.outcome)),
-            (_, flags) => self.kind(flags),
-        };
         let moment = trace.intended_ns / self.cadence;
         let told = self.told.entry((kind, moment)).or_default();
         if *told >= TRACES_EACH {

@@ -84,6 +84,15 @@ pub(crate) enum What {
         /// Why, where there is a reason.
         why: Label,
     },
+    /// A breaker of a sidecar rejects requests, for the first time or after a quiet time.
+    Opened {
+        /// Whose sidecar.
+        by: PodId,
+        /// On which edge.
+        edge: EdgeId,
+        /// Which of its limits is reached.
+        breaker: Breaker,
+    },
     /// A mechanism acted on an edge, so often within a moment.
     Acted {
         /// Which.
@@ -102,6 +111,15 @@ pub(crate) enum What {
         /// What.
         text: Label,
     },
+}
+
+/// Breakers that reject requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Breaker {
+    /// Requests in flight (`max_requests`).
+    Requests,
+    /// Requests waiting for a connection (`max_pending_requests`).
+    Pending,
 }
 
 /// What becomes of a configuration.
@@ -141,6 +159,8 @@ pub(crate) enum Kind {
     Pod,
     /// Ejections and returns.
     Ejection,
+    /// Breakers that open.
+    Breaker,
     /// Configuration.
     Config,
     /// Certificates.
@@ -151,10 +171,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All, in the order of their numbers on the screen.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Fault,
         Self::Pod,
         Self::Ejection,
+        Self::Breaker,
         Self::Config,
         Self::Identity,
         Self::Mechanism,
@@ -166,6 +187,7 @@ impl Kind {
             Self::Fault => "fault",
             Self::Pod => "pod",
             Self::Ejection => "ejection",
+            Self::Breaker => "breaker",
             Self::Config => "config",
             Self::Identity => "identity",
             Self::Mechanism => "mechanism",
@@ -182,6 +204,7 @@ impl What {
             Self::Ejected { .. } | Self::Returned { .. } => Kind::Ejection,
             Self::Config { .. } => Kind::Config,
             Self::Certificate { .. } => Kind::Identity,
+            Self::Opened { .. } => Kind::Breaker,
             Self::Acted { .. } => Kind::Mechanism,
             Self::Told { kind, .. } => match kind {
                 Happening::Fault => Kind::Fault,
@@ -256,6 +279,18 @@ impl What {
                 Self::Config {
                     step: b,
                     version: w,
+                    ..
+                },
+            ) => a == b && v == w,
+            (
+                Self::Opened {
+                    edge: a,
+                    breaker: v,
+                    ..
+                },
+                Self::Opened {
+                    edge: b,
+                    breaker: w,
                     ..
                 },
             ) => a == b && v == w,
@@ -342,6 +377,14 @@ impl What {
                     CertificateStep::Failed => format!("gets no certificate{}", because(why)),
                 };
                 (somebody(pod), text)
+            }
+            Self::Opened { by, edge, breaker } => {
+                let limit = match breaker {
+                    Breaker::Requests => "as many requests in flight",
+                    Breaker::Pending => "as many requests waiting",
+                };
+                let text = format!("breaker opens: {limit} as it allows, in {}", pod(by));
+                (film.edge_name(*edge), text)
             }
             Self::Acted {
                 mechanism,

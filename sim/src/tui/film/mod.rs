@@ -15,14 +15,17 @@
 mod camera;
 mod cast;
 mod entry;
+mod flight;
 mod latency;
 mod names;
+mod recent;
 mod recorded;
 mod standing;
 
 #[cfg(test)]
 pub(super) mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,8 +36,11 @@ use meshquake_reports::{RequestOutcome, RunReport, TraceReport};
 pub(crate) use camera::{Camera, Piece};
 pub(crate) use cast::{Cast, EdgeId, PartId, PodId};
 pub(crate) use entry::{Entry, Kind, What, acted};
+pub(crate) use flight::{Limit, Pool, PoolId, Retries};
 pub(crate) use latency::Buckets;
 pub(crate) use standing::{Life, PodState, Standing};
+
+use flight::Flight;
 
 use super::text::Label;
 
@@ -55,6 +61,10 @@ pub(crate) struct Film {
     pub(crate) edges: Vec<(PartId, PartId)>,
     /// Ways in which requests failed, by number; the first is none at all.
     pub(crate) kinds: Vec<Label>,
+    /// Where sidecars count retries, by number.
+    pub(crate) pools: Vec<Pool>,
+    /// Requests in flight in those with a retry budget.
+    active: BTreeMap<PoolId, flight::Course>,
     /// How things stood when the scenario began.
     pub(crate) start: Arc<Standing>,
     /// Moments, one after the other without a gap.
@@ -86,10 +96,12 @@ pub(crate) struct Frame {
     pub(crate) to: u64,
     /// By traffic source.
     pub(crate) traffic: Vec<TrafficCell>,
-    /// By edge, those on which something happened.
+    /// By edge, those on which something happened, in order.
     pub(crate) edges: Vec<(EdgeId, EdgeCell)>,
     /// By pod, those to which something happened.
     pub(crate) pods: Vec<(PodId, PodCell)>,
+    /// Retries in flight where there were any, by the sidecar's cluster, in order.
+    pub(crate) retries: Vec<(PoolId, Flight)>,
     /// How things stood at the end.
     pub(crate) standing: Arc<Standing>,
     /// How many entries had been made by then.
@@ -251,6 +263,11 @@ impl Film {
         self.cast.parts.extend(piece.parts);
         self.edges.extend(piece.edges);
         self.kinds.extend(piece.kinds);
+        self.pools.extend(piece.pools);
+        for ((pool, frame), by) in piece.active {
+            let course = self.active.entry(pool).or_default();
+            *course.entry(frame).or_default() += by;
+        }
         self.frames.extend(piece.frames);
         self.entries.extend(piece.entries);
         self.rows.extend(piece.rows);
@@ -324,6 +341,18 @@ impl Film {
         tally
     }
 
+    /// What happened on one edge in these frames, but for latencies.
+    pub(crate) fn edge_sum(frames: &[Frame], edge: EdgeId) -> EdgeCell {
+        let mut sum = EdgeCell::default();
+        for frame in frames {
+            let own = frame.edges.binary_search_by_key(&edge, |(id, _)| *id);
+            if let Ok(place) = own {
+                sum.count(&frame.edges[place].1);
+            }
+        }
+        sum
+    }
+
     /// What happened on each edge in these frames.
     pub(crate) fn edge_sums(frames: &[Frame]) -> BTreeMap<EdgeId, EdgeCell> {
         let mut sums: BTreeMap<EdgeId, EdgeCell> = BTreeMap::new();
@@ -379,15 +408,30 @@ impl Film {
     }
 }
 
+/// How a request failed of which no response flag tells: as the record of a run has it; `-` when it did not.
+fn unflagged(outcome: RequestOutcome, status: u16, succeeded: bool) -> Cow<'static, str> {
+    match outcome {
+        RequestOutcome::Timeout => "timeout".into(),
+        RequestOutcome::ConnectFailed => "connect_failed".into(),
+        RequestOutcome::Broken => "broken".into(),
+        RequestOutcome::Answered if !succeeded => status.to_string().into(),
+        RequestOutcome::Answered | RequestOutcome::InFlight => "-".into(),
+    }
+}
+
 impl EdgeCell {
     fn merge(&mut self, other: &Self) {
+        self.count(other);
+        self.latency.merge(&other.latency);
+    }
+
+    fn count(&mut self, other: &Self) {
         self.requests += other.requests;
         self.failed += other.failed;
         self.attempts += other.attempts;
         self.opened += other.opened;
         self.closed += other.closed;
         self.refused += other.refused;
-        self.latency.merge(&other.latency);
         for (mechanism, count) in &other.acts {
             self.acted(*mechanism, *count);
         }

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use meshquake_reports::{Happening, RequestOutcome, RunReport, Series};
+use meshquake_reports::{Happening, RunReport, Series};
 
 use super::cast::Cast;
 use super::entry::{Entry, What};
 use super::standing::Standing;
-use super::{EdgeCell, Film, Frame, Row, TrafficCell};
+use super::{EdgeCell, Film, Frame, Row, TrafficCell, unflagged};
 use crate::record::PodChange;
 use crate::tui::text::Label;
 
@@ -85,21 +85,20 @@ impl Film {
             let Some(latency) = trace.latency_ns else {
                 continue;
             };
-            let kind = self.met_kind(match (trace.flags.as_str(), trace.outcome) {
-                ("-" | "", RequestOutcome::Timeout) => "timeout",
-                ("-" | "", RequestOutcome::ConnectFailed) => "connect failed",
-                ("-" | "", RequestOutcome::Broken) => "broken",
-                ("-" | "", _) => "-",
-                (flags, _) => flags,
-            });
+            let status = trace.status.unwrap_or(0);
+            let succeeded = trace.succeeded.unwrap_or(false);
+            let kind = match trace.flags.as_str() {
+                "-" | "" => self.met_kind(&unflagged(trace.outcome, status, succeeded)),
+                flags => self.met_kind(flags),
+            };
             let row = Row {
                 at: trace.intended_ns.saturating_add(latency).min(self.length),
                 intended: trace.intended_ns.min(self.length),
                 sequence: trace.sequence,
                 source: source as u16,
-                status: trace.status.unwrap_or(0),
+                status,
                 kind,
-                succeeded: trace.succeeded.unwrap_or(false),
+                succeeded,
                 outcome: trace.outcome,
             };
             self.traces.insert(row.key(), Arc::new(trace.clone()));
@@ -151,6 +150,7 @@ impl Film {
                 traffic: self.traffic_cells(report, index),
                 edges: edge_cells(report, index),
                 pods: Vec::new(),
+                retries: Vec::new(),
                 standing: standing.clone(),
                 entries: next,
             };

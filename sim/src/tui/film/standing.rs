@@ -127,7 +127,7 @@ impl Standing {
                     state.certificate = Some((*not_after, at));
                 }
             }
-            What::Acted { .. } | What::Told { .. } => {}
+            What::Opened { .. } | What::Acted { .. } | What::Told { .. } => {}
         }
     }
 

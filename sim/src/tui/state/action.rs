@@ -6,9 +6,10 @@ use super::{Purpose, View};
 use crate::tui::film::Kind;
 
 /// Kinds that a key jumps to.
-const JUMPS: [(char, Kind); 4] = [
+const JUMPS: [(char, Kind); 5] = [
     ('f', Kind::Fault),
     ('e', Kind::Ejection),
+    ('b', Kind::Breaker),
     ('p', Kind::Pod),
     ('m', Kind::Mechanism),
 ];

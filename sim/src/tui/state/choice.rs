@@ -60,7 +60,12 @@ impl State {
             Some(Overlay::Line(_)) => {}
             Some(Overlay::Help) => self.scroll = self.scroll.saturating_add_signed(by),
             None if self.opened => self.scroll = self.scroll.saturating_add_signed(by),
-            None if self.view == View::Overview => {}
+            // The sources are no list to page through: a wheel's turn is one step too.
+            None if self.view == View::Overview => {
+                let length = view::list_length(self);
+                let at = &mut self.chosen[View::Overview as usize];
+                *at = moved(*at, by.signum(), length);
+            }
             None => {
                 let length = view::list_length(self);
                 self.pick(self.line().map_or(0, |at| moved(at, by, length)));
@@ -218,7 +223,7 @@ fn subject(what: &What) -> Option<Subject> {
             Some(Subject::Pod(*pod))
         }
         What::Config { pod, .. } | What::Certificate { pod, .. } => pod.map(Subject::Pod),
-        What::Acted { edge, .. } => Some(Subject::Edge(*edge)),
+        What::Opened { edge, .. } | What::Acted { edge, .. } => Some(Subject::Edge(*edge)),
         What::Fault { .. } | What::Told { .. } => None,
     }
 }

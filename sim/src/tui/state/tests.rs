@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
 use crate::tui::film::Film;
-use crate::tui::film::tests::{TROUBLED, recorded};
+use crate::tui::film::tests::{OVERLOADED, TROUBLED, breaker, recorded, recorded_with};
 
 /// The film's record, made once.
 fn report() -> meshquake_reports::RunReport {
@@ -78,6 +78,37 @@ fn time_goes_by_when_it_is_played() {
         (0, true),
         "from the beginning again"
     );
+}
+
+#[test]
+fn a_traffic_source_is_chosen() {
+    let limits = "connectionPool: { http: { maxRetries: 2 } }";
+    let (film, _, plan) = recorded_with(OVERLOADED, &breaker(limits));
+    let side = Side::new("overloaded.yaml".into(), film, Some(plan));
+    let mut state = State::new(vec![side], false);
+    let shown = |state: &State| {
+        let mut terminal =
+            ratatui::Terminal::new(ratatui::backend::TestBackend::new(100, 30)).unwrap();
+        terminal
+            .draw(|frame| drop(view::draw(frame, state)))
+            .unwrap();
+        terminal.backend().to_string()
+    };
+    let told = |state: &State, source: &str| shown(state).contains(&format!("of {source} (j k)"));
+    press(&mut state, "$");
+    assert!(told(&state, "all traffic"));
+    press(&mut state, "j");
+    assert!(told(&state, "few"), "{}", shown(&state));
+    press(&mut state, "jjj");
+    assert!(told(&state, "many"), "the last is the last");
+    press(&mut state, "kkkk");
+    assert!(told(&state, "all traffic"));
+    // A page is no more than a step, and one source is no choice.
+    state.apply(Action::Page(1));
+    assert!(told(&state, "few"));
+    let mut single = live();
+    press(&mut single, "j");
+    assert_eq!(single.chosen[View::Overview as usize], 0);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         )));
     }
     head.push(theme.dim(&match state.event_filter.as_str() {
-        "" => "   / filters by words: fault pod ejection config identity mechanism, or any text; all".to_owned(),
+        "" => "   / filters by words: fault pod ejection breaker config identity mechanism, or any text; all".to_owned(),
         filter => format!("   filter: {}", fit(filter, 60)),
     }));
     let rest = canvas.line(area, super::cut(head, usize::from(area.width)));
@@ -35,7 +35,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
             return Line::default();
         };
         let sign = match kind {
-            Kind::Fault | Kind::Ejection => theme.warn(event_sign(kind)),
+            Kind::Fault | Kind::Ejection | Kind::Breaker => theme.warn(event_sign(kind)),
             Kind::Pod => theme.bad(event_sign(kind)),
             _ => theme.dim(event_sign(kind)),
         };

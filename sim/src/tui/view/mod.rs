@@ -380,7 +380,11 @@ fn disarm(buffer: &mut Buffer) {
 /// Lines in the list of the view that is looked at.
 pub(crate) fn list_length(state: &State) -> usize {
     match state.view {
-        View::Overview => state.film().cast.sources + 1,
+        // All of them, and each by itself where there are several.
+        View::Overview => match state.film().cast.sources {
+            0 | 1 => 1,
+            sources => sources + 1,
+        },
         View::Topology => topology::rows(state).len(),
         View::Detail => detail::rows(state).len(),
         View::Requests => state.shown().requests().shown().len(),

@@ -292,7 +292,7 @@ fn events(canvas: &mut Canvas<'_>, area: Rect, film: &Film, axis: &Axis) {
         };
         let style = match kind {
             Kind::Pod => theme.bad_style(),
-            Kind::Ejection => theme.warn_style(),
+            Kind::Ejection | Kind::Breaker => theme.warn_style(),
             _ => theme.dim_style(),
         };
         if (column as u16) < plot.width && plot.height > 0 {

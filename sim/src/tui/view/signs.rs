@@ -82,6 +82,7 @@ pub(super) const fn event_sign(kind: Kind) -> &'static str {
         Kind::Fault => "↯",
         Kind::Pod => "✗",
         Kind::Ejection => "◌",
+        Kind::Breaker => "⊘",
         Kind::Config => "↓",
         Kind::Identity => "#",
         Kind::Mechanism => "·",

@@ -3,7 +3,8 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::tui::film::{EdgeCell, EdgeId, Film, acted};
+use super::retries::{briefly, retries};
+use crate::tui::film::{EdgeCell, EdgeId, Film, Pool, acted};
 use crate::tui::state::State;
 use crate::tui::text::{columns, count, fit, pad, pad_left, span};
 use crate::tui::view::theme::Theme;
@@ -27,8 +28,7 @@ pub(super) fn edge_head(
         .frames
         .partition_point(|frame| frame.to <= state.cursor);
     let until = (until + 1).min(film.frames.len());
-    let all = Film::edge_sums(&film.frames[..until]);
-    let all = all.get(&edge).unwrap_or(&idle);
+    let all = Film::edge_sum(&film.frames[..until], edge);
     let open = all.opened.saturating_sub(all.closed);
     let pool = vec![
         theme.dim(" pool "),
@@ -60,7 +60,12 @@ pub(super) fn edge_head(
         }
         acts.push(Span::raw("   "));
     }
-    canvas.line(rest, cut(acts, usize::from(area.width)))
+    let rest = canvas.line(rest, cut(acts, usize::from(area.width)));
+    let own = |pool: &Pool| pool.edge == edge;
+    match retries(theme, film, (&now.standing, state.cursor), own) {
+        Some(spans) => canvas.line(rest, cut(spans, usize::from(area.width))),
+        None => rest,
+    }
 }
 
 /// What the mesh was told about an edge, in a few lines.
@@ -96,12 +101,22 @@ pub(super) fn policy(canvas: &mut Canvas<'_>, area: Rect, film: &Film, edge: Edg
     canvas.lines(area, lines)
 }
 
-pub(super) fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId) -> Vec<Span<'static>> {
+pub(super) fn edge_line(
+    theme: Theme,
+    state: &State,
+    now: &Now,
+    edge: EdgeId,
+) -> Vec<Span<'static>> {
+    let film = state.film();
     let idle = EdgeCell::default();
     let cell = now.edges.get(&edge).unwrap_or(&idle);
     let errors = error_span(theme, cell.error_share());
     let name = film.edge_name(edge);
     let width = columns(&name).clamp(33, 60);
+    let retries = briefly(film, (&now.standing, state.cursor), |pool| {
+        pool.edge == edge
+    });
+    let retries = retries.map_or(String::new(), |told| format!("  {told}"));
     vec![
         theme.dim(" ⇄ "),
         Span::raw(pad(&name, width)),
@@ -115,5 +130,6 @@ pub(super) fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId) -> V
             10,
         )),
         theme.dim(" p99"),
+        theme.warn(&retries),
     ]
 }

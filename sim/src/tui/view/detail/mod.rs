@@ -3,17 +3,19 @@
 mod course;
 mod edge;
 mod pod;
+mod retries;
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::topology::Now;
 use super::{Canvas, below, top};
-use crate::tui::film::{EdgeId, Film, PartId};
+use crate::tui::film::{EdgeId, Film, PartId, Pool};
 use crate::tui::state::{State, Subject, View};
 use course::{Of, course};
 use edge::{edge_head, edge_line, policy};
 use pod::{ejection, pod_events, pod_head, pod_line, pods_heading};
+use retries::retries;
 
 /// What is looked at.
 fn subject(state: &State) -> Subject {
@@ -66,7 +68,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let chart = (area.height / 8).clamp(1, 4);
     let rest = match subject(state) {
         Subject::Part(part) => {
-            let rest = part_head(canvas, area, film, part);
+            let rest = part_head(canvas, area, state, &now, part);
             let rest = course(canvas, rest, state, Of::Part(part), chart);
             pods_heading(canvas, rest)
         }
@@ -90,7 +92,6 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
 
 fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now) {
     let theme = canvas.theme;
-    let film = state.film();
     let rows = rows(state);
     if rows.is_empty() {
         let nobody = match subject(state) {
@@ -112,14 +113,15 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now) {
         Line::from(match (rows[number], subject(state)) {
             (Subject::Pod(by), Subject::Pod(pod)) => ejection(theme, state, now, pod, by),
             (Subject::Pod(pod), _) => pod_line(theme, state, now, pod, attempts),
-            (Subject::Edge(edge), _) => edge_line(theme, film, now, edge),
+            (Subject::Edge(edge), _) => edge_line(theme, state, now, edge),
             (Subject::Part(_), _) => Vec::new(),
         })
     });
 }
 
-fn part_head(canvas: &mut Canvas<'_>, area: Rect, film: &Film, part: PartId) -> Rect {
+fn part_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, part: PartId) -> Rect {
     let theme = canvas.theme;
+    let film = state.film();
     let what = if film.cast.is_source(part) {
         "traffic source"
     } else {
@@ -138,5 +140,11 @@ fn part_head(canvas: &mut Canvas<'_>, area: Rect, film: &Film, part: PartId) -> 
             pods => format!("   {pods} pods"),
         }),
     ];
-    canvas.line(area, super::cut(spans, usize::from(area.width)))
+    let rest = canvas.line(area, super::cut(spans, usize::from(area.width)));
+    // Those that it makes itself.
+    let own = |pool: &Pool| film.edges.get(pool.edge as usize).map(|(from, _)| *from) == Some(part);
+    match retries(theme, film, (&now.standing, state.cursor), own) {
+        Some(spans) => canvas.line(rest, super::cut(spans, usize::from(area.width))),
+        None => rest,
+    }
 }

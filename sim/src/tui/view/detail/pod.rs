@@ -3,7 +3,8 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::tui::film::{Film, PodCell, PodId, PodState, What};
+use super::retries::retries;
+use crate::tui::film::{Film, PodCell, PodId, PodState, Pool, What};
 use crate::tui::state::State;
 use crate::tui::text::{clock, count, pad, pad_left, percent, span};
 use crate::tui::view::signs::Health;
@@ -61,7 +62,12 @@ pub(super) fn pod_head(
         theme.dim("   certificate "),
         certificate(theme, film, &standing, state.cursor),
     ];
-    canvas.line(rest, cut(spans, usize::from(area.width)))
+    let rest = canvas.line(rest, cut(spans, usize::from(area.width)));
+    let own = |pool: &Pool| pool.by == pod;
+    match retries(theme, film, (&now.standing, state.cursor), own) {
+        Some(spans) => canvas.line(rest, cut(spans, usize::from(area.width))),
+        None => rest,
+    }
 }
 
 fn configuration(theme: Theme, pod: &PodState, cursor: u64) -> Span<'static> {
@@ -202,6 +208,7 @@ pub(super) fn pod_events(canvas: &mut Canvas<'_>, area: Rect, state: &State, pod
             What::Pod { pod: id, .. }
             | What::Ejected { pod: id, .. }
             | What::Returned { pod: id, .. } => *id == pod,
+            What::Opened { by, .. } => *by == pod,
             What::Config { pod: id, .. } | What::Certificate { pod: id, .. } => *id == Some(pod),
             _ => false,
         });
