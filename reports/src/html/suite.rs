@@ -257,7 +257,7 @@ fn case(number: usize, report: &SuiteReport, scenario: &ScenarioReport, links: &
 
 fn why(reason: &Reason, scenario: &ScenarioReport) -> Markup {
     html! {
-        (text::said(&reason.message)) " "
+        (text::said(&unit::with_signs(&reason.message))) " "
         @if !reason.place.is_empty() { (text::place(&reason.place)) " " }
         span.faint {
             @if reason.runs.len() == scenario.runs.len() { "with every seed" }

@@ -54,7 +54,10 @@ pub fn run_markdown(report: &RunReport) -> String {
             "" => String::new(),
             place => format!(" ({})", cell(place)),
         };
-        out.push_str(&format!("- {}{place}\n", cell(&failure.message)));
+        out.push_str(&format!(
+            "- {}{place}\n",
+            cell(&unit::with_signs(&failure.message))
+        ));
     }
     match report.failures.len().saturating_sub(REASONS_MAX) {
         0 if report.failures.is_empty() => {}

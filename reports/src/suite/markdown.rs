@@ -79,7 +79,7 @@ fn details(out: &mut String, report: &SuiteReport, scenario: &ScenarioReport) {
         let seeds: Vec<String> = reason.runs.iter().map(u64::to_string).collect();
         out.push_str(&format!(
             "- {}{place} (seed {})\n",
-            cell(&reason.message),
+            cell(&unit::with_signs(&reason.message)),
             seeds.join(", ")
         ));
     }

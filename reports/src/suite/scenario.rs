@@ -137,7 +137,7 @@ impl MeasureUnit {
         match self {
             Self::Share => unit::share(value),
             Self::Ms => unit::millis(value),
-            Self::PerSecond => format!("{}/s", unit::rate(value)),
+            Self::PerSecond => unit::per_second(value),
             Self::Number => unit::trimmed(value, 3),
         }
     }

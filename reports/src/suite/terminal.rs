@@ -148,7 +148,10 @@ fn what_failed(
         };
         lines.extend(wrapped(
             "  · ",
-            &clean(&format!("{}{place}: {seeds}", reason.message)),
+            &clean(&format!(
+                "{}{place}: {seeds}",
+                unit::with_signs(&reason.message)
+            )),
             width,
         ));
     }

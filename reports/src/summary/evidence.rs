@@ -1,7 +1,6 @@
 //! What clients, sidecars and apps saw.
 
-use std::collections::BTreeMap;
-
+use super::causes::causes;
 use super::paint::{Tone, clean};
 use super::table::{Kind, NOTHING, Table};
 use super::{most, unit, wrapped};
@@ -71,7 +70,7 @@ pub(super) fn traffic(report: &RunReport, width: usize) -> Vec<String> {
     }
     let mut lines = table.lines(width);
     for (name, traffic) in &report.traffic {
-        let failures = failures(traffic);
+        let failures = failures(report, name, traffic);
         if !failures.is_empty() {
             let lead = Tone::Faint.paint(&format!("  {}:", clean(name)));
             lines.extend(wrapped(&format!("{lead} "), &failures, width));
@@ -80,30 +79,18 @@ pub(super) fn traffic(report: &RunReport, width: usize) -> Vec<String> {
     lines
 }
 
-/// What was not an ordinary answer: by status or reason, then by flag.
-fn failures(traffic: &TrafficReport) -> String {
-    let ordinary = |key: &str| key.starts_with('2') || key.starts_with('3') || key == "none";
-    let statuses = counts(&traffic.status, ordinary);
-    let reasons = counts(&traffic.unanswered, |_| false);
-    let flags = counts(&traffic.flags, |key| key == "-");
-    let answers: Vec<String> = statuses.into_iter().chain(reasons).collect();
-    let mut parts = Vec::new();
-    if !answers.is_empty() {
-        parts.push(answers.join(" · "));
-    }
-    if !flags.is_empty() {
-        parts.push(format!("flags {}", flags.join(" · ")));
-    }
-    parts.join("; ")
-}
-
-/// `key ×n` for every key but the ordinary ones, the most frequent first.
-fn counts(counts: &BTreeMap<String, u64>, ordinary: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut odd: Vec<_> = counts.iter().filter(|(key, _)| !ordinary(key)).collect();
-    odd.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-    odd.into_iter()
-        .map(|(key, n)| format!("{} ×{}", clean(&key.replace('_', " ")), unit::count(*n)))
-        .collect()
+/// What was not an ordinary answer, each request once: `URX,UF 503 ×2`.
+fn failures(report: &RunReport, name: &str, traffic: &TrafficReport) -> String {
+    let told = causes(report, name, traffic).into_iter().map(|cause| {
+        let parts = [cause.flags, cause.result.replace('_', " ")];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        format!(
+            "{} ×{}",
+            clean(&parts.join(" ")),
+            unit::count(cause.requests)
+        )
+    });
+    told.collect::<Vec<_>>().join(" · ")
 }
 
 /// Who called whom.

@@ -48,7 +48,11 @@ pub(super) fn verdict(report: &RunReport, width: usize) -> Vec<String> {
     }
     let other = |kind| !matches!(kind, FailureKind::Expectation | FailureKind::Scripted);
     for failure in report.failures.iter().filter(|f| other(f.kind)) {
-        let text = format!("{} {}", clean(&failure.message), place(&failure.place));
+        let text = format!(
+            "{} {}",
+            clean(&unit::with_signs(&failure.message)),
+            place(&failure.place)
+        );
         let lead = format!("  {} ", mark(false));
         lines.extend(wrapped(&lead, &text, width));
     }
@@ -149,7 +153,7 @@ pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
         .is_some_and(|titles| titles.contains(WRITTEN_AT));
     for missed in report.expectations.iter().filter(|e| !e.held) {
         let lead = format!("  {} ", mark(false));
-        let message = clean(&missed.message);
+        let message = clean(&unit::with_signs(&missed.message));
         match (placed, missed.measured) {
             (true, Some(_)) => {}
             (true, None) => lines.extend(wrapped(&lead, &message, width)),
@@ -224,12 +228,23 @@ pub(super) fn script(report: &RunReport, width: usize) -> Vec<String> {
         let at = unit::span(missed.at_s);
         let text = format!(
             "at {at}: {} {}",
-            clean(&missed.message),
+            clean(&unit::with_signs(&missed.message)),
             place(&missed.place)
         );
         lines.extend(wrapped(&format!("  {} ", mark(false)), &text, width));
     }
     lines
+}
+
+/// What came, red where it is none or a server's error and nothing else was demanded.
+fn status(scripted: &ScriptedReport) -> String {
+    let told = scripted
+        .status
+        .map_or_else(|| "none".to_owned(), |s| s.to_string());
+    match (scripted.held, scripted.status) {
+        (Some(true), _) | (None, Some(..500)) => told,
+        _ => Tone::Bad.paint(&told),
+    }
 }
 
 fn script_table(shown: &[&ScriptedReport]) -> Table {
@@ -246,9 +261,7 @@ fn script_table(shown: &[&ScriptedReport]) -> Table {
             scripted.held.map_or_else(|| " ".into(), mark),
             unit::span(scripted.at_s),
             clean(&scripted.request),
-            scripted
-                .status
-                .map_or_else(|| "none".into(), |s| s.to_string()),
+            status(scripted),
             clean(&scripted.flags),
             clean(&scripted.upstream),
             scripted

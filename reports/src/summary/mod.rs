@@ -4,6 +4,7 @@
 //! come up: what did clients see, between whom, what was done to the mesh, and
 //! how far was each demand from being met. The last line makes the run again.
 
+pub(crate) mod causes;
 mod evidence;
 mod happened;
 mod judged;

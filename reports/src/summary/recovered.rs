@@ -32,7 +32,7 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
 }
 
 fn row(source: &RecoveryReport) -> Vec<String> {
-    let per_s = |rate: f64| format!("{}/s", unit::rate(rate));
+    let per_s = unit::per_second;
     let state = match source.recovered {
         Recovered::Yes => Tone::Good.paint("recovered"),
         Recovered::NotYet => Tone::Bad.paint("on its way"),
@@ -75,7 +75,7 @@ fn sustained(traffic: &str, cause: &LoopReport, width: usize) -> Vec<String> {
 }
 
 fn layer_row(layer: &LayerReport) -> Vec<String> {
-    let per_s = |rate: f64| format!("{}/s", unit::rate(rate));
+    let per_s = unit::per_second;
     let share = |share: f64| format!("{}%", unit::trimmed(share * 100.0, 0));
     vec![
         clean(&layer.from),

@@ -23,7 +23,7 @@ pub fn measured(value: f64, unit: Unit) -> String {
         Unit::Ratio => share(value),
         Unit::Ms => millis(value),
         Unit::S => span(value),
-        Unit::PerSecond => format!("{}/s", rate(value)),
+        Unit::PerSecond => per_second(value),
         Unit::Count => count(value.round() as u64),
         Unit::Number => three_digits(value),
         Unit::Bytes => bytes(value),
@@ -99,8 +99,35 @@ pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(n))
 }
 
-/// A rate per second with three significant digits.
+/// A rate with three significant digits: `280/s`, and where a second has next to nothing, by the hour or the day.
+pub fn per_second(rate_per_s: f64) -> String {
+    let (hour, day) = (rate_per_s * 3_600.0, rate_per_s * 86_400.0);
+    match rate_per_s.abs() {
+        x if x == 0.0 || x >= RATE_LEAST => format!("{}/s", rate(rate_per_s)),
+        _ if hour.abs() >= 0.1 => format!("{}/h", three_digits(hour)),
+        _ => format!("{}/d", three_digits(day)),
+    }
+}
+
+/// A demand's message with its comparison as it is printed elsewhere: `not ≥ 95%` for `not >= 95%`.
+pub fn with_signs(message: &str) -> String {
+    let mut told = message.to_owned();
+    for (written, sign) in [("<=", "≤"), (">=", "≥"), ("==", "=")] {
+        told = told.replace(&format!(", not {written} "), &format!(", not {sign} "));
+    }
+    told
+}
+
+/// The least rate that has a digit other than 0 when it is told by the second.
+const RATE_LEAST: f64 = 0.01;
+
+/// A rate per second with three significant digits, where its unit is told elsewhere.
 pub fn rate(per_second: f64) -> String {
+    match per_second.abs() {
+        0.0 => return "0".into(),
+        x if x < RATE_LEAST => return "<0.01".into(),
+        _ => {}
+    }
     if per_second >= 999.5 {
         return count(per_second.round() as u64);
     }
@@ -217,6 +244,35 @@ mod tests {
         assert_eq!(measured(4.2, Unit::S), "4.2 s");
         assert_eq!(measured(1_234.0, Unit::Count), "1,234");
         assert_eq!(measured(1_000.0, Unit::Bytes), "1,000 B");
+    }
+
+    #[test]
+    fn rare_traffic_has_a_rate_too() {
+        let told = [
+            (280.0, "280/s"),
+            (0.066_7, "0.07/s"),
+            (0.0, "0/s"),
+            (0.005, "18.0/h"),
+            (0.000_25, "0.90/h"),
+            (0.000_02, "1.73/d"),
+        ];
+        for (rate, text) in told {
+            assert_eq!(per_second(rate), text);
+        }
+        assert_eq!((rate(0.004), rate(0.0)), ("<0.01".into(), "0".into()));
+    }
+
+    #[test]
+    fn comparisons_are_written_one_way() {
+        assert_eq!(
+            with_signs("success was 0%, not >= 95%"),
+            "success was 0%, not ≥ 95%"
+        );
+        assert_eq!(with_signs("it was 2, not == 1"), "it was 2, not = 1");
+        assert_eq!(
+            with_signs("`a >= b` was 2 s, not < 1 s"),
+            "`a >= b` was 2 s, not < 1 s"
+        );
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! What pages, Markdown and the terminal say of a run is what is known of it, and no more.
 
 use meshquake_reports::{
-    RunReport, comparison_html, comparison_markdown, report_html, run_markdown,
+    RunReport, Style, comparison_html, comparison_markdown, report_html, run_markdown, summary,
 };
 
 use crate::detail::{SMALL, detailed};
 use crate::page::{check, text_of};
 use crate::sample;
+
+const PLAIN: Style = Style {
+    color: false,
+    width: 100,
+};
 
 /// A run in which after a third nothing succeeds any more, and what is sent last has not ended when it does.
 fn stuck() -> RunReport {
@@ -128,4 +133,115 @@ fn strangers_are_not_judged() {
     // Of other names, but with traffic in common: a variant, which is what comparisons are for.
     b.traffic = sample::held().traffic;
     assert!(comparison_html(&a, &b, None).contains("B is better"));
+}
+
+/// The cells of the rows of the table under `caption`, a row a line.
+fn rows(page: &str, caption: &str) -> Vec<String> {
+    let table = &page[page.find(caption).unwrap_or_else(|| panic!("{caption}"))..];
+    let body = &table[table.find("<tbody>").unwrap()..table.find("</tbody>").unwrap()];
+    let rows = body.split("<tr").skip(1);
+    rows.map(|row| text_of(&format!("<tr{row}"), "<tr", "</tr>"))
+        .collect()
+}
+
+#[test]
+fn each_failure_is_told_once_with_its_status_in_words() {
+    let mut run = sample::failed();
+    let traffic = run.traffic.get_mut("shoppers").unwrap();
+    traffic.status = sample::counts(&[("200", 5_000), ("429", 5), ("503", 9), ("none", 4)]);
+    traffic.flags = sample::counts(&[("-", 5_002), ("UO", 7), ("DC", 4), ("RL", 5)]);
+    traffic.unanswered = sample::counts(&[("timeout", 4)]);
+    run.traffic.shift_remove("probe");
+    let page = report_html(&run);
+    check(&page);
+    assert_eq!(
+        rows(&page, "Why requests failed"),
+        [
+            "shoppers UO 503 Service Unavailable 7 a circuit breaker was open",
+            "shoppers RL 429 Too Many Requests 5 the rate limit was reached",
+            "shoppers DC none: timeout 4 the caller went away",
+            "shoppers 503 Service Unavailable 2",
+        ]
+    );
+    let text = summary(&run, PLAIN);
+    assert!(
+        text.contains("shoppers: UO 503 ×7 · RL 429 ×5 · DC timeout ×4 · 503 ×2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn scripted_requests_of_which_nothing_was_expected() {
+    let mut run = sample::failed();
+    for scripted in &mut run.traffic.get_mut("probe").unwrap().scripted {
+        scripted.held = None;
+        scripted.message = String::new();
+        scripted.upstream = String::new();
+    }
+    run.failures.clear();
+    let page = report_html(&run);
+    check(&page);
+    assert_eq!(
+        rows(&page, "Scripted requests"),
+        [
+            "1 s GET reviews:9080/reviews/0 200 - 4.20 ms",
+            "40 s GET reviews:9080/reviews/0 ✗ 503 URX,UF 4.20 ms",
+        ]
+    );
+    let table = text_of(&page, "Scripted requests", "</thead>");
+    for empty in ["verdict", "what was wrong", "answered by"] {
+        assert!(!table.contains(empty), "{table}");
+    }
+    assert!(page.contains("<tr class=\"missed\"><td class=\"n\">40 s"));
+}
+
+#[test]
+fn comparisons_are_written_one_way() {
+    let mut run = sample::failed();
+    run.failures[0].message = "success of shoppers was 0%, not >= 95%".into();
+    run.expectations[1].message = run.failures[0].message.clone();
+    let narrow = Style {
+        color: false,
+        width: 80,
+    };
+    let other = sample::held();
+    for text in [
+        report_html(&run),
+        run_markdown(&run),
+        summary(&run, narrow),
+        comparison_html(&run, &other, None),
+    ] {
+        assert!(text.contains("not ≥ 95%"), "{text}");
+        assert!(!text.contains("not &gt;= 95%") && !text.contains("not >= 95%"));
+    }
+}
+
+#[test]
+fn rare_traffic_is_not_told_as_none() {
+    let mut run = sample::held();
+    run.recovery[0].before_per_s = 0.000_25;
+    run.recovery[0].last_per_s = 0.005;
+    let page = report_html(&run);
+    let recovery = text_of(&page, "<section id=\"recovery\"", "</section>");
+    assert!(recovery.contains("0.90/h 18.0/h"), "{recovery}");
+    assert!(summary(&run, PLAIN).contains("0.90/h      18.0/h"));
+}
+
+#[test]
+fn links_are_called_as_what_they_lead_to() {
+    let page = report_html(&detailed(SMALL));
+    for link in page.split("<li><a href=\"#").skip(1) {
+        let id = &link[..link.find('"').unwrap()];
+        let told = text_of(&format!("<{link}"), "<", "</a>");
+        let heading = text_of(&page, &format!("<h2 id=\"{id}-title\""), "</h2>");
+        assert_eq!(told, heading);
+    }
+}
+
+#[test]
+fn a_place_is_told_whole() {
+    let mut run = sample::failed();
+    let place = "scenarios/incidents/metastable-retry/metastable-retry-fragile.yaml:44";
+    run.expectations[1].place = place.into();
+    assert!(report_html(&run).contains(&format!("<code><bdi>{place}</bdi></code>")));
 }

@@ -186,7 +186,7 @@ fn side(name: &str, run: &RunReport) -> Markup {
         div.side {
             p.who { strong { (name) } " " (text::name(&run.scenario)) " " span.faint { "seed " (run.seed) } }
             p { (outcome::told(run.verdict)) }
-            @if let Some(first) = run.failures.first() { p.why { (text::said(&first.message)) } }
+            @if let Some(first) = run.failures.first() { p.why { (text::said(&unit::with_signs(&first.message))) } }
             dl.totals {
                 div { dt { "requests" } dd { (unit::count(sent)) } }
                 div { dt { "failed" } dd class=[(failed > 0).then_some("bad")] { (unit::count(failed)) } }

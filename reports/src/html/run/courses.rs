@@ -160,7 +160,7 @@ fn errors(traffic: &TrafficReport, course: Option<&TrafficCourse>) -> Option<Cha
             None | Some(0) => None,
             Some(all) => Some(*n as f64 / *all as f64),
         };
-        let name = match super::flags::meaning(&name) {
+        let name = match super::flags::words(&name) {
             Some(words) => format!("{name}: {words}"),
             None => name,
         };

@@ -34,7 +34,7 @@ fn failures(report: &RunReport) -> Markup {
             ul.failures {
                 @for failure in &report.failures {
                     li {
-                        strong { (kind(failure.kind)) } ": " (text::said(&failure.message)) " " (text::place(&failure.place))
+                        strong { (kind(failure.kind)) } ": " (text::said(&unit::with_signs(&failure.message))) " " (text::place(&failure.place))
                     }
                 }
             }
@@ -96,22 +96,16 @@ fn script(report: &RunReport) -> Markup {
         let missed = |s: &ScriptedReport| s.held != Some(false);
         missed(a).cmp(&missed(b)).then(a.at_s.total_cmp(&b.at_s))
     });
-    let mut table = Table::new("Scripted requests")
-        .text("verdict")
-        .number("at")
-        .head("request")
-        .number("status")
-        .text("flags")
-        .text("answered by")
-        .number("latency")
-        .words("what was wrong");
+    let columns = Columns {
+        verdict: all.iter().any(|s| s.held.is_some()),
+        flags: all.iter().any(|s| !matches!(s.flags.as_str(), "" | "-")),
+        upstream: all.iter().any(|s| !s.upstream.is_empty()),
+        wrong: all.iter().any(|s| s.held == Some(false)),
+    };
+    let mut table = columns.table();
     for scripted in all.iter().take(SCRIPT_MAX) {
-        let class = if scripted.held == Some(false) {
-            "missed"
-        } else {
-            ""
-        };
-        table.row_of(class, scripted_row(scripted));
+        let class = if bad(scripted) { "missed" } else { "" };
+        table.row_of(class, columns.row(scripted));
     }
     let more = all.len().saturating_sub(SCRIPT_MAX) as u64;
     html! {
@@ -120,15 +114,68 @@ fn script(report: &RunReport) -> Markup {
     }
 }
 
-fn scripted_row(scripted: &ScriptedReport) -> [Markup; 8] {
-    [
-        html! { @if let Some(held) = scripted.held { (mark(held)) } },
-        html! { (unit::span(scripted.at_s)) },
-        text::name(&scripted.request),
-        html! { (scripted.status.map_or_else(|| "none".into(), |s| s.to_string())) },
-        text::name(&scripted.flags),
-        text::name(&scripted.upstream),
-        html! { (scripted.latency_ms.map_or_else(|| "–".into(), unit::millis)) },
-        html! { @if scripted.held == Some(false) { (text::said(&scripted.message)) " " (text::place(&scripted.place)) } },
-    ]
+/// Whether it came back otherwise than demanded, or, where nothing was, without an answer or with a server's error.
+fn bad(scripted: &ScriptedReport) -> bool {
+    let answered = scripted.status.is_some_and(|status| status < 500);
+    scripted.held.map_or(!answered, |held| !held)
+}
+
+/// The columns in which any scripted request has something.
+struct Columns {
+    verdict: bool,
+    flags: bool,
+    upstream: bool,
+    wrong: bool,
+}
+
+impl Columns {
+    fn table(&self) -> Table {
+        let mut table = Table::new("Scripted requests");
+        if self.verdict {
+            table = table.text("verdict");
+        }
+        table = table.number("at").head("request").number("status");
+        if self.flags {
+            table = table.text("flags");
+        }
+        if self.upstream {
+            table = table.text("answered by");
+        }
+        table = table.number("latency");
+        if self.wrong {
+            table = table.words("what was wrong");
+        }
+        table
+    }
+
+    fn row(&self, scripted: &ScriptedReport) -> Vec<Markup> {
+        let status = scripted
+            .status
+            .map_or_else(|| "none".to_owned(), |s| s.to_string());
+        let status = match bad(scripted) {
+            true => html! { span.no { "✗ " (status) } },
+            false => html! { (status) },
+        };
+        let all = [
+            (
+                self.verdict,
+                html! { @if let Some(held) = scripted.held { (mark(held)) } },
+            ),
+            (true, html! { (unit::span(scripted.at_s)) }),
+            (true, text::name(&scripted.request)),
+            (true, status),
+            (self.flags, text::name(&scripted.flags)),
+            (self.upstream, text::name(&scripted.upstream)),
+            (
+                true,
+                html! { (scripted.latency_ms.map_or_else(|| "–".into(), unit::millis)) },
+            ),
+            (
+                self.wrong,
+                html! { @if scripted.held == Some(false) { (text::said(&unit::with_signs(&scripted.message))) " " (text::place(&scripted.place)) } },
+            ),
+        ];
+        let shown = all.into_iter().filter(|(shown, _)| *shown);
+        shown.map(|(_, cell)| cell).collect()
+    }
 }

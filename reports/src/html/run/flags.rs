@@ -1,6 +1,56 @@
 //! What a response flag means, for those who do not have Envoy's list at hand.
 
-/// `flags` (`URX,UF`), a reason or a status in words; `None` where it speaks for itself.
+/// What charts call a failure, in words: its flags, the name of its status, or why there was no answer.
+pub(super) fn words(cause: &str) -> Option<String> {
+    let status = || status(cause).map(str::to_owned);
+    meaning(cause).or_else(status).or_else(|| reason(cause))
+}
+
+/// Why there was no answer, in words.
+pub(super) fn reason(reason: &str) -> Option<String> {
+    let words = match reason {
+        "timeout" => "the client gave up waiting",
+        "connect_failed" => "the client could not connect",
+        "broken" => "the connection broke before the answer was whole",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// The name of a status. Source: IANA, "Hypertext Transfer Protocol (HTTP) Status Code Registry".
+pub(super) fn status(status: &str) -> Option<&'static str> {
+    let name = match status {
+        "400" => "Bad Request",
+        "401" => "Unauthorized",
+        "403" => "Forbidden",
+        "404" => "Not Found",
+        "405" => "Method Not Allowed",
+        "408" => "Request Timeout",
+        "409" => "Conflict",
+        "410" => "Gone",
+        "412" => "Precondition Failed",
+        "413" => "Content Too Large",
+        "414" => "URI Too Long",
+        "421" => "Misdirected Request",
+        "422" => "Unprocessable Content",
+        "425" => "Too Early",
+        "426" => "Upgrade Required",
+        "428" => "Precondition Required",
+        "429" => "Too Many Requests",
+        "431" => "Request Header Fields Too Large",
+        "500" => "Internal Server Error",
+        "501" => "Not Implemented",
+        "502" => "Bad Gateway",
+        "503" => "Service Unavailable",
+        "504" => "Gateway Timeout",
+        "505" => "HTTP Version Not Supported",
+        "507" => "Insufficient Storage",
+        _ => return None,
+    };
+    Some(name)
+}
+
+/// `flags` (`URX,UF`) in words; `None` where they speak for themselves.
 ///
 /// Source: Envoy documentation, "Access logging", `%RESPONSE_FLAGS%`.
 pub(super) fn meaning(flags: &str) -> Option<String> {
@@ -32,9 +82,6 @@ fn one(flag: &str) -> Option<&'static str> {
         "UMSDR" => "it lasted longer than allowed",
         "NC" => "the route leads to no service",
         "OM" => "it was shed under overload",
-        "timeout" => "the client gave up waiting",
-        "connect_failed" => "the client could not connect",
-        "broken" => "the connection broke before the answer was whole",
         _ => return None,
     };
     Some(words)
@@ -51,5 +98,8 @@ mod tests {
             "all retries were used up; no connection to the endpoint could be made"
         );
         assert_eq!(meaning("503"), None);
+        assert_eq!(words("503").unwrap(), "Service Unavailable");
+        assert_eq!(words("timeout").unwrap(), "the client gave up waiting");
+        assert_eq!(words("299"), None);
     }
 }

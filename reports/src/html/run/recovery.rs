@@ -39,7 +39,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
 }
 
 fn per_s(rate: f64) -> String {
-    format!("{}/s", unit::rate(rate))
+    unit::per_second(rate)
 }
 
 fn state(recovered: Recovered) -> Markup {

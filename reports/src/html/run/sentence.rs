@@ -125,17 +125,23 @@ fn failed(report: &RunReport) -> String {
     if let Some(defect) = of(FailureKind::Invariant) {
         return format!(
             "This is a defect of Meshquake itself: {}.{more}",
-            stripped(&defect.message)
+            stripped(&unit::with_signs(&defect.message))
         );
     }
     if let Some(worst) = worst {
         return format!("It failed: {}.{more}", missed_by(worst, report));
     }
     if let Some(inert) = of(FailureKind::InertFault) {
-        return format!("It proves nothing: {}.{more}", stripped(&inert.message));
+        return format!(
+            "It proves nothing: {}.{more}",
+            stripped(&unit::with_signs(&inert.message))
+        );
     }
     match report.failures.first() {
-        Some(first) => format!("It failed: {}.{more}", stripped(&first.message)),
+        Some(first) => format!(
+            "It failed: {}.{more}",
+            stripped(&unit::with_signs(&first.message))
+        ),
         None => "It failed.".into(),
     }
 }

@@ -1,17 +1,19 @@
 //! What clients saw, why requests failed, and what the apps did.
 
-use std::collections::BTreeMap;
-
 use maud::{Markup, html};
 
 use super::flags;
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{LatencyMs, RunReport, ServiceReport, TrafficReport};
+use crate::summary::causes::{Cause, causes};
+use crate::summary::table::NOTHING;
 use crate::summary::unit;
 
 /// Services in the table.
 const SERVICES_MAX: usize = 100;
+/// Causes of failure told of one source.
+const CAUSES_MAX: usize = 30;
 /// Traffic sources in the table.
 const SOURCES_MAX: usize = 100;
 
@@ -73,41 +75,43 @@ fn source(name: &str, traffic: &TrafficReport) -> [Markup; 11] {
     ]
 }
 
-/// What was not an ordinary answer: by flag, by status, by reason.
+/// What was not an ordinary answer, each request once.
 fn failures(report: &RunReport) -> Markup {
-    let mut table = Table::new(
-        "Why requests failed: response flags, statuses, and what clients without an answer saw",
-    )
-    .head("source")
-    .text("what")
-    .number("requests")
-    .words("in words");
-    let ordinary = |key: &str| key == "-" || key == "none" || key.starts_with(['1', '2', '3']);
+    let mut rows: Vec<(&String, Cause)> = Vec::new();
     for (name, traffic) in &report.traffic {
-        let mut odd: Vec<(&str, &String, u64)> = Vec::new();
-        let take = |kind, counts: &'_ BTreeMap<String, u64>| {
-            let these = counts.iter().filter(|(key, n)| !ordinary(key) && **n > 0);
-            these
-                .map(|(key, n)| (kind, key.clone(), *n))
-                .collect::<Vec<_>>()
-        };
-        let all = [
-            take("flags", &traffic.flags),
-            take("status", &traffic.status),
-            take("no answer:", &traffic.unanswered),
-        ];
-        odd.extend(all.iter().flatten().map(|(kind, key, n)| (*kind, key, *n)));
-        odd.sort_by_key(|(_, _, n)| std::cmp::Reverse(*n));
-        for (kind, key, n) in odd.into_iter().take(30) {
-            table.row([
-                text::name(name),
-                html! { (kind) " " (text::name(&key.replace('_', " "))) },
-                number(n),
-                text::said(&flags::meaning(key).unwrap_or_default()),
-            ]);
+        let all = causes(report, name, traffic).into_iter();
+        rows.extend(all.take(CAUSES_MAX).map(|cause| (name, cause)));
+    }
+    let flagged = rows.iter().any(|(_, cause)| !cause.flags.is_empty());
+    let mut table = Table::new("Why requests failed, each of them once").head("source");
+    if flagged {
+        table = table.text("flags");
+    }
+    table = table.text("answer").number("requests").words("in words");
+    for (name, cause) in rows {
+        let mut cells = vec![text::name(name)];
+        if flagged {
+            cells.push(text::name(&cause.flags));
         }
+        cells.push(answer(&cause.result));
+        cells.push(number(cause.requests));
+        let words = flags::meaning(&cause.flags).or_else(|| flags::reason(&cause.result));
+        cells.push(text::said(&words.unwrap_or_default()));
+        table.row(cells);
     }
     html! { @if !table.is_empty() { (table.scrolled()) } }
+}
+
+/// A status with its name, or why there was none.
+fn answer(result: &str) -> Markup {
+    html! {
+        @match (result, flags::status(result)) {
+            ("", _) => { (NOTHING) }
+            (_, Some(words)) => { (result) " " (words) }
+            _ if flags::reason(result).is_some() => { "none: " (text::name(&result.replace('_', " "))) }
+            _ => { (text::name(result)) }
+        }
+    }
 }
 
 fn services(report: &RunReport) -> Markup {
