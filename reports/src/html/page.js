@@ -124,7 +124,18 @@
     });
   }
 
-  // What is folded away is not printed: a waterfall one looks at stays.
+  // Paper does not unfold: everything is printed but the figures of the charts. Newer browsers are told by the style.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not(.figures):not([open])")];
+    for (const folded of unfolded) folded.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const folded of unfolded) folded.open = false;
+    unfolded = [];
+  });
+
+  // A link to what is folded away unfolds it.
   const open = () => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     const folded = target && target.closest("details");

@@ -17,7 +17,7 @@ use super::text;
 const STYLE: &str = concat!(include_str!("page.css"), include_str!("many.css"));
 const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`SCRIPT`], in Base64.
-const SCRIPT_SHA256: &str = "dB2edrxlXUV8T8UMfuDNq5ECV4Qdmu9D0ij6SXZlcSw=";
+const SCRIPT_SHA256: &str = "oh0jQTW6Wg0SMSLmATIiPMo4EUSgDBx6uf4JFhps0bs=";
 
 /// A part of the page under a heading.
 pub(crate) struct Section {
@@ -40,12 +40,6 @@ impl Section {
             link: Cow::Borrowed(title),
             body,
         }
-    }
-
-    /// The same, led to by `link`.
-    pub(crate) fn called(self, link: &'static str) -> Self {
-        let link = Cow::Borrowed(link);
-        Self { link, ..self }
     }
 
     /// Whether there is nothing in it.

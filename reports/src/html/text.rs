@@ -20,6 +20,8 @@ use crate::summary::paint::shorten;
 
 /// Characters of a name that are shown.
 const NAME_MAX: usize = 48;
+/// Characters of a path that are shown: it is read to be opened.
+const PLACE_MAX: usize = 160;
 /// Characters of a sentence that are shown.
 const SAID_MAX: usize = 600;
 /// Characters of either that are shown when pointed at.
@@ -47,7 +49,7 @@ pub(crate) fn description(text: &str) -> String {
 
 /// Where something is written; nothing when that is not known.
 pub(crate) fn place(place: &str) -> Markup {
-    html! { @if !place.is_empty() { span.place { code { (name(place)) } } } }
+    html! { @if !place.is_empty() { span.place { code { (bounded(place, PLACE_MAX)) } } } }
 }
 
 /// A command, whole: half of one does something else.

@@ -124,7 +124,7 @@ pub(crate) struct Plot {
 }
 
 const FRAME: Frame = Frame {
-    left: 68,
+    left: 76,
     right: WIDTH as i32 - 82,
     top: 24,
     bottom: HEIGHT as i32 - 46,

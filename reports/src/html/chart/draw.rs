@@ -25,7 +25,8 @@ pub(super) struct Frame {
 
 impl Frame {
     pub(super) const PLOT: Self = Self {
-        left: 62,
+        // `10,000/s` in the larger letters of a small screen.
+        left: 76,
         right: WIDTH as i32 - 82,
         top: 26,
         bottom: HEIGHT as i32 - 28,

@@ -9,7 +9,7 @@ use super::layers::layers;
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{EdgeReport, RunReport};
-use crate::summary::paint::shorten;
+use crate::summary::paint::{shorten, width};
 use crate::summary::{most, unit};
 
 /// Edges in the picture; beyond, nobody can follow them.
@@ -17,13 +17,17 @@ const DRAWN_MAX: usize = 60;
 /// Edges in the table.
 const ROWS_MAX: usize = 300;
 
+/// The least a node takes.
 const NODE: (i32, i32) = (122, 44);
 const GAP: (i32, i32) = (140, 26);
 /// Between two edges that meet one node.
 const PORT: i32 = 24;
 const MARGIN: i32 = 12;
-/// Characters that fit in a node.
-const NAME_MAX: usize = 13;
+/// Characters in a line of a node's name.
+const LINE_MAX: usize = 24;
+/// Units that one of them takes, about, and those between two lines.
+const CHARACTER: i32 = 8;
+const LEADING: i32 = 16;
 
 pub(super) fn body(report: &RunReport) -> Markup {
     let drawn = worst(&report.edges, DRAWN_MAX);
@@ -68,7 +72,7 @@ fn class(edge: &EdgeReport) -> &'static str {
 }
 
 fn label(edge: &EdgeReport) -> String {
-    let rate = format!("{}/s", unit::rate(edge.rps));
+    let rate = unit::per_second(edge.rps);
     match edge.failed {
         0 => rate,
         _ => format!("{rate} · {} failed", share(failed(edge))),
@@ -101,7 +105,9 @@ struct Places {
     height: i32,
 }
 
-fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
+/// For nodes so `wide`, each so high as its lines of text.
+fn places(heights: &[i32], wide: i32, edges: &[(usize, usize)]) -> Places {
+    let nodes = heights.len();
     let layers = layers(nodes, edges);
     let ends_at = |node: usize, end: fn(&(usize, usize)) -> usize| {
         edges.iter().filter(|e| end(e) == node).count()
@@ -110,7 +116,7 @@ fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
     // A node is as high as the labels of the edges that meet it.
     for (node, place) in at.iter_mut().enumerate() {
         let ports = ends_at(node, |e| e.0).max(ends_at(node, |e| e.1)) as i32;
-        place.height = NODE.1.max(ports * PORT + 10);
+        place.height = heights[node].max(ports * PORT + 10);
     }
     let tall = |layer: &[usize], at: &[Place]| -> i32 {
         layer.iter().map(|n| at[*n].height + GAP.1).sum::<i32>() - GAP.1
@@ -124,7 +130,7 @@ fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
     for (column, layer) in layers.iter().enumerate() {
         let mut y = (height - tall(layer, &at)) / 2;
         for node in layer {
-            at[*node].x = MARGIN + column as i32 * (NODE.0 + GAP.0);
+            at[*node].x = MARGIN + column as i32 * (wide + GAP.0);
             at[*node].y = y;
             y += at[*node].height + GAP.1;
         }
@@ -145,7 +151,7 @@ fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
             at[node].y + at[node].height / 2 + (2 * rank + 1 - all.len() as i32) * PORT / 2
         };
         [
-            (at[*from].x + NODE.0, port(*from, |e| e.0, |e| e.1)),
+            (at[*from].x + wide, port(*from, |e| e.0, |e| e.1)),
             (at[*to].x, port(*to, |e| e.1, |e| e.0)),
         ]
     });
@@ -155,7 +161,7 @@ fn places(nodes: usize, edges: &[(usize, usize)]) -> Places {
     Places {
         ends,
         nodes: at,
-        width: layers.len() as i32 * (NODE.0 + GAP.0) - GAP.0 + 2 * MARGIN,
+        width: layers.len() as i32 * (wide + GAP.0) - GAP.0 + 2 * MARGIN,
         height: height + if back { NODE.1 } else { 0 },
     }
 }
@@ -170,19 +176,31 @@ fn picture(report: &RunReport, edges: &[&EdgeReport]) -> Markup {
         .iter()
         .map(|e| (number(&e.from), number(&e.to)))
         .collect();
-    let places = places(numbers.len(), &pairs);
+    let names: Vec<Vec<String>> = numbers.keys().map(|name| lines(name)).collect();
+    let longest = names
+        .iter()
+        .flatten()
+        .map(|line| width(line))
+        .max()
+        .unwrap_or(0);
+    let wide = NODE.0.max(longest as i32 * CHARACTER + 18);
+    let heights: Vec<i32> = names
+        .iter()
+        .map(|name| NODE.1 + (name.len() as i32 - 1) * LEADING)
+        .collect();
+    let places = places(&heights, wide, &pairs);
     let most = edges.iter().map(|e| e.rps).fold(0.0, f64::max);
     let sources: BTreeSet<&str> = report.traffic.keys().map(String::as_str).collect();
-    let (width, height) = (places.width, places.height);
+    let (across, height) = (places.width, places.height);
     html! {
         div.scroll.graph tabindex="0" role="group" aria-label="The call graph as a picture" {
-            svg viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" aria-labelledby="graph-svg-title" aria-describedby="graph-svg-about" {
+            svg viewBox=(format!("0 0 {across} {height}")) width=(across) height=(height) role="img" aria-labelledby="graph-svg-title" aria-describedby="graph-svg-about" {
                 title #graph-svg-title { "Call graph" }
                 desc #graph-svg-about { "Who called whom, from the traffic sources on the left to the last callees on the right. The table below has the same." }
                 @for (edge, ends) in edges.iter().zip(&places.ends) { (arrow(edge, *ends, most)) }
                 @for (edge, ends) in edges.iter().zip(&places.ends) { (label_of(edge, *ends, most)) }
                 @for (name, node) in &numbers {
-                    (box_of(report, name, places.nodes[*node], sources.contains(name)))
+                    (box_of(report, (name, &names[*node]), (places.nodes[*node], wide), sources.contains(name)))
                 }
             }
         }
@@ -227,7 +245,30 @@ fn label_of(edge: &EdgeReport, [_, (x, y)]: [(i32, i32); 2], most: f64) -> Marku
     }
 }
 
-fn box_of(report: &RunReport, name: &str, place: Place, source: bool) -> Markup {
+/// A name in one line, or in two that break where its words do; of a longer one both ends.
+fn lines(name: &str) -> Vec<String> {
+    let name: Vec<char> = text::plain(name).chars().collect();
+    let line = |part: &[char]| -> String { shorten(&part.iter().collect::<String>(), LINE_MAX) };
+    if name.len() <= LINE_MAX {
+        return vec![line(&name)];
+    }
+    let middle = name.len() / 2;
+    let parts = |at: &usize| matches!(name[at - 1], '-' | '.' | '_' | '/' | ' ');
+    let best = (1..name.len())
+        .filter(parts)
+        .min_by_key(|at| at.abs_diff(middle));
+    // Not a word alone: then its halves would not fit.
+    let at = best.filter(|at| *at <= LINE_MAX && name.len() - at <= LINE_MAX);
+    let (first, second) = name.split_at(at.unwrap_or(middle));
+    vec![line(first), line(second)]
+}
+
+fn box_of(
+    report: &RunReport,
+    (name, lines): (&str, &[String]),
+    (place, wide): (Place, i32),
+    source: bool,
+) -> Markup {
     let pods = report
         .detail
         .as_ref()
@@ -240,14 +281,17 @@ fn box_of(report: &RunReport, name: &str, place: Place, source: bool) -> Markup 
         _ => "outside".into(),
     };
     let Place { x, y, height } = place;
-    let middle = y + height / 2;
+    let (middle, centre) = (y + height / 2, x + wide / 2);
+    let above = (lines.len() as i32 - 1) * LEADING / 2;
     let class = if source { "node source" } else { "node" };
     html! {
         g class=(class) {
-            @if name.chars().count() > NAME_MAX { title { (text::plain(name)) } }
-            rect x=(x) y=(y) width=(NODE.0) height=(height) rx="6" {}
-            text x=(x + NODE.0 / 2) y=(middle - 3) text-anchor="middle" { (shorten(&text::plain(name), NAME_MAX)) }
-            text.sub x=(x + NODE.0 / 2) y=(middle + 13) text-anchor="middle" { (below) }
+            @if lines.concat() != name { title { (text::plain(name)) } }
+            rect x=(x) y=(y) width=(wide) height=(height) rx="6" {}
+            @for (line, at) in lines.iter().zip(0..) {
+                text x=(centre) y=(middle - 3 - above + at * LEADING) text-anchor="middle" { (line) }
+            }
+            text.sub x=(centre) y=(middle + 13 + above) text-anchor="middle" { (below) }
         }
     }
 }
@@ -294,5 +338,24 @@ fn table(report: &RunReport) -> Markup {
     html! {
         (table.scrolled())
         @if more > 0 { p.faint { "And " (unit::counted(more as u64, "more edge")) "; these have failures or the most requests." } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_whole_where_it_can_be() {
+        assert_eq!(lines("payment-service"), ["payment-service"]);
+        assert_eq!(
+            lines("recommendation-service-canary"),
+            ["recommendation-", "service-canary"]
+        );
+        assert_eq!(lines(&"x".repeat(30)), ["x".repeat(15), "x".repeat(15)]);
+        for name in ["a-".repeat(9_000), "字".repeat(80)] {
+            let lines = lines(&name);
+            assert!(lines.len() == 2 && lines.iter().all(|line| line.chars().count() <= LINE_MAX));
+        }
     }
 }

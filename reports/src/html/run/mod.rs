@@ -42,21 +42,16 @@ pub fn report_html(report: &RunReport) -> String {
 /// The parts of the page, some of them empty.
 pub(super) fn sections(report: &RunReport) -> Vec<Section> {
     vec![
-        Section::new("demands", "What was demanded", demands::body(report)).called("Demands"),
+        Section::new("demands", "Demands", demands::body(report)),
         Section::new("recovery", "Recovery", recovery::body(report)),
         Section::new("course", "Over time", courses::body(report)),
-        Section::new("graph", "Who called whom", graph::body(report)).called("Call graph"),
-        Section::new("traffic", "Traffic and services", traffic::body(report)).called("Traffic"),
-        Section::new("timeline", "What happened when", timeline::body(report)).called("Timeline"),
-        Section::new("blame", "Where the time went", blame::body(report)).called("Blame"),
-        Section::new("worst", "The worst requests", worst::body(report)).called("Worst requests"),
-        Section::new("policy", "What the mesh was told", policy::body(report)).called("Policy"),
-        Section::new(
-            "mechanisms",
-            "Resilience that acted",
-            mechanisms::body(report),
-        )
-        .called("Resilience"),
-        Section::new("again", "The same run again", certificate::body(report)).called("Again"),
+        Section::new("graph", "Call graph", graph::body(report)),
+        Section::new("traffic", "Traffic and services", traffic::body(report)),
+        Section::new("timeline", "Timeline", timeline::body(report)),
+        Section::new("blame", "Where the time went", blame::body(report)),
+        Section::new("worst", "Worst requests", worst::body(report)),
+        Section::new("policy", "Policy", policy::body(report)),
+        Section::new("mechanisms", "Resilience", mechanisms::body(report)),
+        Section::new("again", "Run again", certificate::body(report)),
     ]
 }
