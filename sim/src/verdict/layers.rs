@@ -195,6 +195,11 @@ impl Layers {
         let rate = |n: u64, seconds: f64| (seconds > 0.0).then(|| n as f64 / seconds);
         let each =
             |load: &OnEdge| (load.requests > 0).then(|| load.tried as f64 / load.requests as f64);
+        // At the end requests are under way, in an overload most of them. Their attempts are known, which end sooner.
+        let sent = |load: &OnEdge| match each(load) {
+            Some(each) if each > 0.0 => Some(load.attempts as f64 / each),
+            _ => (load.requests > 0).then_some(load.requests as f64),
+        };
         let work = service.map(|service| &service.load);
         let at_last = work.map(Staged::last).unwrap_or_default();
         let at = |pick: fn(&Staged<AtWork>) -> &AtWork| work.map(pick).copied().unwrap_or_default();
@@ -218,7 +223,9 @@ impl Layers {
             requests_per_s: Phases {
                 before: rate(load.before.requests, stages.before_s()),
                 during: rate(load.during.requests, stages.during_s()),
-                after: rate(last.requests, stages.last_s()),
+                after: sent(&last)
+                    .map(|n| n / stages.last_s())
+                    .filter(|rate| rate.is_finite()),
             },
             attempts: Phases {
                 before: each(&load.before),
