@@ -16,7 +16,7 @@ const PLAIN: Style = Style {
 /// A run in which after a third nothing succeeds any more, and what is sent last has not ended when it does.
 fn stuck() -> RunReport {
     let mut run = detailed(SMALL);
-    let traffic = run.traffic.get_mut("shoppers").unwrap();
+    let traffic = run.traffic.get_mut("shoppers").expect("there");
     let series = &mut traffic.series;
     let windows = series.requests.len();
     let (broken, open) = (windows / 3, windows - windows / 10);
@@ -35,9 +35,9 @@ fn stuck() -> RunReport {
 
 /// The cells of the last row of the table of figures in the chart `id`.
 fn last_row(page: &str, id: &str) -> String {
-    let chart = &page[page.find(&format!("id=\"{id}\"")).unwrap()..];
-    let chart = &chart[..chart.find("</figure>").unwrap()];
-    let row = &chart[chart.rfind("<tr>").unwrap()..];
+    let chart = &page[page.find(&format!("id=\"{id}\"")).expect("it is drawn")..];
+    let chart = &chart[..chart.find("</figure>").expect("it ends")];
+    let row = &chart[chart.rfind("<tr>").expect("it has rows")..];
     text_of(row, "<tr>", "</tr>")
 }
 
@@ -70,7 +70,11 @@ fn what_is_under_way_at_the_end_is_no_success() {
 fn last_rate(run: &RunReport) -> String {
     format!(
         "{:.1}",
-        *run.traffic["shoppers"].series.requests.last().unwrap() as f64
+        *run.traffic["shoppers"]
+            .series
+            .requests
+            .last()
+            .expect("windows") as f64
     )
 }
 
@@ -138,7 +142,8 @@ fn strangers_are_not_judged() {
 /// The cells of the rows of the table under `caption`, a row a line.
 fn rows(page: &str, caption: &str) -> Vec<String> {
     let table = &page[page.find(caption).unwrap_or_else(|| panic!("{caption}"))..];
-    let body = &table[table.find("<tbody>").unwrap()..table.find("</tbody>").unwrap()];
+    let body =
+        &table[table.find("<tbody>").expect("a body")..table.find("</tbody>").expect("its end")];
     let rows = body.split("<tr").skip(1);
     rows.map(|row| text_of(&format!("<tr{row}"), "<tr", "</tr>"))
         .collect()

@@ -137,15 +137,11 @@ fn client(
         );
     }
     let samples = (a.and_then(sample), b.and_then(sample));
-    let ladder: [(&str, f64, fn(&LatencyMs) -> f64); 4] = [
-        ("p50", 0.5, |ms| ms.p50),
-        ("p90", 0.9, |ms| ms.p90),
-        ("p99", 0.99, |ms| ms.p99),
-        ("p99.9", 0.999, |ms| ms.p999),
-    ];
-    for (what, q, of) in ladder {
-        row(&mut table, what, quantiles(samples, q, of, grounds));
-    }
+    let quantile = |q, of| quantiles(samples, q, of, grounds);
+    row(&mut table, "p50", quantile(0.5, |ms| ms.p50));
+    row(&mut table, "p90", quantile(0.9, |ms| ms.p90));
+    row(&mut table, "p99", quantile(0.99, |ms| ms.p99));
+    row(&mut table, "p99.9", quantile(0.999, |ms| ms.p999));
     let longest = |traffic: Option<&TrafficReport>| traffic?.latency_ms.map(|ms| ms.max);
     let longest = Both::new(longest(a), longest(b), Unit::Ms, Better::Lower);
     row(

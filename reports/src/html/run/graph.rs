@@ -19,14 +19,18 @@ const ROWS_MAX: usize = 300;
 
 /// The least a node takes.
 const NODE: (i32, i32) = (122, 44);
-const GAP: (i32, i32) = (140, 26);
+const GAP: (i32, i32) = (132, 26);
 /// Between two edges that meet one node.
 const PORT: i32 = 24;
 const MARGIN: i32 = 12;
-/// Characters in a line of a node's name.
+/// Beyond so many characters a node's name is broken where it can be.
+const BROKEN_FROM: usize = 16;
+/// Characters in a line of it.
 const LINE_MAX: usize = 24;
+/// What names end with that are one word for all: `productcatalogservice`.
+const LAST_WORD: [char; 7] = ['s', 'e', 'r', 'v', 'i', 'c', 'e'];
 /// Units that one of them takes, about, and those between two lines.
-const CHARACTER: i32 = 8;
+const CHARACTER: i32 = 9;
 const LEADING: i32 = 16;
 
 pub(super) fn body(report: &RunReport) -> Markup {
@@ -93,6 +97,7 @@ fn share(failed: f64) -> String {
 struct Place {
     x: i32,
     y: i32,
+    wide: i32,
     height: i32,
 }
 
@@ -105,9 +110,9 @@ struct Places {
     height: i32,
 }
 
-/// For nodes so `wide`, each so high as its lines of text.
-fn places(heights: &[i32], wide: i32, edges: &[(usize, usize)]) -> Places {
-    let nodes = heights.len();
+/// For nodes of these names, each in its lines.
+fn places(names: &[Vec<String>], edges: &[(usize, usize)]) -> Places {
+    let nodes = names.len();
     let layers = layers(nodes, edges);
     let ends_at = |node: usize, end: fn(&(usize, usize)) -> usize| {
         edges.iter().filter(|e| end(e) == node).count()
@@ -116,7 +121,8 @@ fn places(heights: &[i32], wide: i32, edges: &[(usize, usize)]) -> Places {
     // A node is as high as the labels of the edges that meet it.
     for (node, place) in at.iter_mut().enumerate() {
         let ports = ends_at(node, |e| e.0).max(ends_at(node, |e| e.1)) as i32;
-        place.height = heights[node].max(ports * PORT + 10);
+        let lines = names[node].len() as i32;
+        place.height = (NODE.1 + (lines - 1) * LEADING).max(ports * PORT + 10);
     }
     let tall = |layer: &[usize], at: &[Place]| -> i32 {
         layer.iter().map(|n| at[*n].height + GAP.1).sum::<i32>() - GAP.1
@@ -127,13 +133,22 @@ fn places(heights: &[i32], wide: i32, edges: &[(usize, usize)]) -> Places {
         .max()
         .unwrap_or(0)
         + 2 * MARGIN;
-    for (column, layer) in layers.iter().enumerate() {
+    let mut x = MARGIN;
+    for layer in &layers {
+        let longest = layer
+            .iter()
+            .flat_map(|n| &names[*n])
+            .map(|line| width(line));
+        let wide = NODE
+            .0
+            .max(longest.max().unwrap_or(0) as i32 * CHARACTER + 18);
         let mut y = (height - tall(layer, &at)) / 2;
         for node in layer {
-            at[*node].x = MARGIN + column as i32 * (wide + GAP.0);
+            (at[*node].x, at[*node].wide) = (x, wide);
             at[*node].y = y;
             y += at[*node].height + GAP.1;
         }
+        x += wide + GAP.0;
     }
     let ends = edges.iter().enumerate().map(|(i, (from, to))| {
         // The ports of a node are in the order of what they lead to, so that its edges do not cross.
@@ -151,7 +166,7 @@ fn places(heights: &[i32], wide: i32, edges: &[(usize, usize)]) -> Places {
             at[node].y + at[node].height / 2 + (2 * rank + 1 - all.len() as i32) * PORT / 2
         };
         [
-            (at[*from].x + wide, port(*from, |e| e.0, |e| e.1)),
+            (at[*from].x + at[*from].wide, port(*from, |e| e.0, |e| e.1)),
             (at[*to].x, port(*to, |e| e.1, |e| e.0)),
         ]
     });
@@ -161,7 +176,7 @@ fn places(heights: &[i32], wide: i32, edges: &[(usize, usize)]) -> Places {
     Places {
         ends,
         nodes: at,
-        width: layers.len() as i32 * (wide + GAP.0) - GAP.0 + 2 * MARGIN,
+        width: x - GAP.0 + MARGIN,
         height: height + if back { NODE.1 } else { 0 },
     }
 }
@@ -177,18 +192,7 @@ fn picture(report: &RunReport, edges: &[&EdgeReport]) -> Markup {
         .map(|e| (number(&e.from), number(&e.to)))
         .collect();
     let names: Vec<Vec<String>> = numbers.keys().map(|name| lines(name)).collect();
-    let longest = names
-        .iter()
-        .flatten()
-        .map(|line| width(line))
-        .max()
-        .unwrap_or(0);
-    let wide = NODE.0.max(longest as i32 * CHARACTER + 18);
-    let heights: Vec<i32> = names
-        .iter()
-        .map(|name| NODE.1 + (name.len() as i32 - 1) * LEADING)
-        .collect();
-    let places = places(&heights, wide, &pairs);
+    let places = places(&names, &pairs);
     let most = edges.iter().map(|e| e.rps).fold(0.0, f64::max);
     let sources: BTreeSet<&str> = report.traffic.keys().map(String::as_str).collect();
     let (across, height) = (places.width, places.height);
@@ -200,7 +204,7 @@ fn picture(report: &RunReport, edges: &[&EdgeReport]) -> Markup {
                 @for (edge, ends) in edges.iter().zip(&places.ends) { (arrow(edge, *ends, most)) }
                 @for (edge, ends) in edges.iter().zip(&places.ends) { (label_of(edge, *ends, most)) }
                 @for (name, node) in &numbers {
-                    (box_of(report, (name, &names[*node]), (places.nodes[*node], wide), sources.contains(name)))
+                    (box_of(report, (name, &names[*node]), places.nodes[*node], sources.contains(name)))
                 }
             }
         }
@@ -248,25 +252,29 @@ fn label_of(edge: &EdgeReport, [_, (x, y)]: [(i32, i32); 2], most: f64) -> Marku
 /// A name in one line, or in two that break where its words do; of a longer one both ends.
 fn lines(name: &str) -> Vec<String> {
     let name: Vec<char> = text::plain(name).chars().collect();
-    let line = |part: &[char]| -> String { shorten(&part.iter().collect::<String>(), LINE_MAX) };
-    if name.len() <= LINE_MAX {
+    let line = |part: &[char]| shorten(&part.iter().collect::<String>(), LINE_MAX);
+    if name.len() <= BROKEN_FROM {
         return vec![line(&name)];
     }
     let middle = name.len() / 2;
-    let parts = |at: &usize| matches!(name[at - 1], '-' | '.' | '_' | '/' | ' ');
-    let best = (1..name.len())
-        .filter(parts)
-        .min_by_key(|at| at.abs_diff(middle));
-    // Not a word alone: then its halves would not fit.
-    let at = best.filter(|at| *at <= LINE_MAX && name.len() - at <= LINE_MAX);
-    let (first, second) = name.split_at(at.unwrap_or(middle));
-    vec![line(first), line(second)]
+    let word = |at: &usize| {
+        matches!(name[at - 1], '-' | '.' | '_' | '/' | ' ') || name[*at..] == LAST_WORD
+    };
+    let fits = |at: &usize| *at <= LINE_MAX && name.len() - at <= LINE_MAX;
+    let between = (1..name.len()).filter(word).filter(fits);
+    match between.min_by_key(|at| at.abs_diff(middle)) {
+        None if name.len() <= LINE_MAX => vec![line(&name)],
+        at => {
+            let (first, second) = name.split_at(at.unwrap_or(middle));
+            vec![line(first), line(second)]
+        }
+    }
 }
 
 fn box_of(
     report: &RunReport,
     (name, lines): (&str, &[String]),
-    (place, wide): (Place, i32),
+    place: Place,
     source: bool,
 ) -> Markup {
     let pods = report
@@ -280,7 +288,7 @@ fn box_of(
         (_, None) if report.services.iter().any(|s| s.name == name) => "service".into(),
         _ => "outside".into(),
     };
-    let Place { x, y, height } = place;
+    let Place { x, y, wide, height } = place;
     let (middle, centre) = (y + height / 2, x + wide / 2);
     let above = (lines.len() as i32 - 1) * LEADING / 2;
     let class = if source { "node source" } else { "node" };
@@ -352,6 +360,11 @@ mod tests {
             lines("recommendation-service-canary"),
             ["recommendation-", "service-canary"]
         );
+        assert_eq!(
+            lines("productcatalogservice"),
+            ["productcatalog", "service"]
+        );
+        assert_eq!(lines("twentylettersorsoalso"), ["twentylettersorsoalso"]);
         assert_eq!(lines(&"x".repeat(30)), ["x".repeat(15), "x".repeat(15)]);
         for name in ["a-".repeat(9_000), "字".repeat(80)] {
             let lines = lines(&name);
