@@ -18,7 +18,7 @@ const DRAWN_MAX: usize = 60;
 const ROWS_MAX: usize = 300;
 
 /// The least a node takes.
-const NODE: (i32, i32) = (122, 44);
+const NODE: (i32, i32) = (120, 44);
 const GAP: (i32, i32) = (132, 26);
 /// Between two edges that meet one node.
 const PORT: i32 = 24;
@@ -141,7 +141,7 @@ fn places(names: &[Vec<String>], edges: &[(usize, usize)]) -> Places {
             .map(|line| width(line));
         let wide = NODE
             .0
-            .max(longest.max().unwrap_or(0) as i32 * CHARACTER + 18);
+            .max(longest.max().unwrap_or(0) as i32 * CHARACTER + 12);
         let mut y = (height - tall(layer, &at)) / 2;
         for node in layer {
             (at[*node].x, at[*node].wide) = (x, wide);
