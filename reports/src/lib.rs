@@ -25,6 +25,8 @@ pub mod suite;
 pub mod summary;
 pub mod sweep;
 
+#[cfg(feature = "png")]
+pub use html::png::{NotDrawn, Picture, Pictures};
 pub use html::{
     Links, bench_html, comparison_html, report_html, runs_html, suite_html, sweep_html,
 };

@@ -19,6 +19,8 @@ mod compared;
 mod outcome;
 pub(crate) mod page;
 pub(crate) mod palette;
+#[cfg(feature = "png")]
+pub(crate) mod png;
 mod run;
 mod suite;
 mod swept;

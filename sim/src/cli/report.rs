@@ -1,5 +1,7 @@
 //! `meshquake report`.
 
+mod pictures;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use meshquake_reports::{
     runs_html, suite_html, sweep_html,
 };
 
+use self::pictures::Pictures;
 use super::{Exit, invalid, output};
 
 #[derive(Debug, Args)]
@@ -24,6 +27,7 @@ Examples:
   meshquake report test.json                   a suite, of `test --json`
   meshquake report rows.csv                    a sweep, of `sweep --csv`
   meshquake report run.json --markdown -       for a pull request
+  meshquake report run.json --png slides/      every drawing as a picture
   meshquake run scenario.yaml --report report.html   in one go
 
 A page is one file that needs nothing else: open it in a browser, send it, keep
@@ -46,6 +50,10 @@ pub(crate) struct ReportArgs {
     /// Write Markdown for a pull request to FILE, or to standard output for `-`, in place of a page.
     #[arg(long, value_name = "FILE|-", conflicts_with = "output")]
     markdown: Option<PathBuf>,
+    /// Write every drawing of the page as a PNG file into DIR, in place of the page unless -o names one too (needs the
+    /// cargo feature `png`).
+    #[arg(long, value_name = "DIR", conflicts_with = "markdown")]
+    png: Option<PathBuf>,
 }
 
 /// What a file tells of.
@@ -60,7 +68,7 @@ pub(crate) fn execute(args: &ReportArgs) -> Exit {
     let written = match (args.compare, &args.markdown) {
         (true, _) => compared(args),
         (false, Some(target)) => told(args, target),
-        (false, None) => pages(args),
+        (false, None) => Sheets::begin(args).and_then(|mut sheets| pages(args, &mut sheets)),
     };
     match written {
         Ok(()) => Exit::Held,
@@ -68,11 +76,48 @@ pub(crate) fn execute(args: &ReportArgs) -> Exit {
     }
 }
 
-fn pages(args: &ReportArgs) -> Result<(), String> {
+/// Where pages go: into files, and their drawings into a folder.
+struct Sheets {
+    written: bool,
+    pictures: Option<Pictures>,
+}
+
+impl Sheets {
+    fn begin(args: &ReportArgs) -> Result<Self, String> {
+        let pictures = args.png.as_deref().map(Pictures::into).transpose()?;
+        let written = pictures.is_none() || args.output.is_some();
+        Ok(Self { written, pictures })
+    }
+
+    /// Takes the page of `file`, which is `of` something where there are several; the page's own file is `target`.
+    fn take(
+        &mut self,
+        (file, of): (&Path, &str),
+        page: &str,
+        target: impl FnOnce() -> Result<PathBuf, String>,
+    ) -> Result<(), String> {
+        if self.written {
+            write(&target()?, page.as_bytes())?;
+        }
+        let Some(pictures) = &mut self.pictures else {
+            return Ok(());
+        };
+        match pictures.write(page, of)? {
+            0 => Err(format!(
+                "{} has no pictures: its page is words and tables",
+                file.display()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn pages(args: &ReportArgs, sheets: &mut Sheets) -> Result<(), String> {
     if let (Some(output), [_, _, ..]) = (&args.output, args.files.as_slice())
         && !is_folder(output)
     {
-        return write(output, &runs_html(&together(&args.files, output)?));
+        let page = runs_html(&together(&args.files, output)?);
+        return sheets.take((output, ""), &page, || Ok(output.clone()));
     }
     for file in &args.files {
         let page = match read(file)? {
@@ -85,7 +130,9 @@ fn pages(args: &ReportArgs) -> Result<(), String> {
                 sweep_html(&name, "", &columns, &rows)
             }
         };
-        write(&target(file, args)?, &page)?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let of = if args.files.len() > 1 { &*stem } else { "" };
+        sheets.take((file, of), &page, || target(file, args))?;
     }
     Ok(())
 }
@@ -131,7 +178,8 @@ fn compared(args: &ReportArgs) -> Result<(), String> {
     }
     let page = comparison_html(&a_run, &b_run, None);
     let beside = a.with_file_name("compared.html");
-    write(args.output.as_ref().unwrap_or(&beside), &page)
+    let target = args.output.clone().unwrap_or(beside);
+    Sheets::begin(args)?.take((a, ""), &page, || Ok(target))
 }
 
 fn told(args: &ReportArgs, target: &Path) -> Result<(), String> {
@@ -155,11 +203,11 @@ fn tell(target: &Path, text: &str) -> Result<(), String> {
     if target.as_os_str() == "-" {
         return output::print(text).map_err(|error| format!("cannot print: {error}"));
     }
-    write(target, text)
+    write(target, text.as_bytes())
 }
 
-fn write(target: &Path, text: &str) -> Result<(), String> {
-    output::replace(target, text.as_bytes()).map_err(|error| error.to_string())?;
+fn write(target: &Path, bytes: &[u8]) -> Result<(), String> {
+    output::replace(target, bytes).map_err(|error| error.to_string())?;
     eprintln!("{}", target.display());
     Ok(())
 }
