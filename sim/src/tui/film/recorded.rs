@@ -177,7 +177,7 @@ impl Film {
             let (sent, failed) = (at(&series.requests, index), at(&series.failed, index));
             let mut cell = TrafficCell {
                 sent: clipped(sent),
-                succeeded: clipped(sent.saturating_sub(failed)),
+                succeeded: clipped(at(&traffic.succeeded_over_time(), index)),
                 p99: series.p99_ms.get(index).copied().flatten().map(of_ms),
                 ..TrafficCell::default()
             };
