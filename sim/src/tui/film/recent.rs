@@ -49,22 +49,25 @@ mod tests {
         fn the_latest_are_remembered(steps in prop::collection::vec((0u16..60, any::<bool>()), 0..400)) {
             let most = 20;
             let mut recent = Recent::new(most);
-            // Inserted and not taken since, the latest last.
-            let mut told: Vec<(u16, usize)> = Vec::new();
+            // Every key that was inserted, the latest last, and what is to be remembered of it.
+            let mut told: Vec<(u16, Option<usize>)> = Vec::new();
             for (at, (key, take)) in steps.into_iter().enumerate() {
                 let known = told.iter().position(|(k, _)| *k == key);
-                let known = known.map(|place| told.remove(place));
                 if take {
+                    let value = known.and_then(|place| told[place].1.take());
                     let found = recent.take(&key);
-                    prop_assert!(found.is_none() || found == known.map(|(_, value)| value));
+                    prop_assert!(found.is_none() || found == value);
                     continue;
                 }
+                if let Some(place) = known {
+                    told.remove(place);
+                }
                 recent.insert(key, at);
-                told.push((key, at));
+                told.push((key, Some(at)));
                 prop_assert!(recent.young.len() + recent.old.len() <= most);
                 for (key, value) in told.iter().rev().take(most / 2) {
                     let found = recent.young.get(key).or_else(|| recent.old.get(key));
-                    prop_assert_eq!(found, Some(value));
+                    prop_assert_eq!(found, value.as_ref());
                 }
             }
         }

@@ -238,7 +238,7 @@ fn retries_in_flight_are_what_the_sidecar_allows() {
         full += u32::from(refused > 0);
         empty += u32::from(told.iter().all(|retries| retries.flight.most == 0));
     }
-    assert!(full > 50 && empty > 50, "{full} and {empty}");
+    assert!(full > 20 && empty > 20, "{full} and {empty}");
 }
 
 #[test]

@@ -84,12 +84,19 @@ pub(super) fn policy(canvas: &mut Canvas<'_>, area: Rect, film: &Film, edge: Edg
     else {
         return area;
     };
-    let told = ["timeout", "retry", "balancing", "ejection", "pool"];
+    let told = [
+        "timeout",
+        "retry",
+        "budget",
+        "balancing",
+        "ejection",
+        "pool",
+    ];
     let settings = policy
         .settings
         .iter()
         .filter(|setting| told.contains(&setting.name.as_str()));
-    let lines = settings.take(5).map(|setting| {
+    let lines = settings.take(told.len()).map(|setting| {
         let spans = vec![
             theme.dim(&format!(" {} ", pad(&setting.name, 10))),
             Span::raw(fit(&setting.value, 70)),

@@ -65,14 +65,15 @@ pub(super) fn retries(
             now => format!("{} in flight", count(now as f64)),
         }),
     ];
-    if most > now {
-        spans.push(theme.dim(&format!(", up to {} in this moment", count(most as f64))));
-    }
+    let peak = (most > now).then(|| format!(", up to {} in this moment", count(most as f64)));
+    let peak = theme.dim(&peak.unwrap_or_default());
     let Some(allowed) = allowed else {
+        spans.push(peak);
         spans.push(theme.dim("   no limit"));
         return Some(spans);
     };
     spans.push(Span::raw(format!(" of {} allowed", count(allowed as f64))));
+    spans.push(peak);
     let alike = told.iter().all(|told| told.pool.limit == first.pool.limit);
     let rule = match first.pool.limit {
         _ if !alike => "by several rules".to_owned(),
