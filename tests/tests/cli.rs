@@ -193,6 +193,29 @@ fn a_result_that_cannot_be_written_is_told_before_the_run() {
 }
 
 #[test]
+fn a_result_does_not_take_the_place_of_what_it_is_made_from() {
+    let folder = folder(SMALL);
+    let kept = |file: &str| fs::read_to_string(folder.path().join(file)).unwrap();
+    assert_eq!(
+        code(folder.path(), &["run", "small.yaml", "--json", "a.json"]),
+        Some(0)
+    );
+    let record = kept("a.json");
+    for args in [
+        &["run", "small.yaml", "--report", "small.yaml"][..],
+        &["report", "a.json", "-o", "./a.json"],
+        &["report", "a.json", "--markdown", "a.json"],
+        &["compare", "a.json", "small.yaml", "--json", "a.json"],
+    ] {
+        let output = meshquake(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains("lost"), "{}", stderr(&output));
+    }
+    assert_eq!(kept("small.yaml"), SMALL);
+    assert_eq!(kept("a.json"), record);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_in_another_process() {
     let folder = folder(SMALL);
     let strip = |mut report: Value| {

@@ -65,11 +65,15 @@ enum Told {
 }
 
 pub(crate) fn execute(args: &ReportArgs) -> Exit {
-    let written = match (args.compare, &args.markdown) {
+    let inputs = || args.files.iter().map(PathBuf::as_path);
+    let spared = [&args.output, &args.markdown]
+        .into_iter()
+        .try_for_each(|result| output::spare(inputs(), result.as_deref()));
+    let written = spared.and_then(|()| match (args.compare, &args.markdown) {
         (true, _) => compared(args),
         (false, Some(target)) => told(args, target),
         (false, None) => Sheets::begin(args).and_then(|mut sheets| pages(args, &mut sheets)),
-    };
+    });
     match written {
         Ok(()) => Exit::Held,
         Err(why) => invalid(&why),

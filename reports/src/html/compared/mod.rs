@@ -35,7 +35,11 @@ pub fn comparison_html(a: &RunReport, b: &RunReport, paired: Option<&ComparisonR
                 "What became of the requests",
                 paired::body(paired),
             ),
-            Section::new("clients", "What clients saw", numbers::clients(a, b, grounds)),
+            Section::new(
+                "clients",
+                "What clients saw",
+                numbers::clients(a, b, grounds),
+            ),
             Section::new("course", "Over time", over_time::body(a, b)),
             Section::new("edges", "Who called whom", numbers::edges(a, b, grounds)),
             Section::new("mesh", "Inside the mesh", numbers::mesh(a, b, grounds)),
