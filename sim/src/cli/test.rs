@@ -94,7 +94,7 @@ pub(crate) struct TestArgs {
     /// Write a page for a browser to FILE.
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     report: Option<PathBuf>,
-    /// Write all of these to DIR, with a page for one run of each scenario: the first that did not come out as
+    /// Write all of these to DIR, with pages of single runs: of each scenario the first three that did not come out as
     /// declared, or else its first.
     #[arg(long, value_name = "DIR", help_heading = RESULTS, conflicts_with = "report")]
     out: Option<PathBuf>,

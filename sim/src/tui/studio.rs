@@ -115,6 +115,8 @@ fn record(
         ..RunOptions::default()
     };
     let report = world::run(plan, options).map_err(|error| error.to_string())?;
-    camera.borrow_mut().wrap();
+    let detail = report.detail.as_ref();
+    let worst = detail.map_or(&[][..], |detail| &detail.worst);
+    camera.borrow_mut().wrap(worst);
     Ok(Box::new(report))
 }

@@ -337,8 +337,15 @@ impl Camera {
         (self.to)(std::mem::take(&mut self.piece));
     }
 
-    /// The run has ended: sends what came after the last frame.
-    pub(crate) fn wrap(&mut self) {
+    /// The run has ended: sends what came after the last frame, and the worst of all requests. Which these are is known
+    /// only now; of each moment the first few have been told in full.
+    pub(crate) fn wrap(&mut self, worst: &[TraceReport]) {
+        for trace in worst.iter().filter(|trace| trace.latency_ns.is_some()) {
+            if let Some(source) = self.names.source(&trace.traffic) {
+                let key = (source, trace.sequence);
+                self.piece.traces.push((key, Arc::new(trace.clone())));
+            }
+        }
         if self.reached > self.frame.from {
             self.cut(self.reached);
         } else {

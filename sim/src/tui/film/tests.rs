@@ -101,6 +101,9 @@ fn a_film_counts_what_the_record_counts() {
     }
     assert_eq!(sums.len(), report.edges.len());
     assert!(!film.traces.is_empty(), "some requests are told in full");
+    let well = film.rows.iter().filter(|row| row.succeeded);
+    let slowest = well.max_by_key(|row| row.latency()).unwrap();
+    assert!(film.traces.contains_key(&slowest.key()), "the slowest is");
 }
 
 #[test]
