@@ -156,7 +156,7 @@ fn what_cannot_be_meant_is_refused() {
         "--keylog",
     ] {
         let several = ["run", "a.yaml", "b.yaml", option, "x"];
-        refused(&several, "takes one scenario; use --out DIR for several");
+        refused(&several, "takes one scenario; run them one by one");
         refused(&["run", "a.yaml", option, "-"], "takes the name of a file");
     }
     let twice = ["run", "a.yaml", "--otlp", "x", "--pcap", "x"];
