@@ -269,18 +269,19 @@ impl OutlierDetector {
     /// changed members).
     pub fn left(&self, endpoint: &Rc<EndpointState>) -> Option<EjectionChange> {
         self.records.borrow_mut().remove(&endpoint.id());
-        let was_out = self.endpoints.set_ejected(endpoint, false);
-        was_out.then(|| self.change(endpoint, None, Duration::ZERO))
+        self.end_ejection(endpoint)
     }
 
     /// Takes everybody back, for a policy that is no longer in force.
     pub fn retire(&self) -> Vec<EjectionChange> {
         let members = self.endpoints.members().to_vec();
-        let back = |endpoint: &Rc<EndpointState>| {
-            let was_out = self.endpoints.set_ejected(endpoint, false);
-            was_out.then(|| self.change(endpoint, None, Duration::ZERO))
-        };
+        let back = |endpoint| self.end_ejection(endpoint);
         members.iter().filter_map(back).collect()
+    }
+
+    fn end_ejection(&self, endpoint: &Rc<EndpointState>) -> Option<EjectionChange> {
+        let was_out = self.endpoints.set_ejected(endpoint, false);
+        was_out.then(|| self.change(endpoint, None, Duration::ZERO))
     }
 
     fn change(

@@ -1,6 +1,6 @@
 //! `meshquake compare`.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -130,19 +130,10 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
         return Ok(Exit::Interrupted);
     };
     let told = report.to_json().map_err(|error| cannot(error.into()))?;
-    let write = |file: Option<Pending>, text: &dyn Fn() -> String| {
-        let Some(mut file) = file else { return Ok(()) };
-        file.write_all(text().as_bytes())?;
-        file.finish()
-    };
-    let written = write(json, &|| told.clone())
-        .and_then(|()| write(page, &|| comparison_html(&first.0, &first.1, Some(&report))))
-        .and_then(|()| {
-            write(markdown, &|| {
-                comparison_markdown(&first.0, &first.1, Some(&report))
-            })
-        });
-    written.map_err(cannot)?;
+    let ((a, b), both) = (&first, Some(&report));
+    output::fill(json, || Ok(told.clone())).map_err(cannot)?;
+    output::fill(page, || Ok(comparison_html(a, b, both))).map_err(cannot)?;
+    output::fill(markdown, || Ok(comparison_markdown(a, b, both))).map_err(cannot)?;
     let terminal = io::stdout().is_terminal();
     let style = Style {
         color: output::colored(terminal),

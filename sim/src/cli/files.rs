@@ -13,7 +13,7 @@ use meshquake_reports::{RunReport, Style};
 
 use super::args::RunArgs;
 use super::exports::{ExportArgs, Exports};
-use super::output::{Pending, at};
+use super::output::{Pending, at, fill};
 use crate::plan::Plan;
 
 /// Columns of a summary in a file.
@@ -53,22 +53,15 @@ impl Files {
     /// # Errors
     /// When the disk is full or a folder cannot be written any more.
     pub(super) fn finish(self, report: &RunReport, json: &str) -> io::Result<()> {
-        if let Some(mut file) = self.json {
-            file.write_all(json.as_bytes())?;
-            file.finish()?;
-        }
-        if let Some(mut file) = self.summary {
-            let style = Style {
-                color: false,
-                width: WIDTH,
-            };
-            file.write_all(meshquake_reports::summary(report, style).as_bytes())?;
-            file.finish()?;
-        }
-        if let Some(mut file) = self.page {
-            file.write_all(report_html(report).as_bytes())?;
-            file.finish()?;
-        }
+        let style = Style {
+            color: false,
+            width: WIDTH,
+        };
+        fill(self.json, || Ok(json.to_owned()))?;
+        fill(self.summary, || {
+            Ok(meshquake_reports::summary(report, style))
+        })?;
+        fill(self.page, || Ok(report_html(report)))?;
         self.exports.finish(report)?;
         for log in [self.requests, self.access_log].into_iter().flatten() {
             log.finish()?;

@@ -133,6 +133,21 @@ impl Pending {
     }
 }
 
+/// Fills a result that was asked for, and gives it its name; its text is made only then.
+///
+/// # Errors
+/// When the text cannot be made, the disk is full or the folder cannot be written any more.
+pub(crate) fn fill(
+    result: Option<Pending>,
+    text: impl FnOnce() -> io::Result<String>,
+) -> io::Result<()> {
+    let Some(mut result) = result else {
+        return Ok(());
+    };
+    result.write_all(text()?.as_bytes())?;
+    result.finish()
+}
+
 impl io::Write for Pending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write(bytes)

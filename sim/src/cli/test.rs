@@ -339,17 +339,10 @@ impl Results {
     }
 
     fn finish(self, report: &SuiteReport, links: &Links, json: &str) -> io::Result<()> {
-        let write = |file: Option<Pending>, text: &dyn Fn() -> io::Result<String>| {
-            let Some(mut file) = file else {
-                return Ok(());
-            };
-            file.write_all(text()?.as_bytes())?;
-            file.finish()
-        };
-        write(self.junit, &|| junit::xml(report).map_err(io::Error::other))?;
-        write(self.json, &|| Ok(json.to_owned()))?;
-        write(self.page, &|| Ok(suite_html(report, links)))?;
-        write(self.markdown, &|| Ok(markdown::markdown(report)))
+        output::fill(self.junit, || junit::xml(report).map_err(io::Error::other))?;
+        output::fill(self.json, || Ok(json.to_owned()))?;
+        output::fill(self.page, || Ok(suite_html(report, links)))?;
+        output::fill(self.markdown, || Ok(markdown::markdown(report)))
     }
 }
 

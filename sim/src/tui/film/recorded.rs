@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use meshquake_reports::{Happening, RunReport, Series};
+use meshquake_reports::{Happening, RunReport, Series, TrafficReport};
 
 use super::cast::Cast;
 use super::entry::{Entry, What};
@@ -137,6 +137,8 @@ impl Film {
             pod.life = super::Life::Ready;
         }
         self.start = standing.clone();
+        let all = report.traffic.values();
+        let succeeded: Vec<Vec<u64>> = all.map(TrafficReport::succeeded_over_time).collect();
         let mut next = 0;
         for index in 0..windows {
             let to = ((index as u64 + 1) * window).min(self.length);
@@ -147,7 +149,7 @@ impl Film {
             let frame = Frame {
                 from: index as u64 * window,
                 to,
-                traffic: self.traffic_cells(report, index),
+                traffic: self.traffic_cells(report, &succeeded, index),
                 edges: edge_cells(report, index),
                 pods: Vec::new(),
                 retries: Vec::new(),
@@ -169,15 +171,20 @@ impl Film {
         part as u32
     }
 
-    fn traffic_cells(&mut self, report: &RunReport, index: usize) -> Vec<TrafficCell> {
+    fn traffic_cells(
+        &mut self,
+        report: &RunReport,
+        succeeded: &[Vec<u64>],
+        index: usize,
+    ) -> Vec<TrafficCell> {
         let course = report.detail.as_ref().map(|detail| &detail.course);
         let mut cells = Vec::new();
-        for (name, traffic) in &report.traffic {
+        for ((name, traffic), succeeded) in report.traffic.iter().zip(succeeded) {
             let series = &traffic.series;
             let (sent, failed) = (at(&series.requests, index), at(&series.failed, index));
             let mut cell = TrafficCell {
                 sent: clipped(sent),
-                succeeded: clipped(at(&traffic.succeeded_over_time(), index)),
+                succeeded: clipped(at(succeeded, index)),
                 p99: series.p99_ms.get(index).copied().flatten().map(of_ms),
                 ..TrafficCell::default()
             };

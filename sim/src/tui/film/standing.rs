@@ -72,6 +72,11 @@ pub(crate) struct FaultState {
 }
 
 impl Standing {
+    /// How a pod stands.
+    pub(crate) fn of_pod(&self, pod: PodId) -> PodState {
+        self.pods.get(pod as usize).copied().unwrap_or_default()
+    }
+
     /// Before anything has happened.
     pub(crate) fn of(cast: &Cast) -> Self {
         Self {

@@ -6,11 +6,14 @@ use ratatui::style::Style;
 
 use super::Canvas;
 use crate::tui::film::{Film, Frame};
-use crate::tui::state::Action;
+use crate::tui::state::{Action, State};
 use crate::tui::text::clock;
 
 /// Columns that fill an eighth of a cell each.
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// Columns in front of a chart that say what it is of.
+pub(super) const LABELS: u16 = 18;
 
 /// An axis of time, a column of the screen for each part.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,17 @@ pub(super) struct Axis {
 }
 
 impl Axis {
+    /// The stretch that is looked at, across `area` but for the labels in front.
+    pub(super) fn across(area: Rect, state: &State) -> Self {
+        let (from, to) = state.axis();
+        Self {
+            from,
+            to,
+            columns: area.width.saturating_sub(LABELS + 1),
+            cursor: state.cursor,
+        }
+    }
+
     /// Where a column begins.
     pub(super) fn at(&self, column: u16) -> u64 {
         let part = u128::from(self.to - self.from) * u128::from(column);

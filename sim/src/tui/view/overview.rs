@@ -4,15 +4,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::chart::{Axis, bars, mark, ticks};
+use super::chart::{Axis, LABELS, bars, mark, ticks};
 use super::signs::{Health, event_sign};
 use super::{Canvas, below, error_span, expectations, side_letter, split, top};
 use crate::tui::film::{Entry, Film, Kind, PartId, Tally};
 use crate::tui::state::{Side, State, View};
 use crate::tui::text::{clock, columns, count, fit, pad, percent, span};
 
-/// Columns of what stands left of the charts.
-const LABELS: u16 = 18;
 /// What is told for the cursor is of so much time before it.
 const RECENT_NS: u64 = 1_000_000_000;
 /// Rows for faults at most.
@@ -72,13 +70,7 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, state: &State, side: &Side) {
         .checked_sub(1)
         .map(|s| s as PartId);
     let source = source.filter(|source| film.cast.is_source(*source));
-    let (from, to) = state.axis();
-    let axis = Axis {
-        from,
-        to,
-        columns: area.width.saturating_sub(LABELS + 1),
-        cursor: state.cursor,
-    };
+    let axis = Axis::across(area, state);
     let rest = charts(canvas, area, film, &axis, source, each);
     let rest = timeline(canvas, rest, film, &axis);
     happening(canvas, rest, state, film);

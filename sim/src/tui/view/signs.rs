@@ -20,11 +20,7 @@ pub(super) enum Health {
 impl Health {
     /// Of a pod.
     pub(super) fn of(film: &Film, standing: &Standing, pod: PodId) -> Self {
-        let life = standing
-            .pods
-            .get(pod as usize)
-            .map_or(Life::Absent, |state| state.life);
-        match life {
+        match standing.of_pod(pod).life {
             Life::Crashed | Life::Off => Self::Down,
             Life::Frozen => Self::Frozen,
             Life::Absent => Self::Absent,

@@ -5,11 +5,8 @@ use ratatui::layout::Rect;
 use crate::tui::film::{EdgeId, Film, Frame, PartId, PodId};
 use crate::tui::state::State;
 use crate::tui::text::{count, percent};
-use crate::tui::view::chart::{Axis, bars, ticks};
+use crate::tui::view::chart::{Axis, LABELS, bars, ticks};
 use crate::tui::view::{Canvas, below, split, top};
-
-/// Columns of what stands left of the charts.
-const LABELS: u16 = 18;
 
 /// What is drawn over time.
 #[derive(Clone, Copy)]
@@ -29,13 +26,7 @@ pub(super) fn course(
 ) -> Rect {
     let theme = canvas.theme;
     let film = state.film();
-    let (from, to) = state.axis();
-    let axis = Axis {
-        from,
-        to,
-        columns: area.width.saturating_sub(LABELS + 1),
-        cursor: state.cursor,
-    };
+    let axis = Axis::across(area, state);
     // Requests, failed, and the length of the stretch, for each column.
     let counted: Vec<Option<(f64, f64, f64)>> = axis
         .frames(film)

@@ -47,12 +47,7 @@ pub(super) fn pod_head(
         theme.dim(&about),
     ];
     let rest = canvas.line(area, cut(spans, usize::from(area.width)));
-    let standing = now
-        .standing
-        .pods
-        .get(pod as usize)
-        .copied()
-        .unwrap_or_default();
+    let standing = now.standing.of_pod(pod);
     if film.from_record {
         return rest;
     }
@@ -142,12 +137,7 @@ pub(super) fn pod_line(
     };
     let failed = (cell.attempts > 0).then(|| f64::from(cell.failed) / f64::from(cell.attempts));
     let errors = error_span(theme, failed);
-    let standing = now
-        .standing
-        .pods
-        .get(pod as usize)
-        .copied()
-        .unwrap_or_default();
+    let standing = now.standing.of_pod(pod);
     let ejected = now.standing.ejected_by(pod).count();
     let mut spans = vec![
         Span::styled(format!(" {} ", health.sign()), health.style(theme)),
