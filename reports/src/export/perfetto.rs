@@ -309,6 +309,7 @@ fn happening(kind: Happening) -> &'static str {
         Happening::Fault => "fault",
         Happening::Pod => "pod",
         Happening::Ejection => "ejection",
+        Happening::Breaker => "breaker",
         Happening::Push => "push",
         Happening::Config => "config",
         Happening::Identity => "identity",
@@ -461,6 +462,7 @@ mod tests {
             kind: Happening::Pod,
             subject: subject.into(),
             text: "crashed".into(),
+            for_s: None,
         };
         let timeline = [
             entry(-1.0, "shoppers"),

@@ -89,6 +89,8 @@ pub enum Happening {
     Pod,
     /// An endpoint was ejected or returned.
     Ejection,
+    /// A breaker turned requests away.
+    Breaker,
     /// Configuration was pushed.
     Push,
     /// Configuration was refused, or the control plane lost.
@@ -108,6 +110,9 @@ pub struct TimelineEntry {
     pub subject: String,
     /// What happened, for a person.
     pub text: String,
+    /// How long it went on; `None` for an instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_s: Option<f64>,
 }
 
 /// What the user should know about their configuration.

@@ -140,6 +140,7 @@ fn expectation(measure: &str, demanded: (&str, f64), measured: Option<f64>) -> E
 
 fn happening(at_s: f64, kind: Happening, subject: &str, text: &str) -> TimelineEntry {
     TimelineEntry {
+        for_s: None,
         at_s,
         kind,
         subject: subject.into(),

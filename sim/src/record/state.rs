@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::record::quick::Map;
 use mesh_core::seam::Instant;
-use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, RequestEvent};
+use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, Mechanism, RequestEvent};
 
 use super::access_log::OpenAccessLog;
 use super::callee::{Callees, outbound};
@@ -211,8 +211,13 @@ impl State {
                     .acted(event.mechanism, outbound(event.subject));
                 self.timeline.mechanism(at, pod, event);
                 if outbound(event.subject) {
-                    let (_, edge) = self.edges.edge(&mut watched.caller, event.subject, "");
+                    let (number, edge) = self.edges.edge(&mut watched.caller, event.subject, "");
                     edge.mechanism(event.mechanism);
+                    if event.mechanism == Mechanism::Overflow {
+                        let ends = self.edges.ends(number);
+                        let breakers = &mut self.timeline.breakers;
+                        breakers.overflow(at, (index, pod), number, ends, event.detail);
+                    }
                     let teller = watched.as_teller(index, pod);
                     self.witness.mechanism(teller, moment, event);
                 }

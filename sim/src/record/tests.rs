@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mesh_core::seam::Instant;
-use mesh_core::telemetry::{AccessLogFormat, AccessNotes, AttemptEvent, Event, RequestEvent};
-use meshquake_reports::{FailureKind, RunReport, Verdict};
+use mesh_core::telemetry::{
+    AccessLogFormat, AccessNotes, AttemptEvent, Event, Mechanism, MechanismEvent, RequestEvent,
+};
+use meshquake_reports::{FailureKind, Happening, RunReport, Verdict};
 use serde_json::Value;
 
 use crate::plan::Demand;
@@ -250,6 +252,29 @@ fn strangers_are_told_by_their_authority() {
     assert_eq!(
         told.collect::<Vec<_>>(),
         [("api.example.com", 2, None), ("ghost", 2, None)]
+    );
+}
+
+#[test]
+fn a_breaker_that_turns_requests_away_stands_in_the_timeline() {
+    let recorder = Recorder::new(&plan(), options(None));
+    let shoppers = recorder.observer("client-shoppers", "shoppers");
+    for (micros, mechanism) in [(5, Mechanism::Overflow), (9, Mechanism::Retry)] {
+        let event = MechanismEvent {
+            mechanism,
+            subject: "outbound|9080||reviews.default.svc.cluster.local",
+            detail: "requests",
+        };
+        shoppers.observe(at(micros), &Event::Mechanism(event));
+    }
+    let told = recorder.finish(end()).timeline;
+    let told: Vec<_> = told
+        .iter()
+        .map(|e| (e.kind, &*e.subject, e.for_s))
+        .collect();
+    assert_eq!(
+        told,
+        [(Happening::Breaker, "shoppers → reviews", Some(0.0))]
     );
 }
 

@@ -11,11 +11,10 @@ use mesh_core::seam::Instant;
 use mesh_core::telemetry::{
     ConfigEvent, EjectionEvent, EjectionReason, IdentityEvent, Mechanism, MechanismEvent,
 };
-use meshquake_reports::record::seconds;
 use meshquake_reports::{Happening, TimelineEntry};
 
+use super::breaker::{Breakers, since};
 use super::count::Counts;
-use super::edge::nanos;
 use super::event::{FaultEvent, FaultPhase, PodChange, PodEvent};
 use super::mechanism::snake;
 
@@ -44,6 +43,7 @@ pub(super) struct Timeline {
     certificates: BTreeMap<String, Instant>,
     /// When each trouble was last heard of.
     troubles: BTreeMap<String, Instant>,
+    pub(super) breakers: Breakers,
 }
 
 struct Moment {
@@ -213,15 +213,11 @@ impl Timeline {
 
     /// The entries in order of time, and how many found no room.
     pub(super) fn report(&self) -> (Vec<TimelineEntry>, u64) {
-        let mut moments: Vec<&Moment> = self.moments.iter().collect();
-        moments.sort_by_key(|moment| moment.at);
-        (
-            moments
-                .into_iter()
-                .map(|moment| moment.told(self.origin))
-                .collect(),
-            self.omitted,
-        )
+        let (mut entries, omitted) = self.breakers.report(self.origin);
+        let moments = self.moments.iter();
+        entries.extend(moments.map(|moment| moment.told(self.origin)));
+        entries.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+        (entries, self.omitted + omitted)
     }
 }
 
@@ -235,11 +231,11 @@ impl Moment {
             text = format!("{text} and {} more", self.more);
         }
         TimelineEntry {
-            // While the mesh comes up, the scenario's clock counts down to zero.
-            at_s: seconds(nanos(self.at.since(origin))) - seconds(nanos(origin.since(self.at))),
+            at_s: since(origin, self.at),
             kind: self.kind,
             subject: self.subject.clone(),
             text,
+            for_s: None,
         }
     }
 }

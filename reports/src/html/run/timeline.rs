@@ -23,11 +23,12 @@ const RIGHT: i32 = WIDTH - 24;
 const LANE: i32 = 26;
 const NAME_MAX: usize = 22;
 
-/// A lane of instants.
+/// A lane of one kind of happening.
 struct Lane {
     name: &'static str,
     ink: &'static str,
-    at_s: Vec<f64>,
+    /// From when to when; instants begin and end at once.
+    spans: Vec<[f64; 2]>,
 }
 
 pub(super) fn body(report: &RunReport) -> Markup {
@@ -46,53 +47,23 @@ pub(super) fn body(report: &RunReport) -> Markup {
 fn lanes(report: &RunReport) -> Vec<Lane> {
     let of = |name, ink, kind| {
         let these = report.timeline.iter().filter(|entry| entry.kind == kind);
+        let span = |entry: &TimelineEntry| [entry.at_s, entry.at_s + entry.for_s.unwrap_or(0.0)];
         Lane {
             name,
             ink,
-            at_s: these.map(|entry| entry.at_s).collect(),
+            spans: these.map(span).collect(),
         }
     };
     let mut lanes = vec![
         of("pods come and go", "s4", Happening::Pod),
         of("ejections and returns", "s1", Happening::Ejection),
-        Lane {
-            name: "breaker open (UO)",
-            ink: "s3",
-            at_s: breaker(report),
-        },
+        of("breakers open", "s3", Happening::Breaker),
         of("pushes", "s0", Happening::Push),
         of("configuration trouble", "s3", Happening::Config),
         of("identity trouble", "s6", Happening::Identity),
     ];
-    lanes.retain(|lane| lane.at_s.iter().any(|at| *at >= 0.0));
+    lanes.retain(|lane| lane.spans.iter().any(|[_, until]| *until >= 0.0));
     lanes
-}
-
-/// When a breaker turned requests of some source away: the windows with such failures.
-fn breaker(report: &RunReport) -> Vec<f64> {
-    let Some(detail) = &report.detail else {
-        return Vec::new();
-    };
-    let windows = detail
-        .course
-        .traffic
-        .values()
-        .flat_map(|course| &course.failed);
-    let tripped = windows.filter(|(flags, _)| flags.split(',').any(|flag| flag == "UO"));
-    let mut at: Vec<usize> = tripped
-        .flat_map(|(_, counts)| {
-            counts
-                .iter()
-                .enumerate()
-                .filter(|(_, n)| **n > 0)
-                .map(|(i, _)| i)
-        })
-        .collect();
-    at.sort_unstable();
-    at.dedup();
-    at.into_iter()
-        .map(|i| (i as f64 + 0.5) * detail.course.window_s)
-        .collect()
 }
 
 fn faults(report: &RunReport) -> Markup {
@@ -179,8 +150,8 @@ fn picture(report: &RunReport, lanes: &[Lane]) -> Markup {
                     @let y = (bands + i) as i32 * LANE;
                     text.on x="0" y=(y + 17) { (lane.name) }
                     line.lane x1=(LEFT) x2=(RIGHT) y1=(y + LANE) y2=(y + LANE) {}
-                    g class=(lane.ink) { @for at in places(&lane.at_s, until_s) {
-                        rect.mark x=(at - 1) y=(y + 5) width="3" height=(LANE - 10) rx="1" {}
+                    g class=(lane.ink) { @for [left, right] in places(&lane.spans, until_s) {
+                        rect.mark x=(left - 1) y=(y + 5) width=(right - left + 3) height=(LANE - 10) rx="1" {}
                     } }
                 }
                 @for (at_s, label) in clock(until_s) {
@@ -193,16 +164,22 @@ fn picture(report: &RunReport, lanes: &[Lane]) -> Markup {
     }
 }
 
-/// Where marks are; several at one place are one.
-fn places(at_s: &[f64], until_s: f64) -> Vec<i32> {
-    let mut places: Vec<i32> = at_s
+/// Where marks are; those that touch are one.
+fn places(spans: &[[f64; 2]], until_s: f64) -> Vec<[i32; 2]> {
+    let mut marks: Vec<[i32; 2]> = spans
         .iter()
-        .filter(|at| **at >= 0.0)
-        .map(|at| x(*at, until_s))
+        .filter(|[_, until]| *until >= 0.0)
+        .map(|span| span.map(|at| x(at, until_s)))
         .collect();
-    places.sort_unstable();
-    places.dedup();
-    places
+    marks.sort_unstable();
+    marks.dedup_by(|next, kept| {
+        let one = next[0] <= kept[1];
+        if one {
+            kept[1] = kept[1].max(next[1]);
+        }
+        one
+    });
+    marks
 }
 
 fn table(report: &RunReport) -> Markup {
@@ -243,6 +220,7 @@ const fn kind(kind: Happening) -> &'static str {
         Happening::Fault => "fault",
         Happening::Pod => "pod",
         Happening::Ejection => "ejection",
+        Happening::Breaker => "breaker",
         Happening::Push => "push",
         Happening::Config => "configuration",
         Happening::Identity => "identity",

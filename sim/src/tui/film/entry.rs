@@ -210,6 +210,7 @@ impl What {
                 Happening::Fault => Kind::Fault,
                 Happening::Pod => Kind::Pod,
                 Happening::Ejection => Kind::Ejection,
+                Happening::Breaker => Kind::Breaker,
                 Happening::Push | Happening::Config => Kind::Config,
                 Happening::Identity => Kind::Identity,
             },
