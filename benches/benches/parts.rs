@@ -24,6 +24,7 @@ use mesh_core::route::{RequestView, Router};
 use mesh_core::seam::{Instant, Rng};
 use meshquake::scenario::{Loaded, Overrides, load};
 use meshquake::world::{RunOptions, run};
+use meshquake_benches::account::Account;
 use meshquake_reports::{RunReport, report_html};
 
 /// Endpoints of the cluster that balancers pick from.
@@ -44,6 +45,9 @@ fn main() {
     loading(&mut criterion);
     pages(&mut criterion);
     criterion.final_summary();
+    // Without lines: criterion keeps the numbers.
+    let about = "The parts that a run is made of, by criterion, with 95% confidence intervals.";
+    Account::new("parts", about).write();
 }
 
 fn sourced<T>(value: T) -> Sourced<T> {

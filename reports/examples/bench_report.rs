@@ -8,7 +8,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process::ExitCode};
 
-use meshquake_reports::bench::{BENCH_SCHEMA, BenchReport, History, criterion};
+use meshquake_reports::bench::{BENCH_SCHEMA, BenchLine, BenchReport, History, criterion};
 use meshquake_reports::bench_html;
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ fn draw(append: bool, page: Option<PathBuf>) -> Result<PathBuf, Box<dyn Error>> 
         Err(error) => return Err(error.into()),
     };
     let mut now = ours(&target.join("meshquake-bench"))?;
-    now.extend(criterions(&target.join("criterion"))?);
+    keep(&mut now, criterions(&target.join("criterion"))?);
     // Where nothing was run here, the last run of each bench is told.
     if now.is_empty() {
         for run in &history.runs {
@@ -98,8 +98,24 @@ fn ours(folder: &Path) -> Result<Vec<BenchReport>, Box<dyn Error>> {
     Ok(found)
 }
 
-/// All benchmarks below a folder, as one bench.
-fn criterions(folder: &Path) -> Result<Vec<BenchReport>, Box<dyn Error>> {
+/// Gives criterion's numbers to the bench that left an account without any: it says where and when they came about.
+fn keep(now: &mut Vec<BenchReport>, lines: Vec<BenchLine>) {
+    let own = now.iter_mut().find(|report| report.lines.is_empty());
+    match own {
+        Some(report) => report.lines = lines,
+        None if lines.is_empty() => {}
+        None => now.push(BenchReport {
+            schema: BENCH_SCHEMA.into(),
+            bench: "criterion".into(),
+            about: "What criterion measured, with 95% confidence intervals.".into(),
+            lines,
+            ..BenchReport::default()
+        }),
+    }
+}
+
+/// All benchmarks below a folder, by name.
+fn criterions(folder: &Path) -> Result<Vec<BenchLine>, Box<dyn Error>> {
     let (mut open, mut lines) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = open.pop() {
         let new = folder.join("new");
@@ -111,16 +127,6 @@ fn criterions(folder: &Path) -> Result<Vec<BenchReport>, Box<dyn Error>> {
         }
         open.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));
     }
-    if lines.is_empty() {
-        return Ok(Vec::new());
-    }
-    lines.sort_by(|a, b| a.name.cmp(&b.name));
-    let report = BenchReport {
-        schema: BENCH_SCHEMA.into(),
-        bench: "criterion".into(),
-        about: "What criterion measured, with 95% confidence intervals.".into(),
-        lines,
-        ..BenchReport::default()
-    };
-    Ok(vec![report])
+    lines.sort_by(|a: &BenchLine, b| a.name.cmp(&b.name));
+    Ok(lines)
 }

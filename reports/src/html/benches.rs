@@ -56,7 +56,9 @@ fn told(value: f64) -> String {
         v if v >= 1_000.0 => unit::count(value.round() as u64),
         v if v >= 100.0 => unit::trimmed(value, 0),
         v if v >= 10.0 => unit::trimmed(value, 1),
-        _ => unit::trimmed(value, 2),
+        v if v >= 1.0 || v == 0.0 => unit::trimmed(value, 2),
+        // A part of a microsecond has its digits further behind.
+        v => unit::trimmed(value, (2.0 - libm::floor(libm::log10(v))).min(9.0) as usize),
     }
 }
 
@@ -65,6 +67,9 @@ fn spread(bounds: Option<(f64, f64)>) -> Markup {
 }
 
 fn machine(machine: &Machine) -> Markup {
+    if machine.processor.is_empty() {
+        return html! { "a machine that left no account" };
+    }
     html! {
         (text::name(&machine.processor)) ", " (unit::counted(u64::from(machine.cores), "core"))
         ", " (text::name(&machine.system))
@@ -207,6 +212,18 @@ fn date(unix_s: u64) -> String {
 mod tests {
     use super::*;
     use crate::bench::Ratio;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let all = [1_234.5, 123.4, 12.34, 1.234, 0.337, 0.039_2, 0.000_391, 0.0];
+        let told: Vec<String> = all.into_iter().map(told).collect();
+        assert_eq!(
+            told,
+            [
+                "1,235", "123", "12.3", "1.23", "0.337", "0.0392", "0.000391", "0"
+            ]
+        );
+    }
 
     #[test]
     fn days_have_their_dates() {

@@ -302,26 +302,33 @@ mod tests {
     use super::*;
     use crate::sweep::{Cell, Column, ColumnKind};
 
-    /// Rates 1, 2, 3 across; lengths 1 s, 2 s upwards; at rate 1 all is stable, at 2 the shorter, at 3 nothing.
-    fn points() -> Points {
+    /// Rates across, `up` upwards, and what each of their points came to.
+    fn of(up: &str, all: [(&str, &str, &str); 6]) -> Points {
         let column = |name: &str| Column {
             name: name.into(),
             kind: ColumnKind::Text,
         };
-        let columns = ["rate", "for", "seed", "verdict"].map(column);
-        let mut points = Points::new(&columns);
-        for (rate, long, verdict) in [
-            ("1/s", "1s", "held"),
-            ("1/s", "2s", "held"),
-            ("2/s", "1s", "held"),
-            ("2/s", "2s", "metastable"),
-            ("3/s", "1s", "failed"),
-            ("3/s", "2s", "metastable"),
-        ] {
+        let mut points = Points::new(&["rate", up, "seed", "verdict"].map(column));
+        for (rate, value, verdict) in all {
             let text = |t: &str| Cell::Text(t.into());
-            points.add(&[text(rate), text(long), Cell::Count(1), text(verdict)]);
+            points.add(&[text(rate), text(value), Cell::Count(1), text(verdict)]);
         }
         points
+    }
+
+    /// Rates 1, 2, 3 across; lengths 1 s, 2 s upwards; at rate 1 all is stable, at 2 the shorter, at 3 nothing.
+    fn points() -> Points {
+        of(
+            "for",
+            [
+                ("1/s", "1s", "held"),
+                ("1/s", "2s", "held"),
+                ("2/s", "1s", "held"),
+                ("2/s", "2s", "metastable"),
+                ("3/s", "1s", "failed"),
+                ("3/s", "2s", "metastable"),
+            ],
+        )
     }
 
     #[test]
@@ -339,22 +346,17 @@ mod tests {
 
     #[test]
     fn where_more_is_better_the_stable_side_is_above() {
-        let column = |name: &str| Column {
-            name: name.into(),
-            kind: ColumnKind::Text,
-        };
-        let mut points = Points::new(&["rate", "workers", "seed", "verdict"].map(column));
-        for (rate, workers, verdict) in [
-            ("1/s", "1", "held"),
-            ("1/s", "2", "held"),
-            ("2/s", "1", "failed"),
-            ("2/s", "2", "held"),
-            ("3/s", "1", "failed"),
-            ("3/s", "2", "metastable"),
-        ] {
-            let text = |t: &str| Cell::Text(t.into());
-            points.add(&[text(rate), text(workers), Cell::Count(1), text(verdict)]);
-        }
+        let points = of(
+            "workers",
+            [
+                ("1/s", "1", "held"),
+                ("1/s", "2", "held"),
+                ("2/s", "1", "failed"),
+                ("2/s", "2", "held"),
+                ("3/s", "1", "failed"),
+                ("3/s", "2", "metastable"),
+            ],
+        );
         let page = body(&points).into_string();
         assert!(
             page.contains("Above the line every point is stable"),
