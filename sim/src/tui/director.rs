@@ -129,7 +129,7 @@ impl Director {
             Effect::Inject(line) => {
                 let changed = self.script(side).map(|script| script.with_fault(&line));
                 if self.retake(state, changed, begins) {
-                    state.say(format!("recording again with {line}; w saves it"));
+                    state.say(format!("recording again (w saves it) with {line}"));
                 }
             }
             Effect::Set(path, value) => {

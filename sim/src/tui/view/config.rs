@@ -4,7 +4,8 @@ use meshquake_reports::PolicyReport;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Canvas, below, split, top};
+use super::theme::Theme;
+use super::{Canvas, LEAST, below, split, top};
 use crate::tui::film::Film;
 use crate::tui::state::{State, View};
 use crate::tui::text::{columns, fit, inert, pad, span};
@@ -101,13 +102,13 @@ fn began_with(canvas: &mut Canvas<'_>, area: Rect, film: &Film) -> Rect {
     canvas.line(area, note)
 }
 
-/// Lines that the settings of the chosen edge take at least.
+/// Lines that the settings of the chosen edge take at most: on the narrowest screen.
 pub(super) fn lines(state: &State) -> usize {
     let policies = policies(state.film());
     let chosen = state.chosen[View::Config as usize].min(policies.len().saturating_sub(1));
-    policies
-        .get(chosen)
-        .map_or(0, |policy| policy.settings.len())
+    policies.get(chosen).map_or(0, |policy| {
+        told(Theme::new(false), policy, usize::from(LEAST.0)).len()
+    })
 }
 
 /// The settings of an edge, from the line `scroll` on.
@@ -115,7 +116,7 @@ fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport, scrol
     let theme = canvas.theme;
     let title = fit(&policy.request, usize::from(area.width.saturating_sub(6)));
     let rest = canvas.title(area, &title);
-    let lines = told(canvas, policy, usize::from(area.width));
+    let lines = told(theme, policy, usize::from(area.width));
     let room = usize::from(rest.height);
     if lines.len() <= room {
         canvas.lines(rest, lines);
@@ -126,16 +127,15 @@ fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport, scrol
     let below = lines.len() - room - first;
     let shown = lines.into_iter().skip(first).take(room);
     let rest = canvas.lines(rest, shown);
-    let where_ = match (first, below) {
+    let beyond = match (first, below) {
         (0, below) => format!(" … {below} more lines: PgDn"),
         (first, 0) => format!(" … {first} lines above: PgUp"),
         (first, below) => format!(" … {first} lines above, {below} below: PgUp PgDn"),
     };
-    canvas.line(rest, theme.dim(&where_));
+    canvas.line(rest, theme.dim(&beyond));
 }
 
-fn told(canvas: &Canvas<'_>, policy: &PolicyReport, width: usize) -> Vec<Line<'static>> {
-    let theme = canvas.theme;
+fn told(theme: Theme, policy: &PolicyReport, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for setting in &policy.settings {
         let indent = 1 + 2 * usize::from(setting.depth.min(8));

@@ -418,7 +418,7 @@ pub(crate) fn list_length(state: &State) -> usize {
     }
 }
 
-/// Lines that the settings of the chosen edge take at least.
+/// Lines that the settings of the chosen edge take at most.
 pub(crate) fn config_lines(state: &State) -> usize {
     config::lines(state)
 }

@@ -60,7 +60,7 @@ fn parting(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
 }
 
 fn one(canvas: &mut Canvas<'_>, area: Rect, state: &State, side: &Side) {
-    let film = &side.film;
+    let (film, theme) = (&side.film, canvas.theme);
     let area = verdict(canvas, area, state, film);
     let lanes = film.cast.faults.len().min(LANES_MAX) as u16;
     let below_charts = 2 + lanes;
@@ -73,7 +73,17 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, state: &State, side: &Side) {
         .map(|s| s as PartId);
     let source = source.filter(|source| film.cast.is_source(*source));
     let axis = Axis::across(area, state);
-    let rest = charts(canvas, area, film, &axis, source, each);
+    let mut charts = charts(theme, film, &axis, source);
+    // Two films are drawn to one scale, or they could not be compared.
+    for other in state.sides.iter().map(|side| &side.film) {
+        if !std::ptr::eq(other, film) {
+            let others = self::charts(theme, other, &axis, source);
+            for (own, other) in charts.iter_mut().zip(others) {
+                own.max = own.max.max(other.max);
+            }
+        }
+    }
+    let rest = draw_charts(canvas, area, &axis.shaded(film), &axis, &charts, each);
     let rest = timeline(canvas, rest, film, &axis);
     happening(canvas, rest, state, film);
 }
@@ -107,15 +117,7 @@ struct Chart {
     max: f64,
 }
 
-fn charts(
-    canvas: &mut Canvas<'_>,
-    area: Rect,
-    film: &Film,
-    axis: &Axis,
-    source: Option<PartId>,
-    each: u16,
-) -> Rect {
-    let theme = canvas.theme;
+fn charts(theme: Theme, film: &Film, axis: &Axis, source: Option<PartId>) -> [Chart; 4] {
     let tallies: Vec<Option<Tally>> = axis
         .frames(film)
         .into_iter()
@@ -134,7 +136,7 @@ fn charts(
     let errors = values(&|tally| Some(tally.error_share().unwrap_or(0.0)));
     let p99 = values(&|tally| Some(tally.p99().map_or(0.0, |ns| ns as f64)));
     let top_rate = most(&goodput).max(most(&offered));
-    let charts = [
+    [
         Chart {
             name: "goodput",
             now: theme.strong(&unit::per_second(now.rate(now.succeeded))),
@@ -163,22 +165,23 @@ fn charts(
             values: p99,
         },
         attempts(theme, film, axis, source),
-    ];
-    let shaded = axis.shaded(film);
+    ]
+}
+
+fn draw_charts(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    shaded: &[bool],
+    axis: &Axis,
+    charts: &[Chart],
+    each: u16,
+) -> Rect {
     let mut rest = area;
     for chart in charts {
-        let place = top(rest, each);
-        let (labels, plot) = split(place, LABELS);
-        label(canvas, labels, &chart);
-        bars(
-            canvas,
-            plot,
-            axis,
-            &chart.values,
-            chart.max,
-            &shaded,
-            chart.style,
-        );
+        let (labels, plot) = split(top(rest, each), LABELS);
+        label(canvas, labels, chart);
+        let values = &chart.values;
+        bars(canvas, plot, axis, values, chart.max, shaded, chart.style);
         rest = below(rest, each);
     }
     rest

@@ -93,10 +93,7 @@ fn settings_are_read_on_by_pages() {
         assert!(pages < 20, "{}", painted(&state, 80, 16).0);
     }
     let (tall, _) = painted(&state, 80, 60);
-    assert!(
-        !tall.contains("PgDn") && !tall.contains("PgUp to"),
-        "{tall}"
-    );
+    assert!(!tall.contains("PgDn"), "{tall}");
     let end = tall.lines().rfind(|line| line.contains("tls")).unwrap();
     let (screen, _) = painted(&state, 80, 16);
     assert!(
@@ -156,6 +153,28 @@ fn a_typed_line_says_what_becomes_of_it() {
             .contains("↵ records again with it")
     );
     assert!(painted(&state, 60, 16).0.contains("crash: { zone: a }"));
+}
+
+/// What stands beside each other is drawn to one scale.
+#[test]
+fn two_runs_have_one_scale() {
+    let sides = ["poisson(60/s)", "poisson(15/s)"].map(|rate| {
+        let (film, ..) = recorded(&TROUBLED.replace("poisson(60/s)", rate));
+        Side::new("two".into(), film, None)
+    });
+    let mut state = State::new(sides.into(), false);
+    state.go(0);
+    let (screen, _) = painted(&state, 120, 40);
+    let first = screen.lines().position(|line| line.contains("goodput"));
+    let chart = screen.lines().skip(first.unwrap()).take(3);
+    let blocks = |side: &str| side.contains(|c: char| ('▁'..='█').contains(&c));
+    let (mut left, mut right) = (false, false);
+    for line in chart {
+        let line: Vec<char> = line.chars().collect();
+        left |= blocks(&line[..60].iter().collect::<String>());
+        right |= blocks(&line[60..].iter().collect::<String>());
+    }
+    assert!(left && !right, "{screen}");
 }
 
 /// Every view at every size, from nothing to a wall.
