@@ -252,7 +252,22 @@ fn label(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
         _ => {
             let rest = canvas.line(area, name);
             let rest = canvas.line(rest, super::cut(vec![Span::raw("  "), now], width));
-            canvas.line(rest, super::cut(vec![most("  ")], width));
+            // A pair of names that are too long for one line stands in two.
+            match chart.most.split_once(" → ") {
+                Some((from, to)) if area.height > 3 && columns(&chart.most) + 2 > width => {
+                    let rest = canvas.line(
+                        rest,
+                        theme.dim(&format!("  {}", fit(from, width.saturating_sub(2)))),
+                    );
+                    canvas.line(
+                        rest,
+                        theme.dim(&format!("  → {}", fit(to, width.saturating_sub(4)))),
+                    );
+                }
+                _ => {
+                    canvas.line(rest, super::cut(vec![most("  ")], width));
+                }
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ fn settings_are_read_on_by_pages() {
         assert!(pages < 20, "{}", painted(&state, 80, 16).0);
     }
     let (tall, _) = painted(&state, 80, 60);
-    assert!(!tall.contains("PgDn"), "{tall}");
+    assert!(!tall.contains("lines: PgDn"), "all of it: {tall}");
     let end = tall.lines().rfind(|line| line.contains("tls")).unwrap();
     let (screen, _) = painted(&state, 80, 16);
     assert!(
@@ -153,6 +153,19 @@ fn a_typed_line_says_what_becomes_of_it() {
             .contains("↵ records again with it")
     );
     assert!(painted(&state, 60, 16).0.contains("crash: { zone: a }"));
+}
+
+/// Of an edge with long names both ends are told.
+#[test]
+fn both_ends_of_an_edge_are_told() {
+    let text = TROUBLED.replace("  api: ", "  warehouse-far-away: ");
+    let text = text.replace("call: api", "call: warehouse-far-away");
+    let text = text.replace("pod: api-1", "pod: warehouse-far-away-1");
+    let (film, _, plan) = recorded(&text);
+    let mut state = State::new(vec![Side::new("long".into(), film, Some(plan))], false);
+    state.go(8_000_000_000);
+    let (screen, _) = painted(&state, 120, 40);
+    assert!(screen.contains("\"  → warehouse"), "{screen}");
 }
 
 /// What stands beside each other is drawn to one scale.
