@@ -166,21 +166,19 @@ fn it_opens_plays_pauses_helps_and_leaves() {
     session.is_given_back();
 }
 
+/// As `run` does, and as a shell tells of Ctrl-C.
 #[test]
-fn sigterm_gives_the_terminal_back() {
+fn signals_give_the_terminal_back_and_are_told() {
     let folder = folder();
-    let mut session = Session::open(folder.path(), &["small.yaml"], 80, 24);
-    session.see("1 Overview");
-    let pid = session.child.process_id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    session.end();
-    session.is_given_back();
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut session = Session::open(folder.path(), &["small.yaml"], 80, 24);
+        session.see("1 Overview");
+        let pid = session.child.process_id().unwrap().to_string();
+        let kill = Command::new("kill").args([signal, &pid]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(session.end(), 130, "{signal}");
+        session.is_given_back();
+    }
 }
 
 #[test]
@@ -188,9 +186,37 @@ fn ctrl_c_leaves() {
     let folder = folder();
     let mut session = Session::open(folder.path(), &["small.yaml"], 100, 30);
     session.see("1 Overview");
+    // It closes what is open, then asks where something would be lost.
+    session.press(":nonsense");
+    session.see(":nonsense");
+    session.press("\u{3}");
+    session.see("? help");
+    session.press(":12s\r");
+    session.see("12.000 / 20.000");
+    session.press(":fault crash: api-0\r");
+    session.see("w saves it");
+    session.press("\u{3}");
+    session.see("is not saved");
     session.press("\u{3}");
     assert_eq!(session.end(), 0);
     session.is_given_back();
+}
+
+#[test]
+fn help_and_manual_tell_the_exit_codes() {
+    let folder = folder();
+    let help = meshquake(folder.path(), &["tui", "--help"]);
+    let manual = include_str!("../../docs/tui.md");
+    for code in ["0 left by q", "2 invalid input", "130 ended by SIGTERM"] {
+        assert!(stdout(&help).contains(code), "{code}\n{}", stdout(&help));
+    }
+    for code in [
+        "| 0 | left by",
+        "| 2 | invalid input",
+        "| 130 | ended by SIGTERM",
+    ] {
+        assert!(manual.contains(code), "{code}");
+    }
 }
 
 #[test]
@@ -261,11 +287,125 @@ fn a_record_is_played_and_compared() {
 }
 
 #[test]
+fn a_folder_with_one_run_is_that_run() {
+    let folder = folder();
+    let run = meshquake(
+        folder.path(),
+        &["run", "small.yaml", "--out", "out", "--quiet"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    let mut session = Session::open(folder.path(), &["out"], 80, 24);
+    session.see("record");
+    session.press("q");
+    assert_eq!(session.end(), 0);
+    // So it is for pages.
+    fs::remove_file(folder.path().join("out/small.html")).unwrap();
+    let report = meshquake(folder.path(), &["report", "out"]);
+    assert_eq!(report.status.code(), Some(0), "{}", stderr(&report));
+    assert!(folder.path().join("out/small.html").exists());
+}
+
+/// Every file that is no run is told by what it is, with a command that takes it.
+#[test]
+fn what_is_no_run_is_told_with_what_to_do() {
+    let folder = folder();
+    let at = folder.path();
+    let suite = meshquake(
+        at,
+        &["test", "small.yaml", "--seeds", "2", "--out", "suite"],
+    );
+    assert_eq!(suite.status.code(), Some(0), "{}", stderr(&suite));
+    let sweep = [
+        "sweep",
+        "small.yaml",
+        "--duration",
+        "2s",
+        "--csv",
+        "rows.csv",
+    ];
+    let sweep = meshquake(at, &sweep);
+    assert_eq!(sweep.status.code(), Some(0), "{}", stderr(&sweep));
+    let run = ["run", "small.yaml", "--requests", "log.jsonl", "--quiet"];
+    assert_eq!(meshquake(at, &run).status.code(), Some(0));
+    fs::write(at.join("empty.json"), "").unwrap();
+    fs::write(at.join("other.json"), "{\"schema\": \"other/v1\"}").unwrap();
+    fs::create_dir(at.join("nothing")).unwrap();
+    let told = |command: &str, file: &str, wanted: &[&str]| {
+        let output = meshquake(at, &[command, file]);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{command} {file}: {text}");
+        for wanted in wanted.iter().chain([&file]) {
+            assert!(
+                text.contains(wanted),
+                "{command} {file}, `{wanted}`: {text}"
+            );
+        }
+        assert!(!text.contains("column"), "no parser speaks: {text}");
+    };
+    let play = "meshquake tui small.yaml --seed 3";
+    for file in ["suite/test.json", "suite"] {
+        told(
+            "tui",
+            file,
+            &["a suite", "meshquake report suite/test.json", play],
+        );
+    }
+    told("tui", "rows.csv", &["sweep", "meshquake report rows.csv"]);
+    for command in ["tui", "report"] {
+        told(command, "suite/index.html", &["a page", "browser"]);
+        told(
+            command,
+            "suite/junit.xml",
+            &["JUnit", "meshquake replay suite/junit.xml"],
+        );
+        told(
+            command,
+            "empty.json",
+            &["is empty", "meshquake run SCENARIO --json"],
+        );
+        told(
+            command,
+            "other.json",
+            &["is `other/v1`, not ", "meshquake run"],
+        );
+        told(command, "log.jsonl", &["a log"]);
+        told(
+            command,
+            "nothing",
+            &["folder", "meshquake run SCENARIO --out"],
+        );
+        told(command, ".", &["folder", "meshquake tui ./small.yaml"]);
+        told(command, "missing.json", &["cannot read"]);
+    }
+    told(
+        "report",
+        "small.yaml",
+        &["a scenario", "meshquake run small.yaml --report"],
+    );
+    let report = meshquake(at, &["report", "suite"]);
+    assert_eq!(report.status.code(), Some(0), "{}", stderr(&report));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_told_before_the_terminal_is_taken() {
     let folder = folder();
     fs::write(folder.path().join("bad.json"), "{\"schema\": \"other/v1\"}").unwrap();
-    let mut session = Session::open(folder.path(), &["bad.json"], 80, 24);
-    session.see("not the record of a run");
+    let mut session = Session::open(folder.path(), &["bad.json"], 200, 24);
+    session.see("is `other/v1`, not a scenario or the record of a run");
+    assert_eq!(session.end(), 2);
+    session.is_given_back();
+}
+
+#[test]
+fn a_bad_scenario_is_told_with_its_line() {
+    let folder = folder();
+    fs::write(
+        folder.path().join("bad.yaml"),
+        "meshquake: v1\nservices: { web: { port: 1 } }\n",
+    )
+    .unwrap();
+    let mut session = Session::open(folder.path(), &["bad.yaml"], 120, 24);
+    session.see("bad.yaml:2");
     assert_eq!(session.end(), 2);
     session.is_given_back();
 }

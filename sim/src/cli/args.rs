@@ -263,16 +263,20 @@ pub(crate) struct ExplainArgs {
 Examples:
   meshquake tui scenario.yaml             record it and play it
   meshquake tui result.json               play what `run --json` wrote
+  meshquake tui results/                  the one run in a folder, of `run --out`
   meshquake tui fragile.yaml resilient.yaml
                                           two runs in step
   meshquake tui scenario.yaml --seed 7 --set mesh.defaults.retries=0
 
 Keys: space plays, arrows scrub, f e x go to the next fault, ejection, failure,
 1 to 7 are the views, i injects a fault at the cursor, w saves the changed
-scenario, ? shows all keys, q leaves.")]
+scenario, ? shows all keys, q and Ctrl-C leave.
+
+Exit codes: 0 left by q or Ctrl-C, whatever the verdict; 2 invalid input, or no
+terminal; 4 a defect of Meshquake; 130 ended by SIGTERM, SIGHUP or SIGINT.")]
 pub(crate) struct TuiArgs {
-    /// A scenario, or a run's JSON; two of them are shown in step.
-    #[arg(required = true, num_args = 1..=2, value_name = "SCENARIO|RUN.json")]
+    /// A scenario, a run's JSON, or a folder that holds one; two of them are shown in step.
+    #[arg(required = true, num_args = 1..=2, value_name = "SCENARIO|RUN")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,

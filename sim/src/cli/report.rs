@@ -1,21 +1,23 @@
 //! `meshquake report`.
 
+pub(super) mod input;
 mod pictures;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use meshquake_reports::suite::{SuiteReport, TEST_SCHEMA, markdown};
+use meshquake_reports::suite::{SuiteReport, markdown};
 use meshquake_reports::{
-    Links, RunReport, SCHEMA, comparison_html, comparison_markdown, report_html, run_markdown,
-    runs_html, suite_html, sweep_html,
+    Links, RunReport, comparison_html, comparison_markdown, report_html, run_markdown, runs_html,
+    suite_html, sweep_html,
 };
 
+use self::input::{look, result_in, typed, unwanted};
 use self::pictures::Pictures;
 use super::{Exit, invalid, output};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   meshquake run scenario.yaml --json run.json
@@ -25,6 +27,7 @@ Examples:
   meshquake report results/*.json -o pages/    one page each
   meshquake report --compare before.json after.json -o compared.html
   meshquake report test.json                   a suite, of `test --json`
+  meshquake report results/                    the one result in a folder
   meshquake report rows.csv                    a sweep, of `sweep --csv`
   meshquake report run.json --markdown -       for a pull request
   meshquake report run.json --png slides/      every drawing as a picture
@@ -37,7 +40,7 @@ and the command that makes the run again.
 
 Exit codes: 0 written, 2 invalid input.")]
 pub(crate) struct ReportArgs {
-    /// Results: JSON of `run` or `test`, CSV of `sweep`.
+    /// Results: JSON of `run` or `test`, CSV of `sweep`; or a folder that holds one.
     #[arg(required = true, value_name = "RESULT")]
     files: Vec<PathBuf>,
     /// Where the page goes. Several runs go on one page, or into a folder as one page each. By default beside each
@@ -65,6 +68,15 @@ enum Told {
 }
 
 pub(crate) fn execute(args: &ReportArgs) -> Exit {
+    let files = args.files.iter();
+    let files = files.map(|file| result_in(file, "meshquake report"));
+    let args = match files.collect() {
+        Ok(files) => &ReportArgs {
+            files,
+            ..args.clone()
+        },
+        Err(why) => return invalid(&why),
+    };
     let inputs = || args.files.iter().map(PathBuf::as_path);
     let spared = [&args.output, &args.markdown]
         .into_iter()
@@ -238,29 +250,18 @@ fn is_folder(path: &Path) -> bool {
 /// # Errors
 /// When it cannot be read or is no result, in a sentence that says what to do.
 fn read(path: &Path) -> Result<Told, String> {
-    let shown = path.display();
-    let end = path.extension().unwrap_or_default();
-    if end == "yaml" || end == "yml" {
-        return Err(format!(
-            "{shown} is a scenario: `meshquake run {shown} --report report.html` runs it and writes the page"
-        ));
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    if end == "csv" {
-        return Ok(Told::Sweep(text));
-    }
-    let wants = "a result: JSON of `meshquake run` or `test`, or CSV of `sweep`";
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("{shown} is not {wants}: {error}"))?;
-    let schema = json.get("schema").and_then(serde_json::Value::as_str);
-    let other = |error: serde_json::Error| {
-        format!("{shown} is a result of another version of Meshquake: {error}")
-    };
-    match schema {
-        Some(SCHEMA) => serde_json::from_value(json).map(Told::Run).map_err(other),
-        Some(TEST_SCHEMA) => serde_json::from_value(json).map(Told::Suite).map_err(other),
-        Some(schema) => Err(format!("{shown} is `{schema}`, not {wants}")),
-        None => Err(format!("{shown} is not {wants}")),
+    match look(path)? {
+        input::Told::Run(run) => Ok(Told::Run(run)),
+        input::Told::Suite(suite) => Ok(Told::Suite(suite)),
+        input::Told::Sweep(csv) => Ok(Told::Sweep(csv)),
+        input::Told::Scenario => Err(format!(
+            "{} is a scenario: `meshquake run {} --report report.html` runs it and writes the page",
+            path.display(),
+            typed(path)
+        )),
+        input::Told::Other { is, then } => {
+            let wanted = "a result: JSON of `meshquake run` or `test`, or CSV of `sweep`";
+            Err(unwanted(path, &is, &then, wanted))
+        }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use mesh_core::document::Diagnostic;
+use meshquake_reports::RunReport;
+
 use super::film::Film;
 use super::script::Script;
 use super::state::{Effect, Side, State};
 use super::studio::Recording;
 use crate::plan::Plan;
+use crate::record::nanos;
 use crate::scenario::Overrides;
 
 /// Who records the films of the sides.
@@ -124,15 +128,15 @@ impl Director {
             Effect::Quit => return true,
             Effect::Inject(line) => {
                 let changed = self.script(side).map(|script| script.with_fault(&line));
-                if self.retake(state, changed) {
-                    state.say(format!("recording again with {line}; w saves it"));
+                if self.retake(state, changed, begins) {
+                    state.say(format!("recording again (w saves it) with {line}"));
                 }
             }
             Effect::Set(path, value) => {
                 let changed = self
                     .script(side)
                     .map(|script| script.with_set(&path, &value));
-                if self.retake(state, changed) {
+                if self.retake(state, changed, |_| 0) {
                     state.say(format!(
                         "recording again from the start with {path}={value}"
                     ));
@@ -140,7 +144,7 @@ impl Director {
             }
             Effect::Seed(seed) => {
                 let changed = self.script(side).map(|script| script.with_seed(seed));
-                if self.retake(state, changed) {
+                if self.retake(state, changed, |_| 0) {
                     state.say(format!("recording again with seed {seed}"));
                 }
             }
@@ -155,10 +159,12 @@ impl Director {
         self.sides.get(side)?.script.as_ref()
     }
 
+    /// Records again what was changed; `since` says from when on it is another run.
     fn retake(
         &mut self,
         state: &mut State,
         changed: Option<Result<(Script, Plan), String>>,
+        since: impl FnOnce(&Plan) -> u64,
     ) -> bool {
         let (script, plan) = match changed {
             None => {
@@ -172,7 +178,7 @@ impl Director {
             Some(Ok(changed)) => changed,
         };
         let crew = &mut self.sides[state.side];
-        // What is recorded now is not wanted any more, but what there is of it stays on the screen.
+        // What is recorded now is not wanted any more; what of it holds still stays on the screen.
         crew.recording = None;
         let reproduce = script.reproduce(plan.seed).unwrap_or_default();
         match Recording::start(plan.clone(), reproduce) {
@@ -181,6 +187,7 @@ impl Director {
                 false
             }
             Ok((film, recording)) => {
+                state.rewrite(since(&plan));
                 let side = &mut state.sides[state.side];
                 side.unsaved = script.unsaved;
                 side.plan = Some(Box::new(plan));
@@ -235,34 +242,117 @@ impl Director {
     }
 }
 
-/// Opens what is to be shown: a scenario, or the record of a run.
-///
-/// # Errors
-/// What is wrong with it, for a person.
-pub(crate) fn feature(
-    path: &Path,
-    overrides: &Overrides,
-) -> Result<Feature, Vec<mesh_core::document::Diagnostic>> {
-    let file = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned();
-    if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
-    {
-        let film = super::record_of(path)
-            .map_err(|why| vec![mesh_core::document::Diagnostic::error(why)])?;
-        return Ok(Feature::Recorded {
-            file,
-            film: Box::new(film),
-        });
+/// When the last fault of a plan begins; the beginning when only the run can tell.
+fn begins(plan: &Plan) -> u64 {
+    let last = plan.faults.last();
+    last.and_then(|fault| fault.schedule.known_start())
+        .map_or(0, nanos)
+}
+
+impl Feature {
+    /// A scenario.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn live(path: &Path, overrides: &Overrides) -> Result<Self, Vec<Diagnostic>> {
+        let (script, loaded) = Script::open(path, overrides.clone())?;
+        Ok(Self::Live {
+            file: file_name(path),
+            script: Box::new(script),
+            plan: Box::new(loaded.plan),
+        })
     }
-    let (script, loaded) = Script::open(path, overrides.clone())?;
-    Ok(Feature::Live {
-        file,
-        script: Box::new(script),
-        plan: Box::new(loaded.plan),
-    })
+
+    /// The record of a run, from a file.
+    pub(crate) fn recorded(path: &Path, run: RunReport) -> Self {
+        Self::Recorded {
+            file: file_name(path),
+            film: Box::new(Film::of_report(run)),
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::film::tests::TROUBLED;
+    use crate::tui::state::Action;
+
+    /// A scenario, recorded to its end.
+    fn recorded() -> (Director, State) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("troubled.yaml");
+        std::fs::write(&path, TROUBLED).unwrap();
+        let feature = Feature::live(&path, &Overrides::default()).unwrap();
+        let (mut director, sides) = Director::start(vec![feature]).unwrap();
+        let mut state = State::new(sides, false);
+        finish(&mut director, &mut state);
+        (director, state)
+    }
+
+    fn finish(director: &mut Director, state: &mut State) {
+        while director.is_busy() {
+            director.develop(state);
+            std::thread::yield_now();
+        }
+        assert_eq!(state.film().broken, None);
+    }
+
+    #[test]
+    fn nothing_of_the_old_future_stays() {
+        let (mut director, mut state) = recorded();
+        let at = 5_000_000_000;
+        let later = |state: &State| state.film().rows.iter().filter(|row| row.at > at).count();
+        assert!(later(&state) > 100);
+        state.apply(Action::Seek(at));
+        let line = "{ at: 5000ms, for: 1s, freeze: web-0 }";
+        director.perform(&mut state, Effect::Inject(line.into()));
+        assert_eq!((state.film().reached, state.cursor), (at, at));
+        assert_eq!(later(&state), 0);
+        assert!(state.film().frames.iter().all(|frame| frame.to <= at));
+        assert!(!state.film().is_done(), "nor how it ended");
+        finish(&mut director, &mut state);
+        assert!(later(&state) > 100);
+        assert_eq!(state.cursor, at);
+        assert_eq!(state.film().cast.faults.len(), 3);
+    }
+
+    #[test]
+    fn a_fault_before_the_cursor_takes_it_along_and_brings_it_back() {
+        let (mut director, mut state) = recorded();
+        state.apply(Action::Seek(9_000_000_000));
+        let line = "{ at: 2s, for: 1s, freeze: web-0 }";
+        director.perform(&mut state, Effect::Inject(line.into()));
+        assert_eq!(state.film().reached, 2_000_000_000);
+        assert_eq!(state.cursor, 2_000_000_000);
+        finish(&mut director, &mut state);
+        assert_eq!(state.cursor, 9_000_000_000);
+    }
+
+    #[test]
+    fn of_another_seed_nothing_holds() {
+        let (mut director, mut state) = recorded();
+        state.apply(Action::Seek(9_000_000_000));
+        director.perform(&mut state, Effect::Seed(77));
+        assert!(state.film().rows.is_empty() && state.film().frames.is_empty());
+        finish(&mut director, &mut state);
+        assert_eq!((state.film().seed, state.cursor), (77, 9_000_000_000));
+    }
+
+    #[test]
+    fn what_cannot_run_changes_nothing() {
+        let (mut director, mut state) = recorded();
+        state.apply(Action::Seek(5_000_000_000));
+        let rows = state.film().rows.len();
+        let line = "{ at: 5s, crash: nobody }";
+        director.perform(&mut state, Effect::Inject(line.into()));
+        assert!(state.message.as_ref().is_some_and(|message| message.wrong));
+        assert_eq!(state.film().rows.len(), rows);
+        assert!(state.film().is_done());
+    }
 }

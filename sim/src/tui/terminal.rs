@@ -66,11 +66,11 @@ fn give_back() {
     let _flushed = stdout().flush();
 }
 
-/// Shows `state` until the user leaves, or the process is told to end.
+/// Shows `state` until the user leaves, or the process is told to end; says whether it was told to.
 ///
 /// # Errors
 /// When the terminal cannot be used.
-pub(super) fn run(state: &mut State, director: &mut Director) -> io::Result<()> {
+pub(super) fn run(state: &mut State, director: &mut Director) -> io::Result<bool> {
     // Dropped on the way out.
     let (_inside, outside) = channel();
     let stop = stopped_by_signals(outside);
@@ -121,7 +121,7 @@ fn watch(
     state: &mut State,
     director: &mut Director,
     stop: &AtomicBool,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let mut hits = Hits::new();
     let mut changed = true;
     let mut last = Instant::now();
@@ -157,14 +157,14 @@ fn watch(
                         if let Some(effect) = effect
                             && director.perform(state, effect)
                         {
-                            return Ok(());
+                            return Ok(false);
                         }
                     }
                 }
             }
         }
         if stop.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(true);
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use meshquake_reports::summary::unit;
 use unicode_width::UnicodeWidthChar as _;
 
 /// Most columns of a name that are kept.
@@ -105,9 +106,9 @@ pub(crate) fn pad_left(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(missing))
 }
 
-/// An instant of the run: `31.240`, `1:31.240`, `2:01:31.240`.
+/// An instant of the run, to the nearest millisecond: `31.240`, `1:31.240`, `2:01:31.240`.
 pub(crate) fn clock(ns: u64) -> String {
-    let ms = ns / 1_000_000;
+    let ms = ns / 1_000_000 + u64::from(ns % 1_000_000 >= 500_000);
     let (s, ms) = (ms / 1_000, ms % 1_000);
     match (s / 3_600, s / 60 % 60, s % 60) {
         (0, 0, s) => format!("{s}.{ms:03}"),
@@ -116,65 +117,19 @@ pub(crate) fn clock(ns: u64) -> String {
     }
 }
 
-/// A length of time in three digits: `1.23 ms`, `45.6 s`, `2 h 05 m`.
+/// A length of time, as pages and summaries have it: `1.23 ms`, `45.6 s`, `12.5 min`.
 pub(crate) fn span(ns: u64) -> String {
-    let ns_f = ns as f64;
-    match ns {
-        0 => "0".into(),
-        1..=999 => format!("{ns} ns"),
-        1_000..=999_999 => format!("{} µs", three(ns_f / 1e3)),
-        1_000_000..=999_999_999 => format!("{} ms", three(ns_f / 1e6)),
-        1_000_000_000..=119_999_999_999 => format!("{} s", three(ns_f / 1e9)),
-        _ => {
-            let minutes = ns / 60_000_000_000;
-            match minutes {
-                0..=119 => format!("{minutes} m {:02} s", ns / 1_000_000_000 % 60),
-                120..=2_879 => format!("{} h {:02} m", minutes / 60, minutes % 60),
-                _ => format!("{} d {:02} h", minutes / 1_440, minutes / 60 % 24),
-            }
-        }
-    }
+    unit::millis(ns as f64 / 1e6)
 }
 
-/// A number in three digits.
-pub(crate) fn three(value: f64) -> String {
-    let size = value.abs();
-    if size >= 99.95 {
-        format!("{value:.0}")
-    } else if size >= 9.995 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.2}")
-    }
-}
-
-/// A number of things: `940`, `12.3k`, `4.56M`.
-pub(crate) fn count(value: f64) -> String {
-    let size = value.abs();
-    if size >= 999_500.0 {
-        format!("{}M", three(value / 1e6))
-    } else if size >= 9_999.5 {
-        format!("{}k", three(value / 1e3))
-    } else if size >= 99.95 || value.fract() == 0.0 {
-        format!("{value:.0}")
-    } else {
-        three(value)
-    }
-}
-
-/// A share in percent: `0%`, `0.12%`, `99.98%`; never `0%` for what is more, nor `100%` for what is less.
+/// A share of failures or of load in percent, rounded as pages have it: `0%`, `0.12%`, `99.9%`; never `0%` for what is
+/// more.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent == 0.0 || percent >= 100.0 {
-        format!("{percent:.0}%")
-    } else if percent < 0.01 {
-        "<0.01%".into()
-    } else if percent > 99.99 {
-        ">99.99%".into()
-    } else if (1.0..99.0).contains(&percent) {
-        format!("{percent:.1}%")
-    } else {
-        format!("{percent:.2}%")
+    let decimals = if percent < 1.0 { 2 } else { 1 };
+    match percent {
+        x if x > 0.0 && x < 0.01 => "<0.01%".into(),
+        x => format!("{}%", unit::trimmed(x, decimals)),
     }
 }
 
@@ -205,18 +160,36 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_told_in_few_digits() {
-        assert_eq!(clock(31_240_000_000), "31.240");
-        assert_eq!(clock(3_691_500_000_000), "1:01:31.500");
-        assert_eq!(span(1_234_567), "1.23 ms");
-        assert_eq!(span(99_960_000), "100 ms");
-        assert_eq!(span(0), "0");
-        assert_eq!(span(7_500_000_000_000), "2 h 05 m");
-        assert_eq!(count(12_345.0), "12.3k");
-        assert_eq!(count(48.25), "48.2");
+    fn instants_are_rounded_as_everywhere_else() {
+        let told = [
+            (31_240_000_000, "31.240"),
+            (31_240_499_999, "31.240"),
+            (31_240_500_000, "31.241"),
+            (59_999_600_000, "1:00.000"),
+            (3_599_999_999_999, "1:00:00.000"),
+            (3_691_500_000_000, "1:01:31.500"),
+        ];
+        for (ns, text) in told {
+            assert_eq!(clock(ns), text);
+            // Pages write instants below a minute as seconds with three decimals.
+            if ns < 31_500_000_000 {
+                assert_eq!(clock(ns), format!("{:.3}", ns as f64 / 1e9));
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_and_shares_are_those_of_pages() {
+        assert_eq!(span(1_237_000), "1.24 ms");
+        assert_eq!(span(999_600), "1.00 ms");
+        assert_eq!(span(0), "0 ms");
+        assert_eq!(span(750_000_000_000), "12.5 min");
+        assert_eq!(percent(0.0), "0%");
         assert_eq!(percent(0.000_01), "<0.01%");
-        assert_eq!(percent(0.999_99), ">99.99%");
-        assert_eq!(percent(0.5), "50.0%");
+        assert_eq!(percent(0.001_26), "0.13%");
+        assert_eq!(percent(0.5), "50%");
+        assert_eq!(percent(0.123_46), "12.3%");
+        assert_eq!(percent(1.0), "100%");
     }
 
     proptest! {

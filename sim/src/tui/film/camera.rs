@@ -12,7 +12,7 @@ use meshquake_reports::{RequestOutcome, TraceReport};
 
 use super::cast::{Cast, EdgeId, Part, PartId, PodId};
 use super::entry::{Breaker, CertificateStep, ConfigStep, Entry, What};
-use super::flight::{Flights, Pool, PoolId};
+use super::flight::{Flights, Limit, Pool, PoolId};
 use super::names::Names;
 use super::recent::Recent;
 use super::standing::Standing;
@@ -52,6 +52,7 @@ pub(crate) struct Piece {
     pub(super) kinds: Vec<Label>,
     pub(super) pools: Vec<Pool>,
     pub(super) active: BTreeMap<(PoolId, u32), i32>,
+    pub(super) limits: Vec<(PoolId, u64, Limit)>,
     pub(super) frames: Vec<Frame>,
     pub(super) entries: Vec<Entry>,
     pub(super) entries_omitted: u64,
@@ -333,6 +334,7 @@ impl Camera {
             entries: self.entries as usize,
         });
         self.piece.active = self.flights.changes();
+        self.piece.limits = self.flights.told();
         self.piece.reached = at;
         (self.to)(std::mem::take(&mut self.piece));
     }
@@ -383,6 +385,17 @@ impl Listener for Camera {
                 self.entry(at, what);
             }
             Event::Config(event) => {
+                match event.what {
+                    "push" => {
+                        let at = at.as_nanos();
+                        self.flights.pushed(event.workload, event.version, at);
+                    }
+                    "apply" => {
+                        let at = self.local(at);
+                        self.flights.apply(event.workload, event.version, at);
+                    }
+                    _ => {}
+                }
                 let step = match event.what {
                     "push" => ConfigStep::Push,
                     "ack" => ConfigStep::Ack,
@@ -502,9 +515,12 @@ impl Listener for Camera {
     }
 
     fn fault(&mut self, at: Instant, event: &FaultEvent<'_>) {
+        let began = event.phase == FaultPhase::Began;
+        let now = at.as_nanos();
+        self.flights.fault(event.index, now, began, event.drawn);
         let what = What::Fault {
             fault: event.index,
-            began: event.phase == FaultPhase::Began,
+            began,
             pods: event.pods,
             packets: event.packets,
             requests: event.requests,

@@ -62,6 +62,8 @@ pub(crate) struct FaultCast {
     pub(crate) name: Label,
     /// Whether it cuts pods off from others.
     pub(crate) cuts: bool,
+    /// Whether it pushes other configuration.
+    pub(crate) configures: bool,
     /// The pods it was written for.
     pub(crate) pods: Vec<PodId>,
 }
@@ -132,6 +134,7 @@ impl Cast {
         let faults = report.faults.iter().map(|fault| FaultCast {
             name: Label::new(&fault.name),
             cuts: false,
+            configures: false,
             pods: Vec::new(),
         });
         cast.faults = faults.collect();
@@ -194,6 +197,7 @@ fn faults(plan: &Plan) -> Vec<FaultCast> {
         FaultCast {
             name: Label::new(&fault.name),
             cuts,
+            configures: matches!(fault.kind, FaultKind::Control(ControlFault::Config { .. })),
             pods: names
                 .iter()
                 .filter_map(|n| numbers.get(*n))

@@ -2,11 +2,12 @@
 
 use mesh_core::telemetry::{EjectionReason, Mechanism};
 use meshquake_reports::Happening;
+use meshquake_reports::summary::unit;
 
 use super::Film;
 use super::cast::{EdgeId, PodId};
 use crate::record::PodChange;
-use crate::tui::text::{Label, count, span};
+use crate::tui::text::{Label, span};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,12 +330,8 @@ impl What {
                     (*requests, "request"),
                 ];
                 let touched = touched.iter().filter(|(n, _)| *n > 0);
-                let touched: Vec<String> = touched
-                    .map(|(n, what)| {
-                        let plural = if *n == 1 { "" } else { "s" };
-                        format!("{} {what}{plural}", count(*n as f64))
-                    })
-                    .collect();
+                let touched: Vec<String> =
+                    touched.map(|(n, what)| unit::counted(*n, what)).collect();
                 match touched.is_empty() {
                     true => (name, "ends; it has touched nothing".into()),
                     false => (name, format!("ends; it has touched {}", touched.join(", "))),

@@ -9,15 +9,15 @@
 //! requests in between; so a retry belongs to the attempt that its sidecar told of last. It is over when the attempt
 //! with the next number ends, or when its request ends while it still waits. Requests are told only at their end:
 //! how many were in flight at the end of a moment is known when they are over, and those that never end are not
-//! counted. Limits are those of the configuration that the scenario begins with.
+//! counted. Limits are those that the sidecar was told last ([`Limits`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use mesh_core::control::{Compiler, Registry, Workload};
-use mesh_core::policy::MeshPolicy;
 use mesh_core::telemetry::{AttemptEvent, RequestEvent};
 
 use super::cast::{EdgeId, PodId};
+use super::limits::Limits;
 use super::{Film, Frame};
 use crate::plan::Plan;
 use crate::record::quick::Map;
@@ -35,7 +35,7 @@ pub(crate) struct Pool {
     pub(crate) by: PodId,
     /// The edge that the cluster belongs to.
     pub(crate) edge: EdgeId,
-    /// How many retries may be in flight.
+    /// How many retries may be in flight: at first, or where an instant is asked for, then.
     pub(crate) limit: Limit,
 }
 
@@ -104,13 +104,16 @@ impl Film {
     pub(crate) fn retries(&self, at: u64, wanted: impl Fn(&Pool) -> bool) -> Vec<Retries> {
         let frame = self.frames.partition_point(|frame| frame.to < at);
         let frame = frame.min(self.frames.len().saturating_sub(1));
-        let flights = self
-            .frames
-            .get(frame)
-            .map_or(&[][..], |f: &Frame| &f.retries);
+        let moment = self.frames.get(frame);
+        let flights = moment.map_or(&[][..], |f: &Frame| &f.retries);
+        let end = moment.map_or(at, |frame| frame.to);
         let pools = self.pools.iter().enumerate();
         let told = pools.filter(|(_, pool)| wanted(pool)).map(|(id, pool)| {
             let id = id as PoolId;
+            let pool = Pool {
+                limit: self.limit(id, pool.limit, end),
+                ..*pool
+            };
             let flight = flights.binary_search_by_key(&id, |(pool, _)| *pool);
             let changes = self.active.get(&id).into_iter();
             let active: i64 = changes
@@ -118,12 +121,19 @@ impl Film {
                 .map(|(_, by)| i64::from(*by))
                 .sum();
             Retries {
-                pool: *pool,
+                pool,
                 flight: flight.map_or_else(|_| Flight::default(), |place| flights[place].1),
                 active: u64::try_from(active).unwrap_or(0),
             }
         });
         told.collect()
+    }
+
+    /// How many retries a sidecar's cluster allows at `at`, if it began with `first`.
+    fn limit(&self, pool: PoolId, first: Limit, at: u64) -> Limit {
+        let later = self.limits.get(&pool).map_or(&[][..], Vec::as_slice);
+        let told = later.partition_point(|(from, _)| *from <= at);
+        told.checked_sub(1).map_or(first, |last| later[last].1)
     }
 }
 
@@ -131,7 +141,14 @@ impl Film {
 pub(super) struct Flights {
     limits: Limits,
     pools: Map<(PodId, u32), PoolId>,
+    /// With the limit that holds now.
     known: Vec<(Pool, Flight)>,
+    /// Names of pods and clusters.
+    named: Vec<(Arc<str>, Arc<str>)>,
+    /// Those that have, or had, a budget: what they allow depends on the requests in flight.
+    budgeted: BTreeSet<PoolId>,
+    /// Limits as they changed, since this was last taken.
+    changed: Vec<(PoolId, u64, Limit)>,
     /// Those in which something was in flight in this moment.
     busy: BTreeSet<PoolId>,
     /// The attempt that each sidecar told of last: its trace, number and cluster.
@@ -144,64 +161,16 @@ pub(super) struct Flights {
     active: BTreeMap<(PoolId, u32), i32>,
 }
 
-/// What the mesh's configuration says, asked when it is needed.
-struct Limits {
-    policy: MeshPolicy,
-    registry: Registry,
-    compiler: Compiler,
-    /// By namespace and labels of the calling workload: what decides which rules govern it.
-    known: BTreeMap<String, BTreeMap<String, Limit>>,
-}
-
-impl Limits {
-    fn of(&mut self, pod: &str, cluster: &str) -> Limit {
-        let Some(caller) = self.registry.workloads.get(pod) else {
-            return Limit::None;
-        };
-        let key = class(caller);
-        if !self.known.contains_key(&key) {
-            let snapshot = self
-                .compiler
-                .compile(&self.policy, &self.registry, caller, &[], 1);
-            let limits = snapshot.clusters.iter().map(|cluster| {
-                let budget = cluster.retry_budget.as_ref().map(|budget| Limit::Budget {
-                    ppm: budget.value.fraction.ppm(),
-                    least: budget.value.retries_min,
-                });
-                let limit = budget.unwrap_or(match cluster.pool.value.retries_max {
-                    u32::MAX => Limit::None,
-                    retries => Limit::Fixed(retries),
-                });
-                (cluster.name.to_string(), limit)
-            });
-            self.known.insert(key.clone(), limits.collect());
-        }
-        let limits = self.known.get(&key);
-        let limit = limits.and_then(|limits| limits.get(cluster));
-        limit.copied().unwrap_or(Limit::None)
-    }
-}
-
-fn class(caller: &Workload) -> String {
-    let labels = caller.labels.iter();
-    let labels: Vec<String> = labels
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    format!("{} {}", caller.namespace, labels.join(" "))
-}
-
 impl Flights {
     /// For a run of `plan`.
     pub(super) fn of(plan: &Plan) -> Self {
         Self {
-            limits: Limits {
-                policy: plan.mesh.clone(),
-                registry: plan.registry(),
-                compiler: Compiler::default(),
-                known: BTreeMap::new(),
-            },
+            limits: Limits::of(plan),
             pools: Map::default(),
             known: Vec::new(),
+            named: Vec::new(),
+            budgeted: BTreeSet::new(),
+            changed: Vec::new(),
             busy: BTreeSet::new(),
             last: Map::default(),
             open: Map::default(),
@@ -225,12 +194,56 @@ impl Flights {
             return None;
         }
         let id = self.known.len() as PoolId;
-        let limit = self.limits.of(pod, name);
+        let (limit, later) = self.limits.course(pod, name);
         let pool = Pool { by, edge, limit };
         self.pools.insert((by, cluster), id);
         self.known.push((pool, Flight::default()));
+        self.named.push((pod.into(), name.into()));
+        self.budget(id, limit);
+        for (at, limit) in later {
+            self.change(id, at, limit);
+        }
         met.push(pool);
         Some(id)
+    }
+
+    fn change(&mut self, pool: PoolId, at: u64, limit: Limit) {
+        self.known[pool as usize].0.limit = limit;
+        self.budget(pool, limit);
+        self.changed.push((pool, at, limit));
+    }
+
+    fn budget(&mut self, pool: PoolId, limit: Limit) {
+        if matches!(limit, Limit::Budget { .. }) {
+            self.budgeted.insert(pool);
+        }
+    }
+
+    /// A fault that may have to do with configuration begins or ends at `at`, on the world's clock.
+    pub(super) fn fault(&mut self, fault: u32, at: u64, began: bool, drawn: &[Arc<str>]) {
+        self.limits.fault(fault, at, began, drawn);
+    }
+
+    /// Configuration leaves for a pod at `at`, on the world's clock.
+    pub(super) fn pushed(&mut self, pod: &str, version: u64, at: u64) {
+        self.limits.pushed(pod, version, at);
+    }
+
+    /// A sidecar has applied it, at `at` of the scenario.
+    pub(super) fn apply(&mut self, pod: &str, version: u64, at: u64) {
+        if !self.limits.apply(pod, version, at) {
+            return;
+        }
+        for pool in 0..self.named.len() {
+            let (by, cluster) = self.named[pool].clone();
+            if *by != *pod {
+                continue;
+            }
+            let limit = self.limits.now(&by, &cluster);
+            if limit != self.known[pool].0.limit {
+                self.change(pool as PoolId, at, limit);
+            }
+        }
     }
 
     /// An attempt has ended.
@@ -293,7 +306,7 @@ impl Flights {
         };
         // A retry that was still waiting.
         self.over(pool, event.trace, event.attempts + 1);
-        if !matches!(self.known[pool as usize].0.limit, Limit::Budget { .. }) {
+        if !self.budgeted.contains(&pool) {
             return;
         }
         let first = self.ends.partition_point(|end| *end < start);
@@ -336,6 +349,11 @@ impl Flights {
     pub(super) fn changes(&mut self) -> BTreeMap<(PoolId, u32), i32> {
         std::mem::take(&mut self.active)
     }
+
+    /// How limits changed, since this was last asked.
+    pub(super) fn told(&mut self) -> Vec<(PoolId, u64, Limit)> {
+        std::mem::take(&mut self.changed)
+    }
 }
 
 #[cfg(test)]
@@ -353,6 +371,7 @@ mod tests {
         flights.attempt(BY, CLUSTER, 0, &attempt(99, 1, 0, 1), &mut met);
         assert_eq!(met.len(), 1);
         flights.known[0].0.limit = limit;
+        flights.budget(0, limit);
         flights
     }
 

@@ -1,7 +1,7 @@
 //! Latencies of a moment: few, kept sparsely, merged over any stretch of time.
 
-/// Buckets to the octave, as a power of two: a bucket is at most 1/16 of its value wide.
-const BITS: u32 = 4;
+/// Buckets to the octave, as a power of two: a bucket is at most 1/128 of its value wide.
+const BITS: u32 = 7;
 
 /// A histogram as the sorted list of buckets in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Buckets {
         }
     }
 
-    /// The `q` quantile (nearest rank): the middle of its bucket, at most 1/32 off; `None` without values.
+    /// The `q` quantile (nearest rank): the middle of its bucket, at most 1/256 off; `None` without values.
     pub(crate) fn quantile(&self, q: f64) -> Option<u64> {
         let total: u64 = self.0.iter().map(|(_, count)| u64::from(*count)).sum();
         let rank = ((q * total as f64).ceil() as u64).clamp(1, total.max(1));
@@ -77,7 +77,7 @@ mod tests {
             let bucket = bucket(ns);
             prop_assert!(floor(bucket) <= ns);
             prop_assert!(ns < floor(bucket + 1) || floor(bucket + 1) == u64::MAX);
-            prop_assert!((floor(bucket + 1) - floor(bucket)) as f64 <= 1.0 + ns as f64 / 16.0);
+            prop_assert!((floor(bucket + 1) - floor(bucket)) as f64 <= 1.0 + ns as f64 / 128.0);
         }
 
         #[test]
@@ -87,7 +87,7 @@ mod tests {
             values.sort_unstable();
             let exact = values[((q * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1];
             let told = buckets.quantile(q).unwrap();
-            prop_assert!(told.abs_diff(exact) as f64 <= exact as f64 / 16.0 + 1.0);
+            prop_assert!(told.abs_diff(exact) as f64 <= exact as f64 / 128.0 + 1.0);
         }
     }
 

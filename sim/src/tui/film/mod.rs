@@ -17,6 +17,7 @@ mod cast;
 mod entry;
 mod flight;
 mod latency;
+mod limits;
 mod names;
 mod recent;
 mod recorded;
@@ -26,7 +27,7 @@ mod standing;
 pub(super) mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -43,6 +44,9 @@ pub(crate) use standing::{Life, PodState, Standing};
 use flight::Flight;
 
 use super::text::Label;
+
+/// Stretches of a film in which edges are compared.
+const STRETCHES: usize = 100;
 
 /// A recorded run, or as much of it as there is.
 #[derive(Debug, Default)]
@@ -65,6 +69,8 @@ pub(crate) struct Film {
     pub(crate) pools: Vec<Pool>,
     /// Requests in flight in those with a retry budget.
     active: BTreeMap<PoolId, flight::Course>,
+    /// What they allow where that changed, from an instant on.
+    limits: BTreeMap<PoolId, Vec<(u64, Limit)>>,
     /// How things stood when the scenario began.
     pub(crate) start: Arc<Standing>,
     /// Moments, one after the other without a gap.
@@ -140,6 +146,8 @@ pub(crate) struct EdgeCell {
     pub(crate) refused: u32,
     /// Latencies of the requests.
     pub(crate) latency: Buckets,
+    /// The 99th percentile where single latencies are not known.
+    told_p99: Option<u64>,
     /// Mechanisms that acted.
     pub(crate) acts: Vec<(Mechanism, u32)>,
 }
@@ -209,10 +217,8 @@ pub(crate) struct Tally {
     pub(crate) latency: Buckets,
     /// The worst of the moments' 99th percentiles, where single latencies are not known.
     p99_told: Option<u64>,
-    /// Attempts that traffic sources and services made.
-    pub(crate) attempts: u64,
-    /// Requests through the sidecars that made them.
-    pub(crate) requests: u64,
+    /// How many of them there are.
+    p99s: u32,
 }
 
 impl Tally {
@@ -232,12 +238,11 @@ impl Tally {
 
     /// The 99th percentile of the latency.
     pub(crate) fn p99(&self) -> Option<u64> {
-        self.latency.quantile(0.99).or(self.p99_told)
-    }
-
-    /// Attempts for each request through a sidecar; `None` when there was none.
-    pub(crate) fn attempts_each(&self) -> Option<f64> {
-        (self.requests > 0).then(|| self.attempts as f64 / self.requests as f64)
+        match self.p99_told {
+            // What the record says of one window is exact.
+            Some(told) if self.p99s == 1 => Some(told),
+            told => self.latency.quantile(0.99).or(told),
+        }
     }
 }
 
@@ -268,6 +273,9 @@ impl Film {
             let course = self.active.entry(pool).or_default();
             *course.entry(frame).or_default() += by;
         }
+        for (pool, at, limit) in piece.limits {
+            self.limits.entry(pool).or_default().push((at, limit));
+        }
         self.frames.extend(piece.frames);
         self.entries.extend(piece.entries);
         self.rows.extend(piece.rows);
@@ -277,6 +285,28 @@ impl Film {
         self.entries_omitted += piece.entries_omitted;
         self.rows_omitted += piece.rows_omitted;
         self.reached = self.reached.max(piece.reached);
+    }
+
+    /// Takes away what was recorded after `at`: it will come otherwise.
+    pub(crate) fn forget(&mut self, at: u64) {
+        let at = at.min(self.reached);
+        self.reached = at;
+        (self.report, self.broken) = (None, None);
+        let frames = self.frames.partition_point(|frame| frame.to <= at);
+        self.frames.truncate(frames);
+        self.entries
+            .truncate(self.entries.partition_point(|entry| entry.at <= at));
+        self.rows
+            .truncate(self.rows.partition_point(|row| row.at <= at));
+        let kept: BTreeSet<(u16, u64)> = self.rows.iter().map(Row::key).collect();
+        self.traces.retain(|key, _| kept.contains(key));
+        for course in self.active.values_mut() {
+            course.retain(|frame, _| (*frame as usize) < frames);
+        }
+        for limits in self.limits.values_mut() {
+            limits.retain(|(from, _)| *from <= at);
+        }
+        (self.entries_omitted, self.rows_omitted) = (0, 0);
     }
 
     /// Whether nothing more will come.
@@ -329,13 +359,7 @@ impl Film {
                 }
                 tally.latency.merge(&cell.latency);
                 tally.p99_told = tally.p99_told.max(cell.p99);
-            }
-            for (edge, cell) in &frame.edges {
-                let from = self.edges.get(*edge as usize).map(|(from, _)| *from);
-                if source.is_none() || from == source {
-                    tally.attempts += u64::from(cell.attempts);
-                    tally.requests += u64::from(cell.requests);
-                }
+                tally.p99s += u32::from(cell.p99.is_some());
             }
         }
         tally
@@ -351,6 +375,46 @@ impl Film {
             }
         }
         sum
+    }
+
+    /// The edge whose attempts for each request go furthest from one, of those that retried (and leave `source`, if
+    /// one is named): the first line of the chart that pages draw of attempts. Edges are never thrown together: one
+    /// that triples its load is no better for ten others that do not.
+    pub(crate) fn most_retried(&self, source: Option<PartId>) -> Option<EdgeId> {
+        let stretch = self.frames.len().div_ceil(STRETCHES).max(1);
+        let mut areas: BTreeMap<EdgeId, f64> = BTreeMap::new();
+        let mut retried = self.told_retried();
+        for frames in self.frames.chunks(stretch) {
+            let mut sums: BTreeMap<EdgeId, (u32, u32)> = BTreeMap::new();
+            for (edge, cell) in frames.iter().flat_map(|frame| &frame.edges) {
+                let sum = sums.entry(*edge).or_default();
+                *sum = (sum.0 + cell.attempts, sum.1 + cell.requests);
+                if cell.acts_of(Mechanism::Retry) > 0 {
+                    retried.insert(*edge);
+                }
+            }
+            for (edge, (attempts, requests)) in sums.into_iter().filter(|(_, sum)| sum.1 > 0) {
+                let each = f64::from(attempts) / f64::from(requests);
+                *areas.entry(edge).or_default() += (each - 1.0).abs();
+            }
+        }
+        let leaves = |edge: &EdgeId| {
+            let from = self.edges.get(*edge as usize).map(|(from, _)| *from);
+            source.is_none() || from == source
+        };
+        let areas = areas.into_iter();
+        let told = areas.filter(|(edge, _)| retried.contains(edge) && leaves(edge));
+        // Of equals the first, as pages have it.
+        let most = told.reduce(|a, b| if b.1 > a.1 { b } else { a });
+        most.map(|(edge, _)| edge)
+    }
+
+    /// The edges of which a record says that they retried; its moments do not.
+    fn told_retried(&self) -> BTreeSet<EdgeId> {
+        let edges = self.report.iter().filter(|_| self.from_record);
+        let edges = edges.flat_map(|report| report.edges.iter().enumerate());
+        let retried = edges.filter(|(_, edge)| edge.retries > 0);
+        retried.map(|(id, _)| id as EdgeId).collect()
     }
 
     /// What happened on each edge in these frames.
@@ -423,6 +487,17 @@ impl EdgeCell {
     fn merge(&mut self, other: &Self) {
         self.count(other);
         self.latency.merge(&other.latency);
+        self.told_p99 = self.told_p99.max(other.told_p99);
+    }
+
+    /// The 99th percentile of the latency; of several windows of a record, the worst one's.
+    pub(crate) fn p99(&self) -> Option<u64> {
+        self.told_p99.or_else(|| self.latency.quantile(0.99))
+    }
+
+    /// Attempts for each request; `None` when none ended.
+    pub(crate) fn attempts_each(&self) -> Option<f64> {
+        (self.requests > 0).then(|| f64::from(self.attempts) / f64::from(self.requests))
     }
 
     fn count(&mut self, other: &Self) {

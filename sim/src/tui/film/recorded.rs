@@ -231,7 +231,7 @@ fn edge_cells(report: &RunReport, index: usize) -> Vec<(u32, EdgeCell)> {
             ..EdgeCell::default()
         };
         if let Some(p99) = series.p99_ms.get(index).copied().flatten() {
-            cell.latency.add(of_ms(p99), 1);
+            cell.told_p99 = Some(of_ms(p99));
         }
         Some((edge as u32, cell))
     });
@@ -267,7 +267,7 @@ fn nanos(seconds: f64) -> u64 {
 }
 
 fn of_ms(ms: f64) -> u64 {
-    (ms * 1e6) as u64
+    (ms * 1e6).round() as u64
 }
 
 fn at(counts: &[u64], index: usize) -> u64 {

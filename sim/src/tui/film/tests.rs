@@ -351,3 +351,148 @@ traffic:
   heard: { to: \"http://api/\", rate: poisson(100/s), timeout: 50ms }
   alone: { to: \"http://api/\", rate: poisson(50/s), timeout: 50ms, sidecar: false }
 ";
+
+/// A scenario that pushes other configuration at 4 s and takes it back at 8 s, to whom `more` says.
+fn repushed(more: &str) -> Film {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let limits = |n: u32| format!("connectionPool: {{ http: {{ maxRetries: {n} }} }}");
+    file("mesh.yaml", &breaker(&limits(2)));
+    file("other.yaml", &breaker(&limits(7)));
+    file(
+        "shop.yaml",
+        &format!("{OVERLOADED}  - {{ at: 4s, for: 4s, config: {{ files: other.yaml{more} }} }}\n"),
+    );
+    let path = folder.path().join("shop.yaml");
+    let (_, loaded) = Script::open(&path, Overrides::default()).unwrap();
+    record(&loaded.plan)
+}
+
+/// What each of `web`'s sidecars allows at an instant.
+fn allowed(film: &Film, at: u64) -> Vec<Option<u64>> {
+    let edge = film.edges.iter().position(|(from, to)| {
+        (film.cast.part_name(*from), film.cast.part_name(*to)) == ("web", "api")
+    });
+    let edge = edge.unwrap() as EdgeId;
+    let mut told = film.retries(at, |pool| pool.edge == edge);
+    told.sort_by_key(|told| told.pool.by);
+    told.iter().map(Retries::allowed).collect()
+}
+
+const S: u64 = 1_000_000_000;
+
+#[test]
+fn limits_on_retries_are_those_that_were_pushed() {
+    let film = repushed("");
+    assert_eq!(allowed(&film, 3 * S), [Some(2); 2]);
+    // Told to the control plane, and not pushed yet: istiod waits 100 ms for more changes (`PILOT_DEBOUNCE_AFTER`).
+    assert_eq!(allowed(&film, 4 * S + S / 20), [Some(2); 2]);
+    assert_eq!(allowed(&film, 5 * S), [Some(7); 2]);
+    assert_eq!(allowed(&film, 7 * S), [Some(7); 2]);
+    assert_eq!(allowed(&film, 9 * S), [Some(2); 2], "it is taken back");
+    let most = film.frames_between(5 * S, 8 * S);
+    let most = most.iter().flat_map(|frame| &frame.retries);
+    let most = most.map(|(_, flight)| flight.most).max().unwrap();
+    assert!(most > 2 && most <= 7, "{most} were in flight at once");
+}
+
+#[test]
+fn limits_are_those_of_the_sidecars_that_were_told() {
+    let film = repushed(", to: web-1, then-all-after: 2s");
+    assert_eq!(allowed(&film, 3 * S), [Some(2), Some(2)]);
+    assert_eq!(allowed(&film, 5 * S), [Some(2), Some(7)], "a part of them");
+    assert_eq!(allowed(&film, 7 * S), [Some(7), Some(7)], "then all");
+    assert_eq!(allowed(&film, 9 * S), [Some(2), Some(2)]);
+}
+
+/// A push that is on its way is not in force.
+#[test]
+fn limits_wait_for_slow_pushes() {
+    let film =
+        repushed(" } }\n  - { at: 3900ms, for: 8s, slow-push: { delay: 1500ms, service: web");
+    assert_eq!(allowed(&film, 5 * S), [Some(2); 2]);
+    assert_eq!(allowed(&film, 6 * S), [Some(7); 2]);
+    assert_eq!(
+        allowed(&film, 9 * S),
+        [Some(7); 2],
+        "taken back, and still late"
+    );
+    assert_eq!(allowed(&film, 11 * S), [Some(2); 2]);
+}
+
+/// What was recorded up to an instant is untouched by forgetting what came later.
+#[test]
+fn a_film_forgets_what_will_come_otherwise() {
+    let (whole, ..) = recorded(TROUBLED);
+    let (mut film, ..) = recorded(TROUBLED);
+    let at = 5_003_000_000;
+    film.forget(at);
+    assert!(!film.is_done(), "how it ended is forgotten too");
+    assert_eq!(film.reached, at);
+    assert!(film.frames.iter().all(|frame| frame.to <= at));
+    assert!(film.entries.iter().all(|entry| entry.at <= at));
+    assert!(film.rows.iter().all(|row| row.at <= at));
+    assert!(film.rows.len() > 100 && film.rows == whole.rows[..film.rows.len()]);
+    let rows: BTreeSet<_> = film.rows.iter().map(Row::key).collect();
+    assert!(film.traces.keys().all(|key| rows.contains(key)));
+    for then in [0, at / 2, at] {
+        assert_eq!(film.standing(then), whole.standing(then));
+        assert_eq!(
+            film.retries(then / 2, |_| true),
+            whole.retries(then / 2, |_| true)
+        );
+    }
+}
+
+/// Attempts for each request are told of the edge whose line pages draw first: one that retries, not the mean.
+#[test]
+fn attempts_are_those_of_the_edge_that_retries_most() {
+    let limits = "connectionPool: { http: { maxRetries: 10 } }";
+    let (film, ..) = recorded_with(OVERLOADED, &breaker(limits));
+    let edge = film.most_retried(None).unwrap();
+    assert_eq!(film.edge_name(edge), "web → api");
+    let report = film.report.as_deref().unwrap();
+    let told = report.edges.iter().find(|edge| edge.to == "api").unwrap();
+    let each = Film::edge_sum(&film.frames, edge).attempts_each().unwrap();
+    assert_eq!(each, told.attempts as f64 / told.requests as f64);
+    let all: u64 = report.edges.iter().map(|edge| edge.attempts).sum();
+    let mean = all as f64 / report.edges.iter().map(|edge| edge.requests).sum::<u64>() as f64;
+    assert!(each > mean + 0.1, "{each}, and the mean {mean}");
+    assert_eq!(film.most_retried(Some(0)), None, "sources do not retry");
+    let record = Film::of_report(report.clone());
+    let edge = record.most_retried(None).unwrap();
+    assert_eq!(record.edge_name(edge), "web → api");
+    // The record's windows have what the page's chart has.
+    let series = told.series.as_ref().unwrap();
+    for (index, frame) in record.frames.iter().enumerate() {
+        let each = Film::edge_sum(std::slice::from_ref(frame), edge).attempts_each();
+        let (tries, requests) = (series.attempts[index], series.requests[index]);
+        assert_eq!(each, (requests > 0).then(|| tries as f64 / requests as f64));
+    }
+}
+
+/// A window's quantile is the record's, to the nanosecond.
+#[test]
+fn a_record_has_the_latencies_that_it_tells() {
+    let (live, ..) = recorded(TROUBLED);
+    let record = Film::of_report(*live.report.unwrap());
+    let report = record.report.as_deref().unwrap();
+    let (mut told, users) = (0, &report.traffic["users"].series.p99_ms);
+    for (frame, p99) in record.frames.iter().zip(users) {
+        let p99 = p99.map(|ms| (ms * 1e6).round() as u64);
+        assert_eq!(record.tally(std::slice::from_ref(frame), None).p99(), p99);
+        told += u32::from(p99.is_some());
+    }
+    assert!(told > 5);
+    for (edge, told) in report.edges.iter().enumerate() {
+        for (frame, p99) in record
+            .frames
+            .iter()
+            .zip(&told.series.as_ref().unwrap().p99_ms)
+        {
+            let p99 = p99.map(|ms| (ms * 1e6).round() as u64);
+            let cell = Film::edge_sums(std::slice::from_ref(frame)).remove(&(edge as EdgeId));
+            assert_eq!(cell.and_then(|cell| cell.p99()), p99);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::tui::film::What;
 use crate::tui::{view, wish::WISHES};
 
 /// A screen of a list, when its height is not known.
-pub(super) const PAGE: isize = 15;
+const PAGE: isize = 15;
 
 impl State {
     /// The chosen request, by its place in the list of those shown.
@@ -69,10 +69,18 @@ impl State {
             None => {
                 let length = view::list_length(self);
                 self.pick(self.line().map_or(0, |at| moved(at, by, length)));
-                if self.view == View::Config {
-                    self.scroll = 0;
-                }
             }
+        }
+    }
+
+    /// A screen further down: of the list, or of what is told of the chosen edge where that is what is read.
+    pub(super) fn page(&mut self, by: isize) {
+        match (&self.overlay, self.view) {
+            (None, View::Config) => {
+                let most = view::config_lines(self).saturating_sub(1);
+                self.scroll = self.scroll.saturating_add_signed(by * PAGE / 2).min(most);
+            }
+            _ => self.choose(by * PAGE),
         }
     }
 
@@ -87,7 +95,12 @@ impl State {
                     self.picked = Some((self.view, line));
                 }
             }
-            None => self.chosen[self.view as usize] = line,
+            None => {
+                if self.chosen[self.view as usize] != line {
+                    self.scroll = 0;
+                }
+                self.chosen[self.view as usize] = line;
+            }
         }
     }
 

@@ -23,7 +23,6 @@ pub(crate) use time::SPEEDS;
 
 use super::film::{EdgeId, Film, PartId, PodId};
 use super::view;
-use choice::PAGE;
 
 /// What can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +229,18 @@ impl State {
         }
     }
 
+    /// The film that is looked at is recorded again, and will be the same up to `since` only. The rest of it goes, so
+    /// that nothing on the screen is of a run that is no more; the cursor is brought back where it was as soon as that
+    /// is recorded.
+    pub(crate) fn rewrite(&mut self, since: u64) {
+        let at = self.cursor;
+        let side = self.side.min(self.sides.len() - 1);
+        self.sides[side].forget(since);
+        self.divergence = None;
+        self.seek(at);
+        self.settle();
+    }
+
     /// Says something at the bottom.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.message = Some(Message {
@@ -271,7 +282,7 @@ impl State {
             Action::Look(view) => self.look(view),
             Action::Next(by) => self.look(self.view.next(by)),
             Action::Choose(by) => self.choose(by),
-            Action::Page(by) => self.choose(by * PAGE),
+            Action::Page(by) => self.page(by),
             Action::Pick(at) => self.pick(at),
             Action::Ends(end) => self.ends(end),
             Action::Back => self.back(),

@@ -43,6 +43,13 @@ impl Side {
         &self.events
     }
 
+    /// The film is recorded again: what it tells of times after `since` holds no longer.
+    pub(super) fn forget(&mut self, since: u64) {
+        self.film.forget(since);
+        self.requests = Requests::default();
+        self.events = Events::default();
+    }
+
     /// Another film takes the place of this one.
     pub(crate) fn replace(&mut self, film: Film) {
         self.film = film;

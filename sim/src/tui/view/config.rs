@@ -4,7 +4,8 @@ use meshquake_reports::PolicyReport;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Canvas, below, split, top};
+use super::theme::Theme;
+use super::{Canvas, LEAST, below, split, top};
 use crate::tui::film::Film;
 use crate::tui::state::{State, View};
 use crate::tui::text::{columns, fit, inert, pad, span};
@@ -49,7 +50,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         let name = format!(" {} → {}", policy.from, policy.to);
         Line::from(pad(&name, usize::from(list.width)))
     });
-    settings_of(canvas, settings, &policies[chosen]);
+    let settings = began_with(canvas, settings, film);
+    settings_of(canvas, settings, &policies[chosen], state.scroll);
 }
 
 /// Which configuration the sidecars have at the cursor.
@@ -89,11 +91,51 @@ fn versions(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     canvas.line(area, super::cut(spans, usize::from(area.width)))
 }
 
-fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport) {
+/// What is told is what the scenario begins with: says so where other configuration was pushed since.
+fn began_with(canvas: &mut Canvas<'_>, area: Rect, film: &Film) -> Rect {
+    if !film.cast.faults.iter().any(|fault| fault.configures) {
+        return area;
+    }
+    let note = canvas
+        .theme
+        .warn(" as the scenario begins; faults of this run push other configuration");
+    canvas.line(area, note)
+}
+
+/// Lines that the settings of the chosen edge take at most: on the narrowest screen.
+pub(super) fn lines(state: &State) -> usize {
+    let policies = policies(state.film());
+    let chosen = state.chosen[View::Config as usize].min(policies.len().saturating_sub(1));
+    policies.get(chosen).map_or(0, |policy| {
+        told(Theme::new(false), policy, usize::from(LEAST.0)).len()
+    })
+}
+
+/// The settings of an edge, from the line `scroll` on.
+fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport, scroll: usize) {
     let theme = canvas.theme;
     let title = fit(&policy.request, usize::from(area.width.saturating_sub(6)));
     let rest = canvas.title(area, &title);
-    let width = usize::from(area.width);
+    let lines = told(theme, policy, usize::from(area.width));
+    let room = usize::from(rest.height);
+    if lines.len() <= room {
+        canvas.lines(rest, lines);
+        return;
+    }
+    let room = room.saturating_sub(1);
+    let first = scroll.min(lines.len() - room);
+    let below = lines.len() - room - first;
+    let shown = lines.into_iter().skip(first).take(room);
+    let rest = canvas.lines(rest, shown);
+    let beyond = match (first, below) {
+        (0, below) => format!(" … {below} more lines: PgDn"),
+        (first, 0) => format!(" … {first} lines above: PgUp"),
+        (first, below) => format!(" … {first} lines above, {below} below: PgUp PgDn"),
+    };
+    canvas.line(rest, theme.dim(&beyond));
+}
+
+fn told(theme: Theme, policy: &PolicyReport, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for setting in &policy.settings {
         let indent = 1 + 2 * usize::from(setting.depth.min(8));
@@ -124,19 +166,11 @@ fn settings_of(canvas: &mut Canvas<'_>, area: Rect, policy: &PolicyReport) {
             ));
         }
     }
-    let hidden = lines.len().saturating_sub(usize::from(rest.height));
-    if hidden > 0 {
-        lines.truncate(usize::from(rest.height).saturating_sub(1));
-        lines.push(Line::from(theme.dim(&format!(
-            " … {} more lines: a taller terminal shows them",
-            hidden + 1
-        ))));
-    }
-    canvas.lines(rest, lines);
+    lines
 }
 
 /// A text in lines of at most `width`, broken at spaces.
-fn folded(text: &str, width: usize) -> Vec<String> {
+pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

@@ -1,5 +1,6 @@
 //! What happened, in order.
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -7,20 +8,24 @@ use super::Canvas;
 use super::signs::event_sign;
 use crate::tui::film::Kind;
 use crate::tui::state::State;
-use crate::tui::text::{clock, count, fit, pad, pad_left};
+use crate::tui::text::{clock, fit, pad, pad_left};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let theme = canvas.theme;
     let film = state.film();
     let shown = state.shown().events().shown();
-    let mut head = vec![Span::raw(format!(" {} events", count(shown.len() as f64)))];
+    let mut head = vec![Span::raw(format!(
+        " {} events",
+        unit::count(shown.len() as u64)
+    ))];
     if film.entries_omitted > 0 {
         head.push(theme.warn(&format!(
             ", {} more found no room",
-            count(film.entries_omitted as f64)
+            unit::count(film.entries_omitted)
         )));
     }
     head.push(theme.dim(&match state.event_filter.as_str() {
+        "" if area.width < 100 => "   / filters: fault pod ejection breaker config, text, all".to_owned(),
         "" => "   / filters by words: fault pod ejection breaker config identity mechanism, or any text; all".to_owned(),
         filter => format!("   filter: {}", fit(filter, 60)),
     }));

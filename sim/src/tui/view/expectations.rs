@@ -1,14 +1,16 @@
 //! What is demanded, and how it stands.
 
-use meshquake_reports::{ExpectationReport, Unit, Verdict};
+use meshquake_reports::summary::unit;
+use meshquake_reports::{ExpectationReport, Failure, Verdict};
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::config::folded;
 use super::theme::Theme;
 use super::{Canvas, below, top};
 use crate::tui::film::Film;
 use crate::tui::state::{State, View};
-use crate::tui::text::{columns, count, fit, inert, pad, pad_left, percent, span, three};
+use crate::tui::text::{columns, fit, inert, pad, pad_left};
 
 /// How an expectation stands at an instant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,10 @@ pub(super) fn summary(theme: Theme, film: &Film, cursor: u64) -> Vec<Span<'stati
         spans.push(theme.dim(&format!(", {rest} still open")));
     }
     if ended && let Some(first) = report.failures.first() {
-        spans.push(theme.dim(&format!("   {}", fit(&first.message, 100))));
+        spans.push(theme.dim(&format!(
+            "   {}",
+            fit(&unit::with_signs(&first.message), 100)
+        )));
     }
     spans
 }
@@ -117,21 +122,40 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         "where",
     );
     let rest = canvas.line(rest, theme.dim(&heading));
-    let failures = (report.failures.len() as u16).min(rest.height / 3);
-    let list = top(rest, rest.height - failures - u16::from(failures > 0));
+    let failures = why(&report.failures, usize::from(area.width));
+    // The list keeps a line for each, and half of the room in any case.
+    let half = usize::from(rest.height / 2);
+    let kept = expectations.len().clamp(half.min(4), half.max(4));
+    let most = usize::from(rest.height).saturating_sub(kept + 1);
+    let shown = failures.len().min(most) as u16;
+    let list = top(rest, rest.height - shown - u16::from(shown > 0));
     canvas.list(list, expectations.len(), Some(chosen), |number| {
         let expectation = &expectations[number];
         Line::from(row(theme, expectation, state.cursor, film.length, wide))
     });
-    if failures > 0 {
+    if shown > 0 {
         let rest = canvas.title(below(rest, list.height), "why it failed, at its end");
-        let lines = report.failures.iter().map(|failure| {
-            let text = format!(" {}  ({})", failure.message, failure.place);
-            Line::from(fit(&text, usize::from(area.width)))
-        });
-        let lines: Vec<Line<'_>> = lines.collect();
-        canvas.lines(rest, lines);
+        canvas.lines(rest, failures);
     }
+}
+
+/// What did not come true, in lines of `width`.
+fn why(failures: &[Failure], width: usize) -> Vec<Line<'static>> {
+    let told = failures.iter().flat_map(|failure| {
+        let place = match failure.place.as_str() {
+            "" => String::new(),
+            place => format!(" ({place})"),
+        };
+        let text = inert(&format!("{}{place}", unit::with_signs(&failure.message)));
+        let pieces = folded(&text, width.saturating_sub(4))
+            .into_iter()
+            .enumerate();
+        pieces.map(|(line, piece)| {
+            let lead = if line == 0 { " " } else { "   " };
+            Line::from(format!("{lead}{piece}"))
+        })
+    });
+    told.collect()
 }
 
 fn row(
@@ -148,16 +172,11 @@ fn row(
         Stand::Held => (theme.good(&pad("✓ held", 12)), Some(expectation.measured)),
         Stand::Failed => (theme.bad(&pad("✗ failed", 12)), Some(expectation.measured)),
     };
-    let demanded = &expectation.demanded;
-    let demanded = format!(
-        "{} {}",
-        demanded.comparison,
-        told(demanded.value, expectation.unit)
-    );
+    let demanded = expectation.bound();
     let measured = match measured {
         None => String::new(),
         Some(None) => "nothing".into(),
-        Some(Some(value)) => told(value, expectation.unit),
+        Some(Some(value)) => unit::measured(value, expectation.unit),
     };
     let style = match stand {
         Stand::Failed => theme.bad_style(),
@@ -179,24 +198,11 @@ fn row(
 fn when(expectation: &ExpectationReport) -> String {
     let window = &expectation.window;
     match window.text.as_str() {
-        "" => format!("{}s..{}s", trimmed(window.from_s), trimmed(window.to_s)),
+        "" => format!(
+            "{}s..{}s",
+            unit::trimmed(window.from_s, 3),
+            unit::trimmed(window.to_s, 3)
+        ),
         text => text.to_owned(),
-    }
-}
-
-fn trimmed(seconds: f64) -> String {
-    let text = format!("{seconds:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn told(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Ratio => percent(value),
-        Unit::Ms => span((value * 1e6) as u64),
-        Unit::S => span((value * 1e9) as u64),
-        Unit::PerSecond => format!("{}/s", count(value)),
-        Unit::Count => count(value),
-        Unit::Number => three(value),
-        Unit::Bytes => format!("{} B", count(value)),
     }
 }

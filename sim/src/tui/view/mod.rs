@@ -278,6 +278,28 @@ fn cut<'a>(spans: Vec<Span<'a>>, room: usize) -> Line<'a> {
     Line::from(out)
 }
 
+/// `items` after `lead`, in as many lines of `width` as they take.
+fn flow<'a>(lead: Span<'a>, items: Vec<Span<'a>>, width: usize) -> Vec<Line<'a>> {
+    let indent = lead.width();
+    let mut lines = Vec::new();
+    let (mut line, mut used) = (vec![lead], indent);
+    for item in items {
+        let first = line.len() == 1;
+        if !first && used + 3 + item.width() > width {
+            lines.push(cut(std::mem::take(&mut line), width));
+            line.push(Span::raw(" ".repeat(indent)));
+            used = indent;
+        } else if !first {
+            line.push(Span::raw("   "));
+            used += 3;
+        }
+        used += item.width();
+        line.push(item);
+    }
+    lines.push(cut(line, width));
+    lines
+}
+
 fn tabs(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     let theme = canvas.theme;
     // Names in full, or their beginnings where the terminal is narrow.
@@ -326,6 +348,7 @@ fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.line(area, span);
         return;
     }
+    let recorded = state.shown().plan.is_none();
     let own: &[(&str, &str)] = match state.view {
         View::Overview if state.sides.len() > 1 => &[("D", "first difference"), ("c", "other run")],
         View::Overview => &[("f e x", "fault, ejection, failure"), ("i", "inject")],
@@ -334,7 +357,7 @@ fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         View::Requests if state.opened => &[("r x", "next, failed"), ("Esc", "back")],
         View::Requests => &[("/", "filter"), ("↵", "waterfall"), ("x", "next failure")],
         View::Events => &[("/", "filter"), ("↵", "open"), (". ,", "step")],
-        View::Config => &[("j k", "edge")],
+        View::Config => &[("j k", "edge"), ("PgUp PgDn", "read on")],
         View::Expectations => &[("↵", "go there")],
     };
     let span = |(key, what): &(&str, &str)| [theme.strong(key), theme.dim(&format!(" {what}  "))];
@@ -346,6 +369,7 @@ fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let room = usize::from(area.width).saturating_sub(last_width + 1);
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
+    let own = own.iter().filter(|(key, _)| *key != "i" || !recorded);
     for key in [("space", "play"), ("← →", "scrub")].iter().chain(own) {
         let pair = span(key);
         let width: usize = pair.iter().map(Span::width).sum();
@@ -392,6 +416,11 @@ pub(crate) fn list_length(state: &State) -> usize {
         View::Config => config::length(state),
         View::Expectations => expectations::length(state),
     }
+}
+
+/// Lines that the settings of the chosen edge take at most.
+pub(crate) fn config_lines(state: &State) -> usize {
+    config::lines(state)
 }
 
 /// What stands on a line of the topology.

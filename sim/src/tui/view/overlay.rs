@@ -50,6 +50,8 @@ pub(crate) const KEYS: &[(&str, &[(&str, &str)])] = &[
             ),
             ("Esc", "back; takes a filter away"),
             ("/", "filter requests or events"),
+            ("PgUp PgDn", "in config: the settings of the chosen edge"),
+            ("mouse", "tabs, lines (twice opens), charts, the wheel"),
             ("c  D", "two runs: look at the other; go to where they part"),
         ],
     ),
@@ -72,7 +74,16 @@ pub(crate) const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("w  : w FILE", "save the changed scenario as a new file"),
         ],
     ),
-    ("leave", &[("q  Ctrl-C", "quit"), ("?", "this")]),
+    (
+        "leave",
+        &[
+            (
+                "q  Ctrl-C",
+                "close what is open, or quit; twice where something is not saved",
+            ),
+            ("?", "this"),
+        ],
+    ),
 ];
 
 pub(super) fn draw(
@@ -111,11 +122,23 @@ pub(super) fn draw(
             let before = inert(&before);
             let skip = columns(&before).saturating_sub(room);
             let shown: String = inert(&line.text).chars().skip(skip).collect();
-            let text = pad(&shown, room);
-            canvas.line(
-                foot,
-                vec![theme.accent(prompt), Span::raw(text), Span::raw("  ")],
-            );
+            let hint = match line.purpose {
+                Purpose::Command => "↵ does it  Esc leaves",
+                Purpose::Fault => "↵ records again with it  Esc drops it",
+                Purpose::Filter => "↵ keeps it  Esc closes",
+            };
+            let hint = match columns(&shown) + columns(hint) + 2 < room {
+                true => hint,
+                false => "",
+            };
+            let text = pad(&shown, room - columns(hint));
+            let spans = vec![
+                theme.accent(prompt),
+                Span::raw(text),
+                theme.dim(hint),
+                Span::raw("  "),
+            ];
+            canvas.line(foot, spans);
             let x = foot.x as usize + columns(prompt) + columns(&before) - skip;
             Some(Position::new(
                 x.min(usize::from(foot.right().saturating_sub(1))) as u16,

@@ -1,15 +1,17 @@
 //! How it goes, over time.
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::chart::{Axis, LABELS, bars, mark, ticks};
 use super::signs::{Health, event_sign};
+use super::theme::Theme;
 use super::{Canvas, below, error_span, expectations, side_letter, split, top};
-use crate::tui::film::{Entry, Film, Kind, PartId, Tally};
+use crate::tui::film::{Entry, Film, Frame, Kind, PartId, Tally};
 use crate::tui::state::{Side, State, View};
-use crate::tui::text::{clock, columns, count, fit, pad, percent, span};
+use crate::tui::text::{clock, columns, fit, pad, percent, span};
 
 /// What is told for the cursor is of so much time before it.
 const RECENT_NS: u64 = 1_000_000_000;
@@ -58,7 +60,7 @@ fn parting(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
 }
 
 fn one(canvas: &mut Canvas<'_>, area: Rect, state: &State, side: &Side) {
-    let film = &side.film;
+    let (film, theme) = (&side.film, canvas.theme);
     let area = verdict(canvas, area, state, film);
     let lanes = film.cast.faults.len().min(LANES_MAX) as u16;
     let below_charts = 2 + lanes;
@@ -71,7 +73,17 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, state: &State, side: &Side) {
         .map(|s| s as PartId);
     let source = source.filter(|source| film.cast.is_source(*source));
     let axis = Axis::across(area, state);
-    let rest = charts(canvas, area, film, &axis, source, each);
+    let mut charts = charts(theme, film, &axis, source);
+    // Two films are drawn to one scale, or they could not be compared.
+    for other in state.sides.iter().map(|side| &side.film) {
+        if !std::ptr::eq(other, film) {
+            let others = self::charts(theme, other, &axis, source);
+            for (own, other) in charts.iter_mut().zip(others) {
+                own.max = own.max.max(other.max);
+            }
+        }
+    }
+    let rest = draw_charts(canvas, area, &axis.shaded(film), &axis, &charts, each);
     let rest = timeline(canvas, rest, film, &axis);
     happening(canvas, rest, state, film);
 }
@@ -105,15 +117,7 @@ struct Chart {
     max: f64,
 }
 
-fn charts(
-    canvas: &mut Canvas<'_>,
-    area: Rect,
-    film: &Film,
-    axis: &Axis,
-    source: Option<PartId>,
-    each: u16,
-) -> Rect {
-    let theme = canvas.theme;
+fn charts(theme: Theme, film: &Film, axis: &Axis, source: Option<PartId>) -> [Chart; 4] {
     let tallies: Vec<Option<Tally>> = axis
         .frames(film)
         .into_iter()
@@ -131,16 +135,12 @@ fn charts(
     let offered = values(&|tally| Some(tally.rate(tally.sent)));
     let errors = values(&|tally| Some(tally.error_share().unwrap_or(0.0)));
     let p99 = values(&|tally| Some(tally.p99().map_or(0.0, |ns| ns as f64)));
-    let attempts = values(&|tally| Some(tally.attempts_each().unwrap_or(0.0)));
     let top_rate = most(&goodput).max(most(&offered));
-    let usual = film.tally(film.frames_between(axis.from, axis.to), source);
-    let usual = usual.attempts_each().unwrap_or(1.0);
-    let attempts_now = now.attempts_each();
-    let charts = [
+    [
         Chart {
             name: "goodput",
-            now: theme.strong(&format!("{}/s", count(now.rate(now.succeeded)))),
-            most: format!("of {}/s", count(now.rate(now.sent))),
+            now: theme.strong(&unit::per_second(now.rate(now.succeeded))),
+            most: format!("of {}", unit::per_second(now.rate(now.sent))),
             style: theme.good_style(),
             values: goodput,
             max: top_rate,
@@ -164,60 +164,112 @@ fn charts(
             max: most(&p99),
             values: p99,
         },
-        Chart {
-            name: "attempts",
-            now: match attempts_now {
-                Some(each) if each > 1.2 => theme.warn(&format!("{each:.2} each")),
-                Some(each) => theme.strong(&format!("{each:.2} each")),
-                None => theme.dim("–"),
-            },
-            most: format!("max {:.2}", most(&attempts)),
-            style: theme.load_style(),
-            // A moment in which many attempts end and hardly a request must not flatten all others.
-            max: most(&attempts).min(3.0 * usual).max(2.0),
-            values: attempts,
-        },
-    ];
-    let shaded = axis.shaded(film);
+        attempts(theme, film, axis, source),
+    ]
+}
+
+fn draw_charts(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    shaded: &[bool],
+    axis: &Axis,
+    charts: &[Chart],
+    each: u16,
+) -> Rect {
     let mut rest = area;
     for chart in charts {
-        let place = top(rest, each);
-        let (labels, plot) = split(place, LABELS);
-        label(canvas, labels, &chart);
-        bars(
-            canvas,
-            plot,
-            axis,
-            &chart.values,
-            chart.max,
-            &shaded,
-            chart.style,
-        );
+        let (labels, plot) = split(top(rest, each), LABELS);
+        label(canvas, labels, chart);
+        let values = &chart.values;
+        bars(canvas, plot, axis, values, chart.max, shaded, chart.style);
         rest = below(rest, each);
     }
     rest
 }
 
+/// Attempts for each request of the edge that retries most: retries multiply from edge to edge, so a mean over them
+/// would say nothing of any.
+fn attempts(theme: Theme, film: &Film, axis: &Axis, source: Option<PartId>) -> Chart {
+    let values = |of: &dyn Fn(&[Frame]) -> f64| -> Vec<Option<f64>> {
+        let frames = axis.frames(film).into_iter();
+        frames
+            .map(|frames| (!frames.is_empty()).then(|| of(frames)))
+            .collect()
+    };
+    let Some(edge) = film.most_retried(source) else {
+        return Chart {
+            name: "attempts each",
+            now: theme.strong(&unit::ratio(1.0)),
+            most: "nobody retries".into(),
+            style: theme.load_style(),
+            values: values(&|_| 0.0),
+            max: 2.0,
+        };
+    };
+    let each = |frames: &[Frame]| Film::edge_sum(frames, edge).attempts_each();
+    let values = values(&|frames| each(frames).unwrap_or(0.0));
+    let most = values.iter().flatten().copied().fold(0.0, f64::max);
+    let usual = each(film.frames_between(axis.from, axis.to)).unwrap_or(1.0);
+    Chart {
+        name: "attempts each",
+        now: match each(film.frames_before(axis.cursor, RECENT_NS)) {
+            Some(each) if each > 1.2 => theme.warn(&unit::ratio(each)),
+            Some(each) => theme.strong(&unit::ratio(each)),
+            None => theme.dim("–"),
+        },
+        most: film.edge_name(edge),
+        style: theme.load_style(),
+        // A moment in which many attempts end and hardly a request must not flatten all others.
+        max: most.min(3.0 * usual).max(2.0),
+        values,
+    }
+}
+
+/// What a chart is of, in as many lines as it has.
 fn label(canvas: &mut Canvas<'_>, area: Rect, chart: &Chart) {
     let theme = canvas.theme;
-    let name = theme.dim(&format!(" {:<9}", chart.name));
-    if area.height < 2 {
-        canvas.line(
-            area,
-            super::cut(vec![name, chart.now.clone()], usize::from(area.width)),
-        );
-        return;
+    let width = usize::from(area.width);
+    let name = theme.dim(&format!(" {}", chart.name));
+    let now = chart.now.clone();
+    let most = |indent: &str| theme.dim(&format!("{indent}{}", chart.most));
+    match area.height {
+        0 | 1 => {
+            canvas.line(area, super::cut(vec![name, Span::raw(" "), now], width));
+        }
+        // Beside the name where it finds room there, or else beside the number.
+        2 if columns(chart.name) + columns(&chart.most) + 2 < width => {
+            let gap = width - columns(chart.name) - columns(&chart.most) - 2;
+            let rest = canvas.line(area, vec![name, most(&" ".repeat(gap))]);
+            canvas.line(rest, super::cut(vec![Span::raw("  "), now], width));
+        }
+        2 => {
+            let rest = canvas.line(area, name);
+            canvas.line(
+                rest,
+                super::cut(vec![Span::raw("  "), now, most(" ")], width),
+            );
+        }
+        _ => {
+            let rest = canvas.line(area, name);
+            let rest = canvas.line(rest, super::cut(vec![Span::raw("  "), now], width));
+            // A pair of names that are too long for one line stands in two.
+            match chart.most.split_once(" → ") {
+                Some((from, to)) if area.height > 3 && columns(&chart.most) + 2 > width => {
+                    let rest = canvas.line(
+                        rest,
+                        theme.dim(&format!("  {}", fit(from, width.saturating_sub(2)))),
+                    );
+                    canvas.line(
+                        rest,
+                        theme.dim(&format!("  → {}", fit(to, width.saturating_sub(4)))),
+                    );
+                }
+                _ => {
+                    canvas.line(rest, super::cut(vec![most("  ")], width));
+                }
+            }
+        }
     }
-    let rest = canvas.line(area, vec![name]);
-    let rest = canvas.line(
-        rest,
-        super::cut(
-            vec![Span::raw("  "), chart.now.clone()],
-            usize::from(area.width),
-        ),
-    );
-    let most = fit(&format!("  {}", chart.most), usize::from(area.width));
-    canvas.line(rest, theme.dim(&most));
 }
 
 /// The axis, the faults on it, and what happened.

@@ -1,5 +1,6 @@
 //! The requests of traffic sources, in the order in which they ended.
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -7,7 +8,7 @@ use super::Canvas;
 use super::theme::Theme;
 use crate::tui::film::{Film, Row};
 use crate::tui::state::State;
-use crate::tui::text::{clock, columns, count, fit, pad, pad_left, span};
+use crate::tui::text::{clock, columns, fit, pad, pad_left, span};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let theme = canvas.theme;
@@ -15,17 +16,18 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let shown = state.shown().requests().shown();
     let mut head = vec![Span::raw(format!(
         " {} of {} requests",
-        count(shown.len() as f64),
-        count(film.rows.len() as f64)
+        unit::count(shown.len() as u64),
+        unit::count(film.rows.len() as u64)
     ))];
     if film.rows_omitted > 0 {
         head.push(theme.dim(&format!(
             ", {} more not kept",
-            count(film.rows_omitted as f64)
+            unit::count(film.rows_omitted)
         )));
     }
     head.push(
         theme.dim(&match state.request_filter.as_str() {
+            "" if area.width < 120 => "   / filters: fail status:503 flag:UO slow:100ms".to_owned(),
             "" => {
                 "   / filters: fail, status:503, flag:UO, from:web, slow:100ms, pod:a-0, edge:a>b"
                     .to_owned()

@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::tui::film::Film;
-use crate::tui::film::tests::{TROUBLED, recorded};
+use crate::tui::film::tests::{OVERLOADED, TROUBLED, breaker, recorded, recorded_with};
 use crate::tui::state::{Overlay, Side};
 use crate::tui::text;
 
@@ -46,6 +46,148 @@ fn waterfall() {
     state.apply(Action::Step(crate::tui::state::Step::Failure, false));
     state.apply(Action::Open);
     insta::assert_snapshot!(painted(&state, 100, 24).0);
+}
+
+/// A mesh whose apps are too small, at an instant at which much acts on its edges.
+fn overloaded() -> State {
+    let limits = "connectionPool: { http: { maxRetries: 4, http2MaxRequests: 8 } }";
+    let (film, _, plan) = recorded_with(OVERLOADED, &breaker(limits));
+    let side = Side::new("overloaded.yaml".into(), film, Some(plan));
+    let mut state = State::new(vec![side], false);
+    state.playing = false;
+    state.go(4_500_000_000);
+    state
+}
+
+/// What is chosen is told in full below the list, however narrow the screen.
+#[test]
+fn mechanisms_of_the_chosen_edge_are_not_cut_off() {
+    let mut state = overloaded();
+    state.apply(Action::Look(View::Topology));
+    let line = list_length(&state) - 2;
+    state.apply(Action::Pick(line));
+    let acts = ["breaker ×", "retry ×", "retry limit ×"];
+    let (screen, _) = painted(&state, 80, 24);
+    let below = screen.lines().skip(15).collect::<Vec<_>>().join("\n");
+    assert!(below.contains("web → api"), "{screen}");
+    assert!(acts.iter().any(|act| below.contains(act)), "{screen}");
+    state.apply(Action::Open);
+    let (screen, _) = painted(&state, 80, 24);
+    let told: Vec<&str> = screen.lines().filter(|line| line.contains("(+")).collect();
+    assert!(!told.is_empty(), "{screen}");
+    assert!(told.iter().all(|line| !line.contains('…')), "{screen}");
+}
+
+/// All that is told of an edge can be read on a small screen.
+#[test]
+fn settings_are_read_on_by_pages() {
+    let mut state = live();
+    state.apply(Action::Look(View::Config));
+    let (screen, _) = painted(&state, 80, 16);
+    assert!(screen.contains("more lines: PgDn"), "{screen}");
+    let last = |screen: &str| screen.contains("lines above: PgUp");
+    let mut pages = 0;
+    while !last(&painted(&state, 80, 16).0) {
+        state.apply(Action::Page(1));
+        pages += 1;
+        assert!(pages < 20, "{}", painted(&state, 80, 16).0);
+    }
+    let (tall, _) = painted(&state, 80, 60);
+    assert!(!tall.contains("lines: PgDn"), "all of it: {tall}");
+    let end = tall.lines().rfind(|line| line.contains("tls")).unwrap();
+    let (screen, _) = painted(&state, 80, 16);
+    assert!(
+        screen.contains(end.trim_matches(['"', ' '])),
+        "{screen}\n{end}"
+    );
+    // Another edge is read from its beginning.
+    state.apply(Action::Choose(1));
+    assert_eq!(state.scroll, 0);
+}
+
+/// Reasons are folded, not cut.
+#[test]
+fn why_it_failed_is_read_in_full() {
+    let (film, ..) = recorded(&TROUBLED.replace(">= 10%", ">= 99.9%"));
+    let report = film.report.as_ref().unwrap();
+    let place = report.failures[0].place.clone();
+    let place = place.rsplit('/').next().unwrap();
+    assert!(report.failures[0].message.contains(">="));
+    let mut state = State::new(vec![Side::new("t".into(), film, None)], false);
+    state.apply(Action::Look(View::Expectations));
+    state.go(12_000_000_000);
+    let (screen, _) = painted(&state, 60, 20);
+    let below = screen.split("why it failed").nth(1).unwrap();
+    assert!(below.contains(place) && !below.contains('…'), "{screen}");
+    assert!(below.contains('≥') && !below.contains(">="), "{screen}");
+    assert!(
+        screen.contains("≥ 99.9%"),
+        "as it is printed elsewhere: {screen}"
+    );
+}
+
+/// A record does not know the load of a single pod, and does not say that there was none.
+#[test]
+fn what_a_record_does_not_tell_is_a_dash() {
+    let report = live().film().report.clone().unwrap();
+    let side = Side::new("r".into(), Film::of_report(*report), None);
+    let mut state = State::new(vec![side], false);
+    state.go(2_000_000_000);
+    state.apply(Action::Look(View::Detail));
+    let (screen, _) = painted(&state, 80, 24);
+    let pod = screen.lines().find(|line| line.contains("web-0")).unwrap();
+    assert!(!pod.contains("0/s") && pod.contains('–'), "{pod}");
+    assert!(!screen.contains("inject"), "nor can it be changed");
+}
+
+/// A line that is typed says what will become of it, where there is room.
+#[test]
+fn a_typed_line_says_what_becomes_of_it() {
+    let mut state = live();
+    state.apply(Action::Inject);
+    state.apply(Action::Open);
+    state.apply(Action::Open);
+    assert!(
+        painted(&state, 120, 30)
+            .0
+            .contains("↵ records again with it")
+    );
+    assert!(painted(&state, 60, 16).0.contains("crash: { zone: a }"));
+}
+
+/// Of an edge with long names both ends are told.
+#[test]
+fn both_ends_of_an_edge_are_told() {
+    let text = TROUBLED.replace("  api: ", "  warehouse-far-away: ");
+    let text = text.replace("call: api", "call: warehouse-far-away");
+    let text = text.replace("pod: api-1", "pod: warehouse-far-away-1");
+    let (film, _, plan) = recorded(&text);
+    let mut state = State::new(vec![Side::new("long".into(), film, Some(plan))], false);
+    state.go(8_000_000_000);
+    let (screen, _) = painted(&state, 120, 40);
+    assert!(screen.contains("\"  → warehouse"), "{screen}");
+}
+
+/// What stands beside each other is drawn to one scale.
+#[test]
+fn two_runs_have_one_scale() {
+    let sides = ["poisson(60/s)", "poisson(15/s)"].map(|rate| {
+        let (film, ..) = recorded(&TROUBLED.replace("poisson(60/s)", rate));
+        Side::new("two".into(), film, None)
+    });
+    let mut state = State::new(sides.into(), false);
+    state.go(0);
+    let (screen, _) = painted(&state, 120, 40);
+    let first = screen.lines().position(|line| line.contains("goodput"));
+    let chart = screen.lines().skip(first.unwrap()).take(3);
+    let blocks = |side: &str| side.contains(|c: char| ('▁'..='█').contains(&c));
+    let (mut left, mut right) = (false, false);
+    for line in chart {
+        let line: Vec<char> = line.chars().collect();
+        left |= blocks(&line[..60].iter().collect::<String>());
+        right |= blocks(&line[60..].iter().collect::<String>());
+    }
+    assert!(left && !right, "{screen}");
 }
 
 /// Every view at every size, from nothing to a wall.

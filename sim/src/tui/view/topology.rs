@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -10,7 +11,7 @@ use super::theme::Theme;
 use super::{Canvas, error_span};
 use crate::tui::film::{EdgeCell, EdgeId, Film, PartId, PodCell, PodId, Standing};
 use crate::tui::state::{State, Subject, View};
-use crate::tui::text::{columns, count, fit, pad, pad_left, span};
+use crate::tui::text::{columns, fit, pad, pad_left, span};
 
 /// What is told is of so much time before the cursor.
 const RECENT_NS: u64 = 2_000_000_000;
@@ -82,7 +83,17 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         pad_left("attempts", 10),
     );
     let rest = canvas.line(rest, theme.dim(&heading));
-    canvas.list(rest, rows.len(), Some(chosen), |number| {
+    let told = match rows.get(chosen) {
+        Some(Subject::Edge(edge)) => in_full(theme, film, &now, *edge, area.width),
+        _ => Vec::new(),
+    };
+    // Only where the list leaves room for it.
+    let list = match usize::from(rest.height).checked_sub(told.len()) {
+        Some(left) if left > rows.len() => super::top(rest, left as u16),
+        _ => rest,
+    };
+    canvas.lines(super::below(rest, list.height), told);
+    canvas.list(list, rows.len(), Some(chosen), |number| {
         match rows[number] {
             Subject::Part(part) => part_line(theme, film, &now, part, names),
             Subject::Edge(edge) => edge_line(theme, film, &now, edge, names),
@@ -198,28 +209,37 @@ fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId, names: usize) -
     };
     let errors = error_span(theme, share);
     let errors_text = pad_left(&errors.content, 8);
-    let each = match cell.requests {
-        0 => "–".into(),
-        requests => format!("{:.2}", f64::from(cell.attempts) / f64::from(requests)),
-    };
+    let each = cell.attempts_each().map_or("–".into(), unit::ratio);
     let mut spans = vec![
         theme.dim("   → "),
         Span::raw(pad(film.cast.part_name(to), names - 3)),
-        Span::raw(pad_left(&format!("{}/s", count(load)), 10)),
+        Span::raw(pad_left(&unit::per_second(load), 10)),
         Span::raw("  "),
         Span::styled("▬".repeat(filled), bar_style),
         Span::raw(" ".repeat(LOAD_COLUMNS - filled)),
         Span::styled(errors_text, errors.style),
-        Span::raw(pad_left(
-            &cell.latency.quantile(0.99).map_or("–".into(), span),
-            10,
-        )),
+        Span::raw(pad_left(&cell.p99().map_or("–".into(), span), 10)),
         Span::raw(pad_left(&each, 10)),
     ];
     for sign in troubles(film, now, cell, (from, to)) {
         spans.push(theme.warn(&format!("  {sign}")));
     }
     Line::from(spans)
+}
+
+/// What acts on an edge and what is wrong on it, in lines of their own; none where nothing is.
+fn in_full(theme: Theme, film: &Film, now: &Now, edge: EdgeId, width: u16) -> Vec<Line<'static>> {
+    let idle = EdgeCell::default();
+    let cell = now.edges.get(&edge).unwrap_or(&idle);
+    let told = troubles(film, now, cell, film.edges[edge as usize]).into_iter();
+    let told: Vec<Span<'static>> = told.map(|text| theme.warn(&text)).collect();
+    match told.is_empty() {
+        true => Vec::new(),
+        false => {
+            let lead = theme.strong(&format!(" {}   ", fit(&film.edge_name(edge), 40)));
+            super::flow(lead, told, usize::from(width))
+        }
+    }
 }
 
 /// What is wrong on an edge, in a few words.
@@ -238,9 +258,11 @@ fn troubles(film: &Film, now: &Now, cell: &EdgeCell, ends: (PartId, PartId)) -> 
         told.push("⌁ cut".into());
     }
     if cell.refused > 0 {
-        told.push(format!("{} connections failed", cell.refused));
+        let refused = u64::from(cell.refused);
+        told.push(format!("{} failed", unit::counted(refused, "connection")));
     }
     for (mechanism, count) in &cell.acts {
+        let count = unit::count(u64::from(*count));
         told.push(format!("{} ×{count}", crate::tui::film::acted(*mechanism)));
     }
     told.iter().map(|text| fit(text, 40)).collect()

@@ -1,10 +1,11 @@
 //! Load and errors of one thing over time.
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 
 use crate::tui::film::{EdgeId, Film, Frame, PartId, PodId};
 use crate::tui::state::State;
-use crate::tui::text::{count, percent};
+use crate::tui::text::percent;
 use crate::tui::view::chart::{Axis, LABELS, bars, ticks};
 use crate::tui::view::{Canvas, below, split, top};
 
@@ -57,7 +58,7 @@ pub(super) fn course(
     let charts = [
         (
             what,
-            format!("max {}/s", count(most(&load))),
+            format!("max {}", unit::per_second(most(&load))),
             &load,
             most(&load),
             theme.good_style(),

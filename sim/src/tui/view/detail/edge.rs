@@ -1,15 +1,16 @@
 //! An edge by itself, and among others.
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::retries::{briefly, retries};
 use crate::tui::film::{EdgeCell, EdgeId, Film, Pool, acted};
 use crate::tui::state::State;
-use crate::tui::text::{columns, count, fit, pad, pad_left, span};
+use crate::tui::text::{columns, fit, pad, pad_left, span};
 use crate::tui::view::theme::Theme;
 use crate::tui::view::topology::Now;
-use crate::tui::view::{Canvas, cut, error_span};
+use crate::tui::view::{Canvas, cut, error_span, flow};
 
 pub(super) fn edge_head(
     canvas: &mut Canvas<'_>,
@@ -43,24 +44,19 @@ pub(super) fn edge_head(
         },
     ];
     let rest = canvas.line(rest, cut(pool, usize::from(area.width)));
-    let mut acts = vec![theme.dim(" mechanisms ")];
-    if all.acts.is_empty() {
+    let acts = all.acts.iter().map(|(mechanism, count)| {
+        let told = format!("{} {}", acted(*mechanism), unit::count(u64::from(*count)));
+        match cell.acts_of(*mechanism) {
+            0 => theme.plain(&told),
+            recent => theme.warn(&format!("{told} (+{})", unit::count(u64::from(recent)))),
+        }
+    });
+    let mut acts: Vec<Span<'_>> = acts.collect();
+    if acts.is_empty() {
         acts.push(theme.dim("none acted"));
     }
-    for (mechanism, count) in &all.acts {
-        let recent = cell.acts_of(*mechanism);
-        let text = format!("{} {count}", acted(*mechanism));
-        acts.push(if recent > 0 {
-            theme.warn(&text)
-        } else {
-            theme.plain(&text)
-        });
-        if recent > 0 {
-            acts.push(theme.warn(&format!(" (+{recent})")));
-        }
-        acts.push(Span::raw("   "));
-    }
-    let rest = canvas.line(rest, cut(acts, usize::from(area.width)));
+    let lines = flow(theme.dim(" mechanisms "), acts, usize::from(area.width));
+    let rest = canvas.lines(rest, lines);
     let own = |pool: &Pool| pool.edge == edge;
     match retries(theme, film, (&now.standing, state.cursor), own) {
         Some(spans) => canvas.line(rest, cut(spans, usize::from(area.width))),
@@ -104,7 +100,11 @@ pub(super) fn policy(canvas: &mut Canvas<'_>, area: Rect, film: &Film, edge: Edg
         ];
         cut(spans, usize::from(area.width))
     });
-    let lines: Vec<Line<'_>> = lines.collect();
+    let mut lines: Vec<Line<'_>> = lines.collect();
+    if film.cast.faults.iter().any(|fault| fault.configures) {
+        let note = " these are of the beginning: faults of this run push other configuration";
+        lines.push(Line::from(theme.warn(note)));
+    }
     canvas.lines(area, lines)
 }
 
@@ -128,14 +128,11 @@ pub(super) fn edge_line(
         theme.dim(" ⇄ "),
         Span::raw(pad(&name, width)),
         Span::raw(pad_left(
-            &format!("{}/s", count(f64::from(cell.requests) / now.seconds)),
+            &unit::per_second(f64::from(cell.requests) / now.seconds),
             10,
         )),
         Span::styled(pad_left(&errors.content, 9), errors.style),
-        Span::raw(pad_left(
-            &cell.latency.quantile(0.99).map_or("–".into(), span),
-            10,
-        )),
+        Span::raw(pad_left(&cell.p99().map_or("–".into(), span), 10)),
         theme.dim(" p99"),
         theme.warn(&retries),
     ]

@@ -17,6 +17,9 @@ use edge::{edge_head, edge_line, policy};
 use pod::{ejection, pod_events, pod_head, pod_line, pods_heading};
 use retries::retries;
 
+/// From so many columns on a pod's line has room for its configuration and certificate.
+const CERTIFIED: u16 = 110;
+
 /// What is looked at.
 fn subject(state: &State) -> Subject {
     state.subjects.last().copied().unwrap_or(Subject::Part(0))
@@ -112,7 +115,9 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now) {
     canvas.list(area, rows.len(), Some(chosen), |number| {
         Line::from(match (rows[number], subject(state)) {
             (Subject::Pod(by), Subject::Pod(pod)) => ejection(theme, state, now, pod, by),
-            (Subject::Pod(pod), _) => pod_line(theme, state, now, pod, attempts),
+            (Subject::Pod(pod), _) => {
+                pod_line(theme, state, now, pod, (attempts, area.width >= CERTIFIED))
+            }
             (Subject::Edge(edge), _) => edge_line(theme, state, now, edge),
             (Subject::Part(_), _) => Vec::new(),
         })

@@ -1,12 +1,13 @@
 //! A pod by itself, and among others.
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::retries::retries;
 use crate::tui::film::{Film, PodCell, PodId, PodState, Pool, What};
 use crate::tui::state::State;
-use crate::tui::text::{clock, count, pad, pad_left, percent, span};
+use crate::tui::text::{clock, pad, pad_left, percent, span};
 use crate::tui::view::signs::Health;
 use crate::tui::view::theme::Theme;
 use crate::tui::view::topology::Now;
@@ -124,9 +125,14 @@ pub(super) fn pod_line(
     state: &State,
     now: &Now,
     pod: PodId,
-    attempts: u32,
+    (attempts, wide): (u32, bool),
 ) -> Vec<Span<'static>> {
     let film = state.film();
+    // A record does not tell of single pods' load.
+    let known_of = |text: String| match film.from_record {
+        true => "–".to_owned(),
+        false => text,
+    };
     let health = Health::of(film, &now.standing, pod);
     let known = &film.cast.pods[pod as usize];
     let idle = PodCell::default();
@@ -145,17 +151,17 @@ pub(super) fn pod_line(
         theme.dim(&format!(" {} ", pad(&known.zone, 8))),
         Span::raw(pad_left(&share, 7)),
         Span::raw(pad_left(
-            &format!("{}/s", count(f64::from(cell.attempts) / now.seconds)),
+            &known_of(unit::per_second(f64::from(cell.attempts) / now.seconds)),
             10,
         )),
         Span::styled(pad_left(&errors.content, 8), errors.style),
-        Span::raw(pad_left(&cell.queue.to_string(), 7)),
+        Span::raw(pad_left(&known_of(cell.queue.to_string()), 7)),
         Span::styled(format!("  {}", health.word()), health.style(theme)),
     ];
     if ejected > 0 {
         spans.push(theme.warn(&format!(", ejected by {ejected}")));
     }
-    if known.meshed && !film.from_record {
+    if known.meshed && !film.from_record && wide {
         spans.push(theme.dim("  config "));
         spans.push(configuration(theme, &standing, state.cursor));
         spans.push(theme.dim("  cert "));

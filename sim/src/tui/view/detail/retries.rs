@@ -1,9 +1,10 @@
 //! Retries in flight against what sidecars allow.
 
+use meshquake_reports::summary::unit;
 use ratatui::text::Span;
 
 use crate::tui::film::{Film, Life, Limit, Pool, Retries, Standing};
-use crate::tui::text::{count, percent};
+use crate::tui::text::percent;
 use crate::tui::view::theme::Theme;
 
 /// Retries of several sidecars' clusters together. Each counts by itself: what one has left is of no use to another.
@@ -62,17 +63,17 @@ pub(super) fn retries(
         theme.dim(" retries "),
         Span::raw(match now {
             0 => "none in flight".to_owned(),
-            now => format!("{} in flight", count(now as f64)),
+            now => format!("{} in flight", unit::count(now)),
         }),
     ];
-    let peak = (most > now).then(|| format!(", up to {} in this moment", count(most as f64)));
+    let peak = (most > now).then(|| format!(", up to {} in this moment", unit::count(most)));
     let peak = theme.dim(&peak.unwrap_or_default());
     let Some(allowed) = allowed else {
         spans.push(peak);
         spans.push(theme.dim("   no limit"));
         return Some(spans);
     };
-    spans.push(Span::raw(format!(" of {} allowed", count(allowed as f64))));
+    spans.push(Span::raw(format!(" of {} allowed", unit::count(allowed))));
     spans.push(peak);
     let alike = told.iter().all(|told| told.pool.limit == first.pool.limit);
     let rule = match first.pool.limit {
@@ -84,7 +85,7 @@ pub(super) fn retries(
             format!(
                 "budget: {} of {} requests in flight, at least {least}",
                 percent(f64::from(ppm) / 1e6),
-                count(active as f64)
+                unit::count(active)
             )
         }
     };
