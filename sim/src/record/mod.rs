@@ -35,6 +35,7 @@
 //! omission).
 
 mod access_log;
+mod burst;
 mod callee;
 mod control;
 mod count;

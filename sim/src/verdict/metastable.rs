@@ -11,8 +11,9 @@
 //! last heal to the end of the run, without its last quarter (5 s at most), of
 //! which slow requests have not been told; its two halves tell a trend.
 //!
-//! 1. *The trigger is gone.* Every fault that began has healed, ten seconds
-//!    or more before the end, and no pod that a fault took away is still away.
+//! 1. *The trigger is gone.* Every fault that began has healed, and every
+//!    [burst](super::burst) is over, ten seconds or more before the end, and no
+//!    pod that a fault took away is still away.
 //! 2. *It is broken.* Goodput ([`recovery`](super::recovery)) in the last third
 //!    is below the share that `recovers` demands, or below half of what it was
 //!    where nothing is demanded, and it was never back for good.
@@ -59,6 +60,8 @@ const SUSTAINS: f64 = 0.1;
 /// The state of the world at the end of the run.
 pub(super) struct Aftermath<'a> {
     pub(super) stages: &'a Stages,
+    /// The burst that was the last trigger, if one was.
+    pub(super) burst: Option<&'a str>,
     /// Whether pods that a fault took away are still away.
     pub(super) pods_away: bool,
     /// Whether some source sends more than it did.
@@ -81,6 +84,7 @@ pub(super) fn judge(
     let mut report = RecoveryReport {
         traffic: name.to_owned(),
         healed_s: seconds(healed),
+        burst: world.burst.map(str::to_owned),
         before_per_s: source.load.before.succeeded as f64 / source.before_s(stages),
         last_per_s: last.succeeded as f64 / stages.last_s(),
         threshold: source.threshold(),

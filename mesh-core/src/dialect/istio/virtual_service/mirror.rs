@@ -76,7 +76,7 @@ fn mirror(
         Some(share) => origin.with(&share),
         None => origin,
     };
-    Some((fraction != Fraction::ZERO).then(|| Mirror {
+    Some((fraction != Fraction::ZERO).then_some(Mirror {
         destination,
         fraction,
         origin,
