@@ -21,7 +21,7 @@
 //!    more often than the first, by more than chance allows (three standard
 //!    errors of the difference of two shares) and by more than a fiftieth of
 //!    what it was; and no line in the chain gets shorter: the mean time in line
-//!    does not fall by more than a fiftieth from one half to the other. A drain
+//!    and the length of the line do not both fall by more than a fiftieth from one half to the other. A drain
 //!    of what the fault left behind is slow, not metastable, and it shows in the
 //!    line long before it shows in goodput.
 //! 4. *The load is what it was.* No open traffic source sends more than a tenth
@@ -145,12 +145,16 @@ fn deviation(a: &Offered, b: &Offered) -> f64 {
 fn drains(layers: &[Layer]) -> bool {
     layers.iter().any(|layer| {
         let before = layer.report.wait_ms.before.unwrap_or_default();
-        match layer.waits {
-            (Some(first), Some(second)) => {
-                first > 2.0 * before.max(1.0) && second < first * (1.0 - TREND)
-            }
-            _ => false,
-        }
+        let falls = |(first, second): (Option<f64>, Option<f64>)| {
+            let halves = first.zip(second);
+            halves.is_some_and(|(first, second)| second < first * (1.0 - TREND))
+        };
+        let long = layer
+            .waits
+            .0
+            .is_some_and(|wait| wait > 2.0 * before.max(1.0));
+        // In a line that is full the wait varies as the work does; in one that drains the length falls, too.
+        long && falls(layer.waits) && falls(layer.lines)
     })
 }
 

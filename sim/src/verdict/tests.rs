@@ -87,6 +87,8 @@ struct Second {
     attempts: u64,
     wait_ms: u64,
     wasted: bool,
+    /// The length of the line; as long as the time in it when nothing is said.
+    line: Option<u32>,
 }
 
 const FINE: Second = Second {
@@ -95,6 +97,7 @@ const FINE: Second = Second {
     attempts: 1,
     wait_ms: 1,
     wasted: false,
+    line: None,
 };
 const BROKEN: Second = Second {
     offered: 50,
@@ -102,6 +105,7 @@ const BROKEN: Second = Second {
     attempts: 2,
     wait_ms: 5_000,
     wasted: true,
+    line: None,
 };
 
 /// Plays two minutes to a witness; the fault, if the plan has one, is there from second 20 to second `healed`.
@@ -160,7 +164,7 @@ fn play_second(witness: &mut Witness, from: u64, second: Second) {
                 AppOutcome::Answered
             },
             status: 200,
-            queue: 0,
+            queue: second.line.unwrap_or(second.wait_ms as u32),
         };
         witness.app(&work, |at| at);
         let succeeded = i < second.succeeded;
@@ -418,6 +422,17 @@ fn a_line_that_gets_shorter_is_a_drain() {
         ..broken_after(now)
     });
     assert_eq!(told.recovered, Recovered::NotYet);
+}
+
+/// The time in a full line varies as the work does.
+#[test]
+fn a_line_that_stays_full_is_no_drain() {
+    let told = recovery(&plan(vec![]), 30, |now| Second {
+        wait_ms: if now < 20 { 1 } else { 20_000 - 100 * now },
+        line: Some(if now < 20 { 0 } else { 400 }),
+        ..broken_after(now)
+    });
+    assert_eq!(told.recovered, Recovered::Metastable);
 }
 
 #[test]
