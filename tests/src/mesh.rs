@@ -87,6 +87,7 @@ pub fn add_client(plan: &mut Plan, name: &str, to: &str, load: Load) {
         workload: workload(name, name.to_owned(), 9, plan.traffic.len()),
         request: get(to),
         load,
+        bursts: Vec::new(),
         start: Duration::ZERO,
         stop: None,
         timeout: None,

@@ -41,7 +41,7 @@ fn every_combination_and_seed_is_a_row() {
     assert_eq!(
         lines[0],
         "traffic.users.rate,services.api.service-time,seed,verdict,failures,success,goodput_rps,\
-         attempts_per_request,retries,ejections,overflows,timeouts,users.requests,users.success,\
+         recovery_ms,attempts_per_request,retries,ejections,overflows,timeouts,users.requests,users.success,\
          users.goodput_rps,users.p50_ms,users.p99_ms,digest"
     );
     let settings: Vec<String> = lines[1..]

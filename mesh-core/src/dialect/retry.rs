@@ -14,7 +14,7 @@ pub(super) fn default_policy(hashed: bool, profile: &Profile) -> Sourced<RetryPo
                 "{}; under consistent hashing retries may return to the same endpoint",
                 match &default.origin {
                     Origin::Default(what) => what.to_string(),
-                    Origin::Written(at) => at.to_string(),
+                    written => written.to_string(),
                 }
             )
             .into(),

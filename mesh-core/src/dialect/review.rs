@@ -71,9 +71,7 @@ pub(super) fn unreachable(draft: &Draft, findings: &mut Findings<'_>) {
         else {
             continue;
         };
-        let (Some(field), crate::policy::Origin::Written(at)) =
-            (draft.fields.get(index), &route.route.origin)
-        else {
+        let (Some(field), Some(at)) = (draft.fields.get(index), route.route.origin.at()) else {
             continue;
         };
         findings.note(

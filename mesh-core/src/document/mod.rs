@@ -69,6 +69,8 @@ pub use read::{read, read_all, read_lenient};
 pub use source::{FILE_BYTES_MAX, Source};
 pub use spanned::{Recover, Spanned};
 
+use std::collections::BTreeSet;
+
 use crate::policy::Position;
 
 /// Whether `text` is one line that opens nothing: no quotes, list or mapping.
@@ -156,12 +158,7 @@ impl Document {
 
     /// The text a span of this document belongs to, and the span within it.
     pub fn locate(&self, span: Span) -> (&Source, Span) {
-        let overlay = self
-            .overlays
-            .iter()
-            .rev()
-            .find(|overlay| overlay.base <= span.start.offset);
-        match overlay {
+        match self.overlay_of(span).map(|index| &self.overlays[index]) {
             Some(overlay) => (&overlay.source, span.back(overlay.base)),
             None => (&self.source, span),
         }
@@ -182,6 +179,42 @@ impl Document {
     /// The texts of values that were [set](Self::set).
     pub fn overlays(&self) -> impl Iterator<Item = &Source> {
         self.overlays.iter().map(|overlay| &overlay.source)
+    }
+
+    /// What set values within `node` by path, each once and in the order in which they were set; not what set `node` itself.
+    pub(super) fn amended_by<'a>(&'a self, node: &Node) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut within = BTreeSet::new();
+        if !self.overlays.is_empty() {
+            self.overlays_within(node, &mut within);
+            within.remove(&self.overlay_of(node.span));
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for index in within.into_iter().flatten() {
+            let name = &*self.overlays[index].source.name;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.into_iter()
+    }
+
+    fn overlays_within(&self, node: &Node, within: &mut BTreeSet<Option<usize>>) {
+        within.insert(self.overlay_of(node.span));
+        match &node.value {
+            Value::Sequence(items) => items
+                .iter()
+                .for_each(|item| self.overlays_within(item, within)),
+            Value::Mapping(entries) => entries
+                .iter()
+                .for_each(|(_, value)| self.overlays_within(value, within)),
+            _ => {}
+        }
+    }
+
+    /// Which of the values that were set a span belongs to.
+    fn overlay_of(&self, span: Span) -> Option<usize> {
+        let begun = |overlay: &Overlay| overlay.base <= span.start.offset;
+        self.overlays.iter().rposition(begun)
     }
 
     /// A document of its own made of one node of this one.

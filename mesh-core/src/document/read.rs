@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
     MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
@@ -574,7 +574,7 @@ impl<'a> VariantAccess<'a> for Content<'a, '_> {
     }
 }
 
-/// A [`Spanned`](super::Spanned) as its visitor takes it: line, column, file, value.
+/// A [`Spanned`](super::Spanned) as its visitor takes it: line, column, file, what was set within it, value.
 struct PlaceParts<'a, 't> {
     reader: Reader<'a, 't>,
     next: u8,
@@ -594,7 +594,12 @@ impl<'a> SeqAccess<'a> for PlaceParts<'a, '_> {
             1 => seed.deserialize(span.start.line.into_deserializer()),
             2 => seed.deserialize(span.start.column.into_deserializer()),
             3 => seed.deserialize(StrDeserializer::<ReadError>::new(&source.name)),
-            4 => seed.deserialize(self.reader),
+            4 => {
+                let by = context.document.amended_by(node);
+                let by = by.map(StrDeserializer::<ReadError>::new);
+                seed.deserialize(SeqDeserializer::new(by))
+            }
+            5 => seed.deserialize(self.reader),
             _ => return Ok(None),
         }
         .map(Some)

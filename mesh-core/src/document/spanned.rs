@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
-use crate::policy::Position;
+use crate::policy::{Origin, Position};
 
 /// The names by which [`read`](super::read) knows these types; no user's type is called so.
 pub(super) const SPANNED: &str = "$mesh_core::document::Spanned";
@@ -21,6 +21,15 @@ pub struct Spanned<T> {
     pub value: T,
     /// Where it begins.
     pub at: Position,
+    /// What set values within it by path, other than itself: `--set PATH`.
+    pub amended_by: Vec<Arc<str>>,
+}
+
+impl<T> Spanned<T> {
+    /// Where it came from: its place, and what was set within it.
+    pub fn origin(&self) -> Origin {
+        Origin::amended(self.at.clone(), self.amended_by.clone())
+    }
 }
 
 impl<T> Deref for Spanned<T> {
@@ -68,10 +77,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
         let column = number(&mut parts)?;
         let missing = || A::Error::custom("a place is incomplete");
         let file: Arc<str> = parts.next_element()?.ok_or_else(missing)?;
+        let amended_by = parts.next_element()?.ok_or_else(missing)?;
         let value = parts.next_element()?.ok_or_else(missing)?;
         Ok(Spanned {
             value,
             at: Position { file, line, column },
+            amended_by,
         })
     }
 }

@@ -18,13 +18,28 @@ pub struct Position {
     pub column: u32,
 }
 
+/// What the name of a "file" begins with that is a value set by path: its place is the path, whole.
+const SET: &str = "--set ";
+
 fn bare_name<S: Serializer>(file: &str, serializer: S) -> Result<S::Ok, S::Error> {
     let name = file.rsplit(['/', '\\']).next();
+    let name = name.filter(|_| !file.starts_with(SET));
     serializer.serialize_str(name.unwrap_or(file))
 }
 
+impl Position {
+    /// Whether it is a value set by path (`--set PATH`) rather than a place in a file.
+    pub fn is_set(&self) -> bool {
+        self.file.starts_with(SET)
+    }
+}
+
+/// `mesh.yaml:3:5`, or `--set PATH`: that value has one line, and whoever reads it knows it.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_set() {
+            return f.write_str(&self.file);
+        }
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
@@ -37,6 +52,13 @@ pub enum Origin {
     Written(Position),
     /// A default: whose, and which (for example `Istio 1.24+: two retries on connection failures`).
     Default(Arc<str>),
+    /// Somebody wrote it, and values within it have been set by path since.
+    Amended {
+        /// Where it is written.
+        at: Position,
+        /// What set the values, each once: `--set PATH`.
+        by: Vec<Arc<str>>,
+    },
 }
 
 impl Origin {
@@ -44,13 +66,66 @@ impl Origin {
     pub fn default_of(what: &str) -> Self {
         Self::Default(Arc::from(what))
     }
+
+    /// Written at `at`, with values within it set by each of `by`.
+    pub fn amended(at: Position, by: Vec<Arc<str>>) -> Self {
+        match by.is_empty() {
+            true => Self::Written(at),
+            false => Self::Amended { at, by },
+        }
+    }
+
+    /// As this, for a value that `other` has a part in: told with what was set by path there, too.
+    #[must_use]
+    pub fn with(self, other: &Self) -> Self {
+        let (at, mut by) = match self {
+            Self::Written(at) => (at, Vec::new()),
+            Self::Amended { at, by } => (at, by),
+            Self::Default(_) => return self,
+        };
+        let (there, within) = match other {
+            Self::Written(there) => (Some(there), [].as_slice()),
+            Self::Amended { at, by } => (Some(at), by.as_slice()),
+            Self::Default(_) => (None, [].as_slice()),
+        };
+        let set = there
+            .filter(|there| there.is_set())
+            .map(|there| &there.file);
+        for name in set.into_iter().chain(within) {
+            if *name != at.file && !by.contains(name) {
+                by.push(name.clone());
+            }
+        }
+        Self::amended(at, by)
+    }
+
+    /// Where it is written, if anybody wrote it.
+    pub fn at(&self) -> Option<&Position> {
+        match self {
+            Self::Written(at) | Self::Amended { at, .. } => Some(at),
+            Self::Default(_) => None,
+        }
+    }
 }
+
+/// What set the values, named on one line; more than these are counted.
+const NAMED_MAX: usize = 4;
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Written(at) => at.fmt(f),
             Self::Default(what) => write!(f, "default ({what})"),
+            Self::Amended { at, by } => {
+                write!(f, "{at}")?;
+                for name in by.iter().take(NAMED_MAX) {
+                    write!(f, " and {name}")?;
+                }
+                match by.len().saturating_sub(NAMED_MAX) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
         }
     }
 }
@@ -180,6 +255,29 @@ mod tests {
         let pattern = Pattern::new("a|b").unwrap();
         assert!(pattern.matches("a") && pattern.matches("b"));
         assert!(!pattern.matches("ab") && !pattern.matches("xa"));
+    }
+
+    #[test]
+    fn what_was_set_by_path_is_told_with_its_path() {
+        let file = |file: &str| Position {
+            file: file.into(),
+            line: 3,
+            column: 5,
+        };
+        let written = Origin::Written(file("a/mesh.yaml"));
+        assert_eq!(written.to_string(), "a/mesh.yaml:3:5");
+        let set = Origin::Written(file("--set a.b[0].c"));
+        assert_eq!(set.to_string(), "--set a.b[0].c");
+        let both = written.clone().with(&set).with(&set);
+        assert_eq!(both.to_string(), "a/mesh.yaml:3:5 and --set a.b[0].c");
+        // Of itself it is told once, and a part that nobody set adds nothing.
+        assert_eq!(set.clone().with(&set), set);
+        assert_eq!(both.clone().with(&written), both);
+        let default = Origin::default_of("Istio");
+        assert_eq!(default.clone().with(&set), default);
+        let many = (0..6).map(|n| format!("--set p{n}").into()).collect();
+        let many = Origin::amended(file("m"), many).to_string();
+        assert!(many.ends_with("and --set p3 and 2 more"), "{many}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl<W: Write> Perfetto<W> {
             args.insert("requests".into(), fault.requests.into());
             self.events.push(&Event {
                 name: short(&fault.name),
-                cat: "fault",
+                cat: if fault.burst { "burst" } else { "fault" },
                 ph: "X",
                 ts: Some(micros(start)),
                 dur: Some(micros(end - start)),
@@ -456,6 +456,7 @@ mod tests {
             requests: 0,
             inert: false,
             place: "a.yaml:3".into(),
+            burst: false,
         };
         let entry = |at_s, subject: &str| TimelineEntry {
             at_s,

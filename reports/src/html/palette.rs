@@ -36,8 +36,14 @@ impl Ink {
     /// How many series have a colour of their own.
     pub(crate) const SERIES: u8 = 7;
     /// The states of a sweep, as the style sheet calls them.
-    pub(crate) const STATES: [&'static str; 5] =
-        ["stable", "vulnerable", "metastable", "failing", "unknown"];
+    pub(crate) const STATES: [&'static str; 6] = [
+        "stable",
+        "mixed",
+        "vulnerable",
+        "metastable",
+        "failing",
+        "unknown",
+    ];
     /// The deepest shade of a heat map.
     pub(crate) const HEAT_MAX: u8 = 5;
 

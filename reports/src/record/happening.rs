@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LatencyMs;
 
-/// One fault.
+/// One fault, or one burst of a traffic source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultReport {
     /// Its name.
@@ -35,6 +35,9 @@ pub struct FaultReport {
     pub inert: bool,
     /// `file:line` where it was written.
     pub place: String,
+    /// Whether it is no fault but a burst that a traffic source brings along. Bursts come after all faults.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub burst: bool,
 }
 
 /// Configuration and certificates, as the control plane saw them.

@@ -21,8 +21,11 @@ pub enum Recovered {
 pub struct RecoveryReport {
     /// The traffic source.
     pub traffic: String,
-    /// When the last fault healed.
+    /// When the last fault healed, or the last burst was over.
     pub healed_s: f64,
+    /// The burst, if it was one that was over last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<String>,
     /// Successes per second before the first fault.
     pub before_per_s: f64,
     /// Successes per second in the last third of the time after the heal.

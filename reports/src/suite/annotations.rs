@@ -81,6 +81,11 @@ fn reasons(
 
 /// `file:line`, or the file alone.
 fn place<'a>(place: &'a str, file: &'a str) -> (&'a str, Option<u32>) {
+    // A value set by path is in no file.
+    let place = match place.starts_with("--set ") {
+        true => file,
+        false => place,
+    };
     let numbered = |text: &'a str| {
         let (file, line) = text.rsplit_once(':')?;
         Some((file, line.parse::<u32>().ok()?))

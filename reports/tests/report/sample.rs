@@ -200,6 +200,7 @@ pub(crate) fn held() -> RunReport {
             times: 1,
             inert: false,
             place: "scenarios/zone-outage.yaml:24".into(),
+            burst: false,
         }],
         recovery: vec![recovery()],
         mechanisms: counts(&[("retry", 41), ("ejection", 6), ("retry_exhausted", 3)]),
@@ -243,6 +244,7 @@ fn recovery() -> RecoveryReport {
     RecoveryReport {
         traffic: "shoppers".into(),
         healed_s: 50.0,
+        burst: None,
         before_per_s: 50.1,
         last_per_s: 50.0,
         threshold: 0.95,

@@ -28,8 +28,8 @@ pub use fault::{
 pub use link::{LinkPlan, LinkQuality};
 pub use process::{MemoryPlan, ProcessPlan, WarmUp};
 pub use traffic::{
-    Arrivals, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan, ScriptedRequest,
-    TrafficPlan,
+    Arrivals, BurstPlan, ExpectedOutcome, Load, RatePoint, RateProfile, RequestPlan,
+    ScriptedRequest, TrafficPlan,
 };
 pub use verdict::{
     Amount, Bound, Claim, Comparison, Demand, Expectation, FaultSet, FaultWindow, LatencyMeasure,

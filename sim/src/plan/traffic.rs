@@ -17,6 +17,8 @@ pub struct TrafficPlan {
     pub request: RequestPlan,
     /// How often.
     pub load: Load,
+    /// The bursts that are in the load already, as they were written.
+    pub bursts: Vec<BurstPlan>,
     /// When it starts.
     pub start: Duration,
     /// When it stops sending; requests in flight may still end. `None` is the end of the run.
@@ -25,6 +27,18 @@ pub struct TrafficPlan {
     pub timeout: Option<Duration>,
     /// How its client goes about it.
     pub client: ClientPlan,
+}
+
+/// A short time of another rate: a disturbance that a traffic source brings along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BurstPlan {
+    /// `burst of users`; with a number where the source has several.
+    pub name: String,
+    /// When it comes, from and to, in order of time; more than once when it comes again. A source that has stopped has
+    /// no bursts, but one that comes after the end of the run is here.
+    pub stretches: Vec<(Duration, Duration)>,
+    /// `file:line:column` where it was written.
+    pub place: String,
 }
 
 /// One request as sent.

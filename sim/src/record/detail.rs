@@ -57,12 +57,14 @@ impl State {
             };
             course.traffic.insert(name.to_owned(), traffic);
         }
+        let mut fault_spans = self.faults.spans(self.origin, length);
+        fault_spans.extend(self.bursts.spans(length));
         Some(Detail {
             pods: app_pods(&self.plan)
                 .chain(source_pods(&self.plan))
                 .collect(),
             course,
-            fault_spans: self.faults.spans(self.origin, length),
+            fault_spans,
             blame: requests.blame(&self.sources),
             worst: requests.worst(),
             policy: self.policy(),

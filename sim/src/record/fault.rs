@@ -16,7 +16,7 @@ pub(super) struct Faults(Vec<Touched>);
 /// Drawn pods kept of one fault.
 const DRAWN_MAX: usize = 20;
 /// Stretches kept of one fault.
-const SPANS_MAX: usize = 100;
+pub(super) const SPANS_MAX: usize = 100;
 
 #[derive(Clone, Default)]
 struct Touched {
@@ -122,6 +122,7 @@ impl Touched {
             requests: self.requests,
             inert: self.is_inert(),
             place: fault.place.clone(),
+            burst: false,
         }
     }
 }

@@ -36,6 +36,7 @@
 
 mod access_log;
 mod breaker;
+mod burst;
 mod callee;
 mod control;
 mod count;

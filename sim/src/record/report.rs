@@ -25,11 +25,13 @@ impl State {
             .collect();
         let recovery = self.witness.recovery(plan, length);
         let expectations = judge(plan, &self.witness, &recovery, length);
-        let faults = self.faults.report(plan, self.origin);
+        let mut faults = self.faults.report(plan, self.origin);
         let edges = self.edges.report(&self.ranks(), length);
         let known = (plan, edges.as_slice());
         let mut failures = failures(&traffic, &expectations, &faults, &self.violations, known);
         failures.extend(metastable(&recovery));
+        // After the faults, whose places in the list are those of the plan.
+        faults.extend(self.bursts.report(plan, length));
         let (timeline, timeline_omitted) = self.timeline.report();
         RunReport {
             schema: SCHEMA.into(),

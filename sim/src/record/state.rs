@@ -8,6 +8,7 @@ use mesh_core::seam::Instant;
 use mesh_core::telemetry::{AccessNotes, AttemptEvent, Direction, Event, Mechanism, RequestEvent};
 
 use super::access_log::OpenAccessLog;
+use super::burst::Bursts;
 use super::callee::{Callees, outbound};
 use super::control::{ControlPlane, Teller};
 use super::course::Course;
@@ -49,6 +50,7 @@ pub(super) struct State {
     pub(super) mechanisms: Mechanisms,
     pub(super) control: ControlPlane,
     pub(super) faults: Faults,
+    pub(super) bursts: Bursts,
     pub(super) timeline: Timeline,
     pub(super) witness: Witness,
     /// Broken invariants, as sentences.
@@ -101,6 +103,7 @@ impl State {
             mechanisms: Mechanisms::default(),
             control: ControlPlane::default(),
             faults: Faults::new(plan),
+            bursts: Bursts::new(plan),
             timeline: Timeline::new(options.origin, began(plan, options.origin)),
             witness: Witness::new(plan),
             violations: Vec::new(),
@@ -331,6 +334,7 @@ impl State {
             let intended = local(self.origin, event.intended);
             let sent = local(self.origin, event.sent);
             self.witness.sent(index, event.trace, intended, sent);
+            self.bursts.sent(index, intended);
         }
         if let Some(requests) = &mut self.requests {
             requests.sent(index, meshed, event);
@@ -468,6 +472,10 @@ impl State {
             .append(end.at, self.world, Family::Fabric, &end.fabric);
         self.closed = Some(self.digest.hex());
         let ended = local(self.origin, end.at);
+        let length = (self.origin, ended.as_nanos());
+        self.bursts.tell(&self.plan, length, |at, event| {
+            self.timeline.fault(at, event);
+        });
         self.timeline.close(end.at);
         for (index, (_, source)) in self.sources.iter().enumerate() {
             for Start { intended, sent } in source.in_flight() {

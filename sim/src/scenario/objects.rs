@@ -175,6 +175,8 @@ fn listed(names: &[String]) -> String {
 mod tests {
     use std::path::Path;
 
+    use mesh_core::policy::RouteAction;
+
     use super::super::{Overrides, load};
 
     const SCENARIO: &str = "\
@@ -259,6 +261,130 @@ spec: { host: nowhere }
         );
         let base = set(folder.path(), "name", "s").unwrap().fingerprint;
         assert_ne!(base, plan.fingerprint);
+    }
+
+    const WRITTEN: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews }
+spec:
+  hosts: [reviews]
+  http:
+  - timeout: 9s
+    retries: { attempts: 1, perTryTimeout: 2s }
+    mirror: { host: reviews }
+    rewrite: { uri: /a }
+    route:
+    - { destination: { host: reviews }, weight: 60 }
+    - { destination: { host: ratings }, weight: 40 }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews }
+spec:
+  host: reviews
+  trafficPolicy:
+    connectionPool: { tcp: { maxConnections: 3 }, http: { maxRetries: 1 } }
+    outlierDetection: { interval: 1s }
+    tls: { mode: DISABLE }
+";
+
+    /// What was set is told where it governs, and nowhere else.
+    #[test]
+    fn a_value_that_was_set_is_told_with_its_path() {
+        const ROUTE: &str = "mesh:VirtualService/reviews.spec.http[0]";
+        const POLICY: &str = "mesh:DestinationRule/reviews.spec.trafficPolicy";
+        let folder = folder();
+        std::fs::write(folder.path().join("mesh.yaml"), WRITTEN).unwrap();
+        let origins = |path: &str, value: &str| {
+            let plan = set(folder.path(), path, value).unwrap();
+            let route = &plan.mesh.routes[0].routes[0].route;
+            let RouteAction::Forward(forward) = &route.action else {
+                panic!("it forwards")
+            };
+            let policy = &plan.mesh.destinations[0].policy;
+            let origins = [
+                &route.origin,
+                &route.timeout.origin,
+                &route.retry.origin,
+                &route.mirrors[0].origin,
+                &forward.destinations[0].origin,
+                &forward.destinations[1].origin,
+                &policy.pool.as_ref().unwrap().origin,
+                &policy.outlier.as_ref().unwrap().origin,
+                &policy.tls.as_ref().unwrap().origin,
+            ];
+            origins.map(|origin| {
+                let folder = format!("{}/", folder.path().display());
+                origin.to_string().replace(&folder, "")
+            })
+        };
+        let plain = origins("name", "s");
+        assert_eq!(plain[2], "mesh.yaml:8:14");
+        let cases = [
+            (
+                0,
+                format!("{ROUTE}.rewrite.uri"),
+                "/b",
+                "mesh.yaml:7:5 and ",
+            ),
+            (1, format!("{ROUTE}.timeout"), "1s", ""),
+            (
+                2,
+                format!("{ROUTE}.retries.attempts"),
+                "5",
+                "mesh.yaml:8:14 and ",
+            ),
+            (2, format!("{ROUTE}.retries"), "{attempts: 5}", ""),
+            (
+                3,
+                format!("{ROUTE}.mirrorPercentage.value"),
+                "5",
+                "mesh.yaml:9:13 and ",
+            ),
+            (
+                4,
+                format!("{ROUTE}.route[0].weight"),
+                "90",
+                "mesh.yaml:12:7 and ",
+            ),
+            (
+                6,
+                format!("{POLICY}.connectionPool.http.maxRetries"),
+                "7",
+                "mesh.yaml:21:21 and ",
+            ),
+            (
+                7,
+                format!("{POLICY}.outlierDetection.consecutive5xxErrors"),
+                "7",
+                "mesh.yaml:22:23 and ",
+            ),
+            (
+                8,
+                format!("{POLICY}.tls.mode"),
+                "ISTIO_MUTUAL",
+                "mesh.yaml:23:10 and ",
+            ),
+        ];
+        for (index, path, value, before) in cases {
+            let mut expected = plain.clone();
+            expected[index] = format!("{before}--set {path}");
+            assert_eq!(origins(&path, value), expected, "{path}");
+        }
+    }
+
+    /// A sidecar is pushed the whole path, although of a file only the name.
+    #[test]
+    fn a_path_survives_being_sent() {
+        let folder = folder();
+        let path = "mesh:VirtualService/reviews.spec.http[0].timeout";
+        let plan = set(folder.path(), path, "1s").unwrap();
+        let timeout = &plan.mesh.routes[0].routes[0].route.timeout;
+        let sent = serde_json::to_string(&timeout.origin).unwrap();
+        assert!(sent.contains(&format!("--set {path}")), "{sent}");
+        let route = serde_json::to_string(&plan.mesh.routes[0].routes[0].route.origin).unwrap();
+        assert!(route.contains("\"file\":\"mesh.yaml\""), "{route}");
     }
 
     #[test]

@@ -151,7 +151,9 @@ impl Bench<'_> {
 
     fn recovered(&self, traffic: &str, share: f64) -> Found {
         let report = self.recovery.iter().find(|one| one.traffic == traffic);
-        let lasting = self.witness.ledger.occurrences().lasting();
+        let occurrences = self.witness.ledger.occurrences();
+        let mut lasting = occurrences.lasting();
+        lasting.extend(occurrences.bursts().lasting(self.length));
         let to = unit::trimmed(share * 100.0, 6);
         let lacking = match report {
             Some(report) => format!(

@@ -44,6 +44,7 @@ pub(super) struct AtWork {
     busy: u128,
     wasted: u128,
     wait: u128,
+    line: u64,
 }
 
 impl Sum for AtWork {
@@ -52,12 +53,18 @@ impl Sum for AtWork {
         self.busy += other.busy;
         self.wasted += other.wasted;
         self.wait += other.wait;
+        self.line += other.line;
     }
 }
 
 impl AtWork {
     fn wait_ms(&self) -> Option<f64> {
         (self.works > 0).then(|| self.wait as f64 / self.works as f64 / 1e6)
+    }
+
+    /// The mean length of the line that they met.
+    fn line(&self) -> Option<f64> {
+        (self.works > 0).then(|| self.line as f64 / self.works as f64)
     }
 
     fn wasted(&self) -> Option<f64> {
@@ -86,6 +93,8 @@ pub(super) struct Layer {
     pub(super) report: LayerReport,
     /// Mean time in line in the first and the second half of the last third, in milliseconds.
     pub(super) waits: (Option<f64>, Option<f64>),
+    /// The mean length of the line then, of those who were let in.
+    pub(super) lines: (Option<f64>, Option<f64>),
 }
 
 /// An edge's number here.
@@ -166,6 +175,7 @@ impl Layers {
                 0
             },
             wait: nanos(started.since(event.arrived)).into(),
+            line: event.queue.into(),
         });
     }
 
@@ -256,8 +266,10 @@ impl Layers {
             },
         };
         let wait = |pick: fn(&Staged<AtWork>) -> &AtWork| work.map(pick)?.wait_ms();
+        let line = |pick: fn(&Staged<AtWork>) -> &AtWork| work.map(pick)?.line();
         Layer {
             report,
+            lines: (line(|load| &load.earlier), line(|load| &load.later)),
             waits: (wait(|load| &load.earlier), wait(|load| &load.later)),
         }
     }

@@ -11,8 +11,9 @@
 //! last heal to the end of the run, without its last quarter (5 s at most), of
 //! which slow requests have not been told; its two halves tell a trend.
 //!
-//! 1. *The trigger is gone.* Every fault that began has healed, ten seconds
-//!    or more before the end, and no pod that a fault took away is still away.
+//! 1. *The trigger is gone.* Every fault that began has healed, and every
+//!    [burst](super::burst) is over, ten seconds or more before the end, and no
+//!    pod that a fault took away is still away.
 //! 2. *It is broken.* Goodput ([`recovery`](super::recovery)) in the last third
 //!    is below the share that `recovers` demands, or below half of what it was
 //!    where nothing is demanded, and it was never back for good.
@@ -20,7 +21,7 @@
 //!    more often than the first, by more than chance allows (three standard
 //!    errors of the difference of two shares) and by more than a fiftieth of
 //!    what it was; and no line in the chain gets shorter: the mean time in line
-//!    does not fall by more than a fiftieth from one half to the other. A drain
+//!    and the length of the line do not both fall by more than a fiftieth from one half to the other. A drain
 //!    of what the fault left behind is slow, not metastable, and it shows in the
 //!    line long before it shows in goodput.
 //! 4. *The load is what it was.* No open traffic source sends more than a tenth
@@ -59,6 +60,8 @@ const SUSTAINS: f64 = 0.1;
 /// The state of the world at the end of the run.
 pub(super) struct Aftermath<'a> {
     pub(super) stages: &'a Stages,
+    /// The burst that was the last trigger, if one was.
+    pub(super) burst: Option<&'a str>,
     /// Whether pods that a fault took away are still away.
     pub(super) pods_away: bool,
     /// Whether some source sends more than it did.
@@ -81,6 +84,7 @@ pub(super) fn judge(
     let mut report = RecoveryReport {
         traffic: name.to_owned(),
         healed_s: seconds(healed),
+        burst: world.burst.map(str::to_owned),
         before_per_s: source.load.before.succeeded as f64 / source.before_s(stages),
         last_per_s: last.succeeded as f64 / stages.last_s(),
         threshold: source.threshold(),
@@ -141,12 +145,16 @@ fn deviation(a: &Offered, b: &Offered) -> f64 {
 fn drains(layers: &[Layer]) -> bool {
     layers.iter().any(|layer| {
         let before = layer.report.wait_ms.before.unwrap_or_default();
-        match layer.waits {
-            (Some(first), Some(second)) => {
-                first > 2.0 * before.max(1.0) && second < first * (1.0 - TREND)
-            }
-            _ => false,
-        }
+        let falls = |(first, second): (Option<f64>, Option<f64>)| {
+            let halves = first.zip(second);
+            halves.is_some_and(|(first, second)| second < first * (1.0 - TREND))
+        };
+        let long = layer
+            .waits
+            .0
+            .is_some_and(|wait| wait > 2.0 * before.max(1.0));
+        // In a line that is full the wait varies as the work does; in one that drains the length falls, too.
+        long && falls(layer.waits) && falls(layer.lines)
     })
 }
 

@@ -15,6 +15,7 @@
 //! every run whose faults heal, demanded or not; the laws that every run keeps
 //! stand in [`invariant`].
 
+mod burst;
 mod detection;
 mod fault_facts;
 mod intended;

@@ -13,6 +13,7 @@
 
 use mesh_core::seam::Instant;
 
+use super::burst::Bursts;
 use super::fault_facts;
 use super::span::Spans;
 use crate::plan::{FaultSet, FaultWindow, Mark, Plan, Turn, Window};
@@ -33,6 +34,8 @@ struct Occurrence {
 #[derive(Clone, Debug)]
 pub(crate) struct Occurrences {
     faults: Vec<Fault>,
+    /// What traffic sources bring along.
+    bursts: Bursts,
     end: u64,
 }
 
@@ -52,6 +55,7 @@ impl Occurrences {
         };
         Self {
             faults: plan.faults.iter().map(fault).collect(),
+            bursts: Bursts::new(plan),
             end: nanos(plan.duration),
         }
     }
@@ -87,6 +91,11 @@ impl Occurrences {
         let healed = self.faults.iter().filter_map(Fault::last);
         let healed = healed.filter_map(|occurrence| occurrence.healed).max();
         healed.filter(|_| self.quiet())
+    }
+
+    /// The bursts that are triggers as faults are. No window of an expectation speaks of them.
+    pub(super) const fn bursts(&self) -> &Bursts {
+        &self.bursts
     }
 
     /// Names of the faults that began and have not healed.

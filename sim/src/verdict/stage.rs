@@ -1,4 +1,5 @@
-//! The stages of a run, as its faults divide it.
+//! The stages of a run, as its faults divide it, and the [bursts](super::burst) that are triggers like them. When a burst
+//! comes is known beforehand, so a run is never in the stage after one that is still to come.
 
 use mesh_core::seam::Instant;
 
@@ -35,9 +36,14 @@ pub(super) struct Stages {
 impl Stages {
     /// Of a run that is to end at `end`.
     pub(super) fn new(occurrences: &Occurrences, end: u64) -> Self {
+        let bursts = occurrences.bursts();
+        let first = [occurrences.first_began(), bursts.first_began(end)];
+        let lasts = !occurrences.quiet() || bursts.lasting(end).next().is_some();
+        let burst = bursts.last_healed(end).map(|(at, _)| at);
+        let healed = occurrences.last_healed().max(burst);
         Self {
-            first_began: occurrences.first_began(),
-            healed: occurrences.last_healed(),
+            first_began: first.into_iter().flatten().min(),
+            healed: healed.filter(|_| !lasts),
             end,
         }
     }

@@ -9,8 +9,8 @@ use meshquake_reports::{ExpectationReport, Recovered, RecoveryReport};
 use super::occurrence::tests::event;
 use super::{ClientEnd, Teller, Witness, judge};
 use crate::plan::{
-    Arrivals, Bound, Claim, Comparison, Demand, Expectation, FaultSet, FaultWindow, Load, Mark,
-    Measure, Offset, Plan, RatePoint, RateProfile, Subject, Turn, Window,
+    Arrivals, Bound, BurstPlan, Claim, Comparison, Demand, Expectation, FaultSet, FaultWindow,
+    Load, Mark, Measure, Offset, Plan, RatePoint, RateProfile, Subject, Turn, Window,
 };
 use crate::record::{AppEvent, AppOutcome, FaultPhase, PodChange, PodEvent, sample};
 
@@ -87,6 +87,8 @@ struct Second {
     attempts: u64,
     wait_ms: u64,
     wasted: bool,
+    /// The length of the line; as long as the time in it when nothing is said.
+    line: Option<u32>,
 }
 
 const FINE: Second = Second {
@@ -95,6 +97,7 @@ const FINE: Second = Second {
     attempts: 1,
     wait_ms: 1,
     wasted: false,
+    line: None,
 };
 const BROKEN: Second = Second {
     offered: 50,
@@ -102,22 +105,24 @@ const BROKEN: Second = Second {
     attempts: 2,
     wait_ms: 5_000,
     wasted: true,
+    line: None,
 };
 
-/// Plays two minutes to a witness; the fault is there from second 20 to second `healed`.
+/// Plays two minutes to a witness; the fault, if the plan has one, is there from second 20 to second `healed`.
 fn play(plan: &Plan, healed: u64, second: impl Fn(u64) -> Second) -> Witness {
     let mut witness = Witness::new(plan);
     witness.meet(0, "shoppers", "reviews");
+    let faulty = !plan.faults.is_empty();
     for now in 0..120 {
-        if now == 20 {
+        if faulty && now == 20 {
             witness.fault(at(20 * S), &event(0, FaultPhase::Began));
         }
-        if now == healed {
+        if faulty && now == healed {
             witness.fault(at(healed * S), &event(0, FaultPhase::Ended));
         }
         play_second(&mut witness, now * S, second(now));
     }
-    if healed >= 120 {
+    if faulty && healed >= 120 {
         witness.fault(at(120 * S), &event(0, FaultPhase::Ended));
     }
     witness.close(plan, at(120 * S));
@@ -159,7 +164,7 @@ fn play_second(witness: &mut Witness, from: u64, second: Second) {
                 AppOutcome::Answered
             },
             status: 200,
-            queue: 0,
+            queue: second.line.unwrap_or(second.wait_ms as u32),
         };
         witness.app(&work, |at| at);
         let succeeded = i < second.succeeded;
@@ -419,6 +424,17 @@ fn a_line_that_gets_shorter_is_a_drain() {
     assert_eq!(told.recovered, Recovered::NotYet);
 }
 
+/// The time in a full line varies as the work does.
+#[test]
+fn a_line_that_stays_full_is_no_drain() {
+    let told = recovery(&plan(vec![]), 30, |now| Second {
+        wait_ms: if now < 20 { 1 } else { 20_000 - 100 * now },
+        line: Some(if now < 20 { 0 } else { 400 }),
+        ..broken_after(now)
+    });
+    assert_eq!(told.recovered, Recovered::Metastable);
+}
+
 #[test]
 fn goodput_that_rises_is_on_its_way() {
     let told = recovery(&plan(vec![]), 30, |now| Second {
@@ -467,4 +483,95 @@ fn users_who_wait_are_counted_by_what_they_get() {
         arrivals: Arrivals::Poisson,
     };
     assert_eq!(recovery(&plan, 30, slow).after_s, Some(0.0));
+}
+
+/// A plan without faults, whose shoppers come in a burst at these times.
+fn bursting(stretches: &[(u64, u64)], expectations: Vec<Expectation>) -> Plan {
+    let mut plan = plan(expectations);
+    plan.faults.clear();
+    bring(&mut plan, "burst of shoppers", stretches);
+    plan
+}
+
+fn bring(plan: &mut Plan, name: &str, stretches: &[(u64, u64)]) {
+    let seconds = |(from, to): &(u64, u64)| (Duration::from_secs(*from), Duration::from_secs(*to));
+    plan.traffic[0].bursts.push(BurstPlan {
+        name: name.into(),
+        stretches: stretches.iter().map(seconds).collect(),
+        place: "scenario.yaml:7:5".into(),
+    });
+}
+
+#[test]
+fn a_burst_is_a_trigger_like_a_fault() {
+    let fault = recovery(&plan(vec![]), 30, broken_after);
+    let burst = recovery(&bursting(&[(20, 30)], vec![]), 0, broken_after);
+    assert_eq!(burst.recovered, Recovered::Metastable);
+    let sentence = super::broken(&burst).unwrap();
+    let begun = "shoppers stayed broken after the burst of shoppers was over at 30 s: 0/s succeed";
+    assert!(sentence.starts_with(begun), "{sentence}");
+    assert_eq!(burst.burst.as_deref(), Some("burst of shoppers"));
+    let numbers = |told: &RecoveryReport| {
+        let sentence = told.sustained_by.as_ref().map(|told| told.sentence.clone());
+        (told.healed_s, told.before_per_s, told.ratio, sentence)
+    };
+    assert_eq!(numbers(&burst), numbers(&fault));
+}
+
+#[test]
+fn goodput_comes_back_after_a_burst() {
+    let plan = bursting(&[(20, 30)], vec![recovers(0.95, 5.0)]);
+    let witness = play(&plan, 0, |now| match now {
+        20..33 => BROKEN,
+        _ => FINE,
+    });
+    let (told, recovery) = judged(&plan, &witness);
+    assert_eq!(recovery[0].after_s, Some(3.0));
+    assert_eq!((told[0].held, told[0].measured), (true, Some(3.0)));
+}
+
+#[test]
+fn the_last_of_faults_and_bursts_counts() {
+    let mut both = plan(vec![]);
+    bring(&mut both, "burst of shoppers", &[(60, 70)]);
+    let late = recovery(&both, 30, |now| match now {
+        20..40 | 60..72 => BROKEN,
+        _ => FINE,
+    });
+    assert_eq!((late.healed_s, late.after_s), (70.0, Some(2.0)));
+    assert_eq!(late.burst.as_deref(), Some("burst of shoppers"));
+    let mut both = plan(vec![]);
+    bring(&mut both, "burst of shoppers", &[(10, 15)]);
+    let early = recovery(&both, 30, broken_after);
+    assert_eq!((early.healed_s, early.burst), (30.0, None));
+    assert_eq!(early.before_per_s, 50.0, "before the burst");
+    assert_eq!(early.recovered, Recovered::Metastable);
+}
+
+/// It is there before the fault and after it.
+#[test]
+fn a_burst_that_comes_again_belongs_to_the_load() {
+    let often = [(5, 6), (35, 36), (65, 66), (95, 96)];
+    let mut both = plan(vec![]);
+    bring(&mut both, "burst of shoppers", &often);
+    let fault = recovery(&plan(vec![]), 30, broken_after);
+    assert_eq!(recovery(&both, 30, broken_after), fault);
+    // Where it is all there is, its last time is the last trigger.
+    let alone = recovery(&bursting(&often, vec![]), 0, |_| FINE);
+    assert_eq!((alone.healed_s, alone.after_s), (96.0, Some(0.0)));
+}
+
+#[test]
+fn some_bursts_have_no_before_or_no_after() {
+    let first = bursting(&[(0, 10)], vec![]);
+    assert_eq!(judged(&first, &play(&first, 0, |_| FINE)).1, []);
+    let plan = bursting(&[(100, 130)], vec![recovers(0.9, 10.0)]);
+    let (told, recovery) = judged(&plan, &play(&plan, 0, broken_after));
+    assert_eq!(recovery, []);
+    assert_eq!(
+        told[0].message,
+        "burst of shoppers had not healed when the run ended, so there is no recovery to measure"
+    );
+    let late = bursting(&[(200, 210)], vec![]);
+    assert_eq!(judged(&late, &play(&late, 0, broken_after)).1, []);
 }

@@ -239,8 +239,11 @@ impl Witness {
             return Vec::new();
         }
         let mut sources = self.recovery.sources();
+        let burst = self.ledger.occurrences().bursts().last_healed(length);
+        let burst = burst.filter(|(at, _)| Some(*at) == stages.healed());
         let world = Aftermath {
             stages: &stages,
+            burst: burst.map(|(_, name)| name),
             pods_away: !self.away.is_empty(),
             overloaded: sources.any(|source| metastable::sends_more(source, &stages)),
         };
@@ -260,8 +263,12 @@ pub(crate) fn broken(report: &RecoveryReport) -> Option<String> {
         return None;
     }
     let healed = unit::span(report.healed_s);
+    let trigger = match &report.burst {
+        Some(burst) => format!("the {burst} was over"),
+        None => "the last fault healed".to_owned(),
+    };
     let mut text = format!(
-        "{} stayed broken after the last fault healed at {healed}: {}/s succeed, {}/s did before",
+        "{} stayed broken after {trigger} at {healed}: {}/s succeed, {}/s did before",
         report.traffic,
         unit::rate(report.last_per_s),
         unit::rate(report.before_per_s)

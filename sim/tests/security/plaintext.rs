@@ -166,6 +166,7 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
                 }]),
                 arrivals: Arrivals::Constant,
             },
+            bursts: Vec::new(),
             start: Duration::ZERO,
             stop: Some(DURATION - Duration::from_secs(2)),
             timeout: None,

@@ -6,7 +6,7 @@ use super::spec::Mirror as Written;
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{Fraction, Mirror, Origin};
+use crate::policy::{Fraction, Mirror};
 
 /// Compiles a mirror; the outer `None` means it is wrong, the inner that nothing is mirrored.
 pub(super) fn compile(
@@ -24,7 +24,7 @@ pub(super) fn compile(
     Some((fraction != Fraction::ZERO).then(|| Mirror {
         destination,
         fraction,
-        origin: Origin::Written(written.at.clone()),
+        origin: written.origin(),
     }))
 }
 

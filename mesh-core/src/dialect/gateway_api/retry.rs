@@ -11,7 +11,7 @@ use crate::dialect::findings::Findings;
 use crate::dialect::quantity;
 use crate::dialect::retry::default_policy;
 use crate::document::Spanned;
-use crate::policy::{Origin, Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
+use crate::policy::{Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
 
 /// Istio's number of retries where the stanza gives none.
 const ATTEMPTS: u32 = 2;
@@ -53,16 +53,18 @@ pub(super) fn compile(
     let bound = if rule.retry.is_some() {
         if retry.value.retries > 0 {
             retry.value.per_try_timeout = longest(&attempt);
+            if let Some((text, _)) = attempt {
+                retry.origin = retry.origin.with(&text.origin());
+            }
         }
         request
     } else {
         attempt.filter(|(_, limit)| !limit.is_zero()).or(request)
     };
     let timeout = match bound {
-        Some((text, limit)) => Sourced::new(
-            Some(limit).filter(|limit| !limit.is_zero()),
-            Origin::Written(text.at.clone()),
-        ),
+        Some((text, limit)) => {
+            Sourced::new(Some(limit).filter(|limit| !limit.is_zero()), text.origin())
+        }
         None => profile.timeout.clone(),
     };
     Some(Patience { timeout, retry })
@@ -115,7 +117,7 @@ fn stanza(
     profile: &Profile,
     findings: &mut Findings<'_>,
 ) -> Option<Sourced<RetryPolicy>> {
-    let origin = Origin::Written(written.at.clone());
+    let origin = written.origin();
     let attempts = match &written.value.attempts {
         Some(attempts) => quantity::count(attempts, findings)?,
         None => ATTEMPTS,

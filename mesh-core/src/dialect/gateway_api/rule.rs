@@ -63,18 +63,18 @@ fn compile(
     let part = rule.name.clone().unwrap_or_else(|| index.to_string());
     let label = format!("{}/{part}", scene.object.name);
     let mut compiled = Vec::new();
-    for (name, matcher, at, field) in matches(written, &label, &field, findings)? {
+    for (name, matcher, origin, field) in matches(written, &label, &field, findings)? {
         let action = action(&filters, &destinations, &matcher.path, findings)?;
         compiled.push(Compiled {
             rank: matching::rank(&matcher),
-            route: route(name, matcher, action, &filters, &patience, at),
+            route: route(name, matcher, action, &filters, &patience, origin),
             field,
         });
     }
     Some(compiled)
 }
 
-type Named = (String, RequestMatch, Position, Field);
+type Named = (String, RequestMatch, Origin, Field);
 
 fn matches(
     written: &Spanned<Rule>,
@@ -83,12 +83,17 @@ fn matches(
     findings: &mut Findings<'_>,
 ) -> Option<Vec<Named>> {
     let matches = &written.value.matches;
+    // What a filter does is told with the route; other settings are told each with its own place.
+    let with_filters = |origin: Origin| {
+        let filters = written.value.filters.iter();
+        filters.fold(origin, |origin, filter| origin.with(&filter.origin()))
+    };
     if matches.is_empty() {
         let all = matching::everything();
         return Some(vec![(
             label.to_owned(),
             all,
-            written.at.clone(),
+            with_filters(Origin::Written(written.at.clone())),
             field.clone(),
         )]);
     }
@@ -104,7 +109,7 @@ fn matches(
             Some((
                 name(index),
                 matcher,
-                one.at.clone(),
+                with_filters(one.origin()),
                 field.child_item("matches", index),
             ))
         })
@@ -117,7 +122,7 @@ fn route(
     action: RouteAction,
     filters: &Filters,
     patience: &Patience,
-    at: Position,
+    origin: Origin,
 ) -> Route {
     Route {
         name,
@@ -130,7 +135,7 @@ fn route(
         retry: patience.retry.clone(),
         mirrors: filters.mirrors.clone(),
         rate_limit: None,
-        origin: Origin::Written(at),
+        origin,
     }
 }
 
@@ -159,7 +164,7 @@ fn destinations(
             weight,
             request_headers: own.request.mutations,
             response_headers: own.response.mutations,
-            origin: Origin::Written(one.at.clone()),
+            origin: one.origin(),
         });
     }
     note_no_weight(&destinations, written, filters, field, findings);

@@ -15,9 +15,7 @@ use crate::dialect::object::Object;
 use crate::dialect::quantity;
 use crate::dialect::schema::Schema;
 use crate::document::Spanned;
-use crate::policy::{
-    MtlsMode, NoteKind, Origin, PeerAuthentication, Profile, Sourced, WorkloadSelector,
-};
+use crate::policy::{MtlsMode, NoteKind, PeerAuthentication, Profile, Sourced, WorkloadSelector};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -146,7 +144,7 @@ fn mode(written: &Mtls, findings: &mut Findings<'_>) -> Option<Option<Sourced<Mt
         ],
         findings,
     )?;
-    Some(mode.map(|mode| Sourced::new(mode, Origin::Written(name.at.clone()))))
+    Some(mode.map(|mode| Sourced::new(mode, name.origin())))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn held(report: &RunReport) -> String {
         [first, rest @ ..] => format!(
             ", through {} and {}",
             fault(first),
-            unit::counted(rest.len() as u64, "other fault")
+            unit::counted(rest.len() as u64, other(&began))
         ),
     };
     let all = || report.traffic.values();
@@ -71,6 +71,14 @@ fn held(report: &RunReport) -> String {
         ),
     };
     format!("{what}{through}{share}.")
+}
+
+/// Bursts are no faults.
+fn other(began: &[&FaultReport]) -> &'static str {
+    match began.iter().any(|fault| fault.burst) {
+        true => "other disturbance",
+        false => "other fault",
+    }
 }
 
 fn were(n: u64, noun: &str) -> String {
@@ -100,8 +108,12 @@ fn metastable(report: &RunReport) -> Option<String> {
         rate if rate < 0.005 => "none".to_owned(),
         rate => format!("{}/s", unit::rate(rate)),
     };
+    let trigger = match &broken.burst {
+        Some(burst) => format!("the {} was over", plain(burst)),
+        None => "everything was repaired".to_owned(),
+    };
     Some(format!(
-        "It stays broken: {} after everything was repaired, {last} of the requests of {} succeed, where {}/s did before. The load that the mesh makes for itself, by trying again, keeps it so.",
+        "It stays broken: {} after {trigger}, {last} of the requests of {} succeed, where {}/s did before. The load that the mesh makes for itself, by trying again, keeps it so.",
         unit::span(since),
         plain(&broken.traffic),
         unit::rate(broken.before_per_s)

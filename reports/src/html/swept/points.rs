@@ -5,14 +5,18 @@ use indexmap::IndexMap;
 use crate::record::Unit;
 use crate::sweep::{Cell, Column, short};
 
-/// What becomes of the mesh at a point, over all seeds. *Stable*, *vulnerable* and *metastable* are as in Huang et al.,
-/// "Metastable Failures in the Wild" (OSDI 2022): in a vulnerable state it takes a trigger, here the seed's, to bring
-/// about what lasts.
+/// What becomes of the mesh at a point, over all seeds. *Stable*, *vulnerable* and *metastable* are as in Bronson et al.,
+/// "Metastable Failures in Distributed Systems" (HotOS 2021), and Huang et al., "Metastable Failures in the Wild" (OSDI
+/// 2022): in a vulnerable state a trigger can bring about what lasts, and here some seeds' did. A demand that some seeds
+/// miss, while nothing lasts, is no such thing. Nor is a slow way back: what comes back by itself, however late, is
+/// stable by that word; how late tells the measure `recovery`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Every seed held.
     Stable,
-    /// Some seeds held and some did not.
+    /// Some seeds held and some did not; none was metastable.
+    Mixed,
+    /// Some seeds held, and with some the overload outlived its cause.
     Vulnerable,
     /// No seed held, and with at least one the overload outlived its cause.
     Metastable,
@@ -23,8 +27,9 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Stable,
+        Self::Mixed,
         Self::Vulnerable,
         Self::Metastable,
         Self::Failing,
@@ -35,16 +40,18 @@ impl State {
     pub(super) const fn number(self) -> u8 {
         match self {
             Self::Stable => 0,
-            Self::Vulnerable => 1,
-            Self::Metastable => 2,
-            Self::Failing => 3,
-            Self::Unknown => 4,
+            Self::Mixed => 1,
+            Self::Vulnerable => 2,
+            Self::Metastable => 3,
+            Self::Failing => 4,
+            Self::Unknown => 5,
         }
     }
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Stable => "stable",
+            Self::Mixed => "mixed",
             Self::Vulnerable => "vulnerable",
             Self::Metastable => "metastable",
             Self::Failing => "fails",
@@ -56,6 +63,7 @@ impl State {
     pub(super) const fn sign(self) -> &'static str {
         match self {
             Self::Stable => "●",
+            Self::Mixed => "◇",
             Self::Vulnerable => "◐",
             Self::Metastable => "■",
             Self::Failing => "✕",
@@ -67,9 +75,14 @@ impl State {
     pub(super) const fn meaning(self) -> &'static str {
         match self {
             Self::Stable => "every seed held.",
-            Self::Vulnerable => "some seeds held and some did not: chance decides.",
+            Self::Mixed => {
+                "some seeds held and some missed a demand: chance decides. None was metastable."
+            }
+            Self::Vulnerable => {
+                "some seeds held, and with some the overload outlived the trigger that caused it: it takes the wrong moment."
+            }
             Self::Metastable => {
-                "no seed held, and with at least one the overload outlived the fault that caused it."
+                "no seed held, and with at least one the overload outlived the trigger that caused it."
             }
             Self::Failing => {
                 "no seed held, and none was metastable: a demand was missed, and that is all."
@@ -222,7 +235,8 @@ impl Point {
             (all, held) if held == all => State::Stable,
             (_, 0) if self.metastable > 0 => State::Metastable,
             (_, 0) => State::Failing,
-            _ => State::Vulnerable,
+            _ if self.metastable > 0 => State::Vulnerable,
+            _ => State::Mixed,
         }
     }
 }
@@ -240,8 +254,9 @@ pub(super) struct Points {
 }
 
 /// Measures told, by how their columns end.
-const MEASURES: [(&str, Unit); 5] = [
+const MEASURES: [(&str, Unit); 6] = [
     ("success", Unit::Ratio),
+    ("recovery_ms", Unit::Ms),
     ("goodput_rps", Unit::PerSecond),
     ("attempts_per_request", Unit::Number),
     ("p50_ms", Unit::Ms),
@@ -357,7 +372,8 @@ mod tests {
     #[test]
     fn states_are_of_all_seeds_together() {
         assert_eq!(point(3, 0, 0), State::Stable);
-        assert_eq!(point(2, 1, 0), State::Vulnerable);
+        assert_eq!(point(2, 1, 0), State::Mixed);
+        assert_eq!(point(1, 1, 1), State::Vulnerable);
         assert_eq!(point(1, 0, 2), State::Vulnerable);
         assert_eq!(point(0, 1, 2), State::Metastable);
         assert_eq!(point(0, 3, 0), State::Failing);

@@ -45,6 +45,7 @@ pub(crate) fn source(authority: &str, load: Load) -> TrafficPlan {
             body_bytes: 0,
         },
         load,
+        bursts: Vec::new(),
         start: Duration::ZERO,
         stop: None,
         timeout: None,

@@ -47,6 +47,7 @@ impl Points {
         let columns = [
             ("success", at("success"), MeasureUnit::Share),
             ("goodput", at("goodput_rps"), MeasureUnit::PerSecond),
+            ("recovery", at("recovery_ms"), MeasureUnit::Ms),
             ("tries/req", at("attempts_per_request"), MeasureUnit::Number),
             ("p50", ends(".p50_ms"), MeasureUnit::Ms),
             ("p99", ends(".p99_ms"), MeasureUnit::Ms),

@@ -8,11 +8,12 @@ use crate::explore::measure::attempts_per_request;
 use crate::plan::Plan;
 
 /// Measures of the whole run.
-const WHOLE: [(&str, ColumnKind); 9] = [
+const WHOLE: [(&str, ColumnKind); 10] = [
     ("verdict", ColumnKind::Text),
     ("failures", ColumnKind::Count),
     ("success", ColumnKind::Number),
     ("goodput_rps", ColumnKind::Number),
+    ("recovery_ms", ColumnKind::Number),
     ("attempts_per_request", ColumnKind::Number),
     ("retries", ColumnKind::Count),
     ("ejections", ColumnKind::Count),
@@ -91,7 +92,7 @@ impl Shape {
     }
 }
 
-fn whole(report: &RunReport) -> [Cell; 9] {
+fn whole(report: &RunReport) -> [Cell; 10] {
     let sum = |of: fn(&meshquake_reports::TrafficReport) -> u64| {
         report.traffic.values().map(of).sum::<u64>()
     };
@@ -102,12 +103,19 @@ fn whole(report: &RunReport) -> [Cell; 9] {
         Cell::Count(report.failures.len() as u64),
         share(succeeded, ended),
         Cell::Number(succeeded as f64 / report.virtual_seconds),
+        recovery_ms(report).into(),
         attempts_per_request(report).into(),
         acted("retry"),
         acted("ejection"),
         acted("overflow"),
         acted("timeout"),
     ]
+}
+
+/// From the last heal until the last traffic source was back for good; nothing where one never was, or nothing healed.
+fn recovery_ms(report: &RunReport) -> Option<f64> {
+    let back: Option<Vec<f64>> = report.recovery.iter().map(|one| one.after_s).collect();
+    back?.into_iter().reduce(f64::max).map(|s| s * 1e3)
 }
 
 fn of_source(report: &RunReport, source: &str) -> [Cell; 5] {

@@ -62,6 +62,7 @@ fn traffic(name: &str, last: u8, load: Load) -> TrafficPlan {
         workload: workload(&format!("client-{name}"), last),
         request: request(),
         load,
+        bursts: Vec::new(),
         start: Duration::ZERO,
         stop: None,
         timeout: Some(Duration::from_secs(2)),

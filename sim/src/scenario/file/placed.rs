@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use mesh_core::document::{Recover, Spanned};
-use mesh_core::policy::Position;
+use mesh_core::policy::{Origin, Position};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -23,7 +23,17 @@ impl<T> Placed<T> {
 
     /// `value`, written at `at`.
     pub(crate) fn new(value: T, at: Position) -> Self {
-        Self(Spanned { value, at })
+        let amended_by = Vec::new();
+        Self(Spanned {
+            value,
+            at,
+            amended_by,
+        })
+    }
+
+    /// Where it came from: its place, and what was set by path within it.
+    pub(crate) fn origin(&self) -> Origin {
+        self.0.origin()
     }
 
     /// The value.
@@ -195,7 +205,7 @@ pub(crate) struct OneOrMore<T>(pub(crate) Vec<Placed<T>>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value, at } =
+        let Spanned { value, at, .. } =
             Spanned::<TextOr<Vec<Placed<T>>, T>>::deserialize(deserializer)?;
         Ok(Self(match value {
             TextOr::Text(one) => vec![Placed::new(one, at)],
@@ -243,7 +253,8 @@ impl<T> Deref for Short<T> {
 
 impl<'de, T: Brief + Deserialize<'de>> Deserialize<'de> for Short<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value, at } = Spanned::<TextOr<Full<T>, String>>::deserialize(deserializer)?;
+        let Spanned { value, at, .. } =
+            Spanned::<TextOr<Full<T>, String>>::deserialize(deserializer)?;
         match value {
             TextOr::Text(text) => T::from_text(&text, &at).map_err(D::Error::custom).map(Self),
             TextOr::Other(Full(full)) => Ok(Self(full)),

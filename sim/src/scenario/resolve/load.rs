@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesh_core::document::Diagnostic;
 
-use crate::plan::{Arrivals, Load, RatePoint, RateProfile};
+use crate::plan::{Arrivals, BurstPlan, Load, RatePoint, RateProfile};
 use crate::scenario::file::{BurstSpec, Placed, TrafficSpec};
 use crate::scenario::problems::Problems;
 
@@ -14,22 +14,58 @@ const REPEATS_MAX: usize = 10_000;
 /// More than this many times the rate is taken for a mistake.
 const TIMES_MAX: f64 = 100_000.0;
 
-/// The open load of a traffic source.
+/// The open load of a traffic source, and the bursts that are in it, which are called after the source.
 pub(super) fn profile(
     spec: &TrafficSpec,
+    name: &str,
     run: Duration,
     problems: &Problems,
-) -> Result<Load, Diagnostic> {
+) -> Result<(Load, Vec<BurstPlan>), Diagnostic> {
     let spacing = spec
         .rate
         .as_ref()
         .map_or(Arrivals::Poisson, |rate| rate.spacing);
     let base = base(spec, problems)?;
     let bursts = bursts(spec, run, problems)?;
-    Ok(Load::Open {
+    let load = Load::Open {
         rate: overlay(&base, &bursts),
         arrivals: spacing,
-    })
+    };
+    Ok((load, told(spec, name, run, problems)?))
+}
+
+/// The bursts as they were written. One that changes nothing is none.
+fn told(
+    spec: &TrafficSpec,
+    name: &str,
+    run: Duration,
+    problems: &Problems,
+) -> Result<Vec<BurstPlan>, Diagnostic> {
+    let start = spec.start.as_ref().map_or(Duration::ZERO, |start| start.0);
+    let stop = spec.stop.as_ref().map_or(Duration::MAX, |stop| stop.0);
+    let mut told = Vec::new();
+    let several = spec.bursts.iter().count() > 1;
+    for (index, written) in spec.bursts.iter().enumerate() {
+        if written.times == Some(1.0) {
+            continue;
+        }
+        let sent = |burst: Burst| (burst.from.max(start), burst.to.min(stop));
+        let stretches = repeated(written, run, problems)?.into_iter().map(sent);
+        let stretches: Vec<_> = stretches.filter(|(from, to)| from < to).collect();
+        if !stretches.is_empty() {
+            let number = if several {
+                format!(" {}", index + 1)
+            } else {
+                String::new()
+            };
+            told.push(BurstPlan {
+                name: format!("burst{number} of {name}"),
+                stretches,
+                place: written.at().to_string(),
+            });
+        }
+    }
+    Ok(told)
 }
 
 /// The rate without bursts.
@@ -241,8 +277,8 @@ mod tests {
     fn rates(yaml: &str) -> Result<Vec<(f64, f64)>, String> {
         let document = parse(&Source::new("t", yaml)).unwrap().remove(0);
         let spec: TrafficSpec = read(&document, &document.root).unwrap();
-        match profile(&spec, Duration::from_secs(60), &Problems::default()) {
-            Ok(Load::Open { rate, .. }) => Ok(rate
+        match profile(&spec, "s", Duration::from_secs(60), &Problems::default()) {
+            Ok((Load::Open { rate, .. }, _)) => Ok(rate
                 .0
                 .iter()
                 .map(|point| (point.at.as_secs_f64(), point.per_second))
@@ -250,6 +286,29 @@ mod tests {
             Ok(_) => unreachable!("an open load"),
             Err(error) => Err(error.message().to_owned()),
         }
+    }
+
+    fn told(yaml: &str) -> Vec<(String, Vec<(u64, u64)>)> {
+        let document = parse(&Source::new("t", yaml)).unwrap().remove(0);
+        let spec: TrafficSpec = read(&document, &document.root).unwrap();
+        let run = Duration::from_secs(60);
+        let (_, bursts) = profile(&spec, "users", run, &Problems::default()).unwrap();
+        let seconds = |(from, to): &(Duration, Duration)| (from.as_secs(), to.as_secs());
+        let told = |burst: BurstPlan| (burst.name, burst.stretches.iter().map(seconds).collect());
+        bursts.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn bursts_are_told_as_they_are_written() {
+        let one = told("rate: 9/s\nbursts: [{at: 5s, for: 1s, times: 3, every: 20s}]");
+        let times = vec![(5, 6), (25, 26), (45, 46)];
+        assert_eq!(one, [("burst of users".to_owned(), times)]);
+        let yaml = "start: 2s\nstop: 50s\nrate: 9/s\nbursts:\n\
+            - {at: 0s, for: 5s, times: 3}\n- {at: 9s, for: 1s, times: 1}\n\
+            - {at: 49s, for: 5s, rate: 1/s}\n- {at: 55s, for: 1s, rate: 8/s}";
+        let of_many = |n: u32, at| (format!("burst {n} of users"), vec![at]);
+        assert_eq!(told(yaml), [of_many(1, (2, 5)), of_many(3, (49, 50))]);
+        assert_eq!(told("rate: 9/s\nstages: [{at: 5s, rate: 90/s}]"), []);
     }
 
     #[test]

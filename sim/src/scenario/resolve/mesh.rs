@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh_core::document::Document;
-use mesh_core::policy::{LoadBalancer, MeshPolicy, MtlsMode, Origin, Position, Profile, Sourced};
+use mesh_core::policy::{LoadBalancer, MeshPolicy, MtlsMode, Profile, Sourced};
 
 use super::groups::Imported;
 use crate::plan::Distribution;
@@ -89,7 +89,7 @@ fn profile(spec: &MeshSpec, problems: &mut Problems) -> Profile {
     }
     if let Some(latency) = &spec.proxy_latency {
         match median_and_tail(&latency.0) {
-            Some(pair) => profile.proxy_latency = written(pair, latency.at()),
+            Some(pair) => profile.proxy_latency = Sourced::new(pair, latency.origin()),
             None => {
                 let error = problems
                     .error(latency.at(), "`proxy-latency` is a constant or a lognormal")
@@ -110,23 +110,19 @@ fn median_and_tail(latency: &Distribution) -> Option<(Duration, Duration)> {
     }
 }
 
-fn written<T>(value: T, at: &Position) -> Sourced<T> {
-    Sourced::new(value, Origin::Written(at.clone()))
-}
-
 fn change_defaults(profile: &mut Profile, defaults: &DefaultsSpec, problems: &mut Problems) {
     if let Some(retries) = &defaults.retries {
         let mut policy = profile.retry.value.clone();
         policy.retries = *retries.value();
-        profile.retry = written(policy, retries.at());
+        profile.retry = Sourced::new(policy, retries.origin());
     }
     if let Some(timeout) = &defaults.timeout {
         // As everywhere in Envoy's configuration, a timeout of zero is none.
         let bound = (!timeout.0.is_zero()).then_some(timeout.0);
-        profile.timeout = written(bound, timeout.at());
+        profile.timeout = Sourced::new(bound, timeout.origin());
     }
     if let Some(balance) = &defaults.load_balancer {
-        profile.load_balancer = written(load_balancer(balance), balance.at());
+        profile.load_balancer = Sourced::new(load_balancer(balance), balance.origin());
     }
     if let Some(mtls) = &defaults.mtls {
         let mode = match mtls.value() {
@@ -134,7 +130,7 @@ fn change_defaults(profile: &mut Profile, defaults: &DefaultsSpec, problems: &mu
             MtlsSpec::Permissive => MtlsMode::Permissive,
             MtlsSpec::Strict => MtlsMode::Strict,
         };
-        profile.mtls = written(mode, mtls.at());
+        profile.mtls = Sourced::new(mode, mtls.origin());
     }
     if let Some(threshold) = defaults.panic_threshold {
         profile.panic_threshold_percent = threshold.0.ppm() / 10_000;

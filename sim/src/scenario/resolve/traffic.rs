@@ -14,7 +14,8 @@ use super::directory::Directory;
 use super::layout::Layout;
 use super::{Frame, load, place, requests};
 use crate::plan::{
-    Distribution, ExpectedOutcome, Load, PodPlan, RequestPlan, ScriptedRequest, TrafficPlan,
+    BurstPlan, Distribution, ExpectedOutcome, Load, PodPlan, RequestPlan, ScriptedRequest,
+    TrafficPlan,
 };
 use crate::scenario::file::{OutcomeSpec, Placed, RequestSpec, Scenario, TrafficSpec};
 use crate::scenario::problems::Problems;
@@ -71,6 +72,7 @@ impl Source<'_> {
         let (start, stop) = self.times();
         let request = self.request();
         let load = self.load(request.as_ref(), start);
+        let (load, bursts) = load.unzip();
         let load = load.filter(|load| self.has_room(load));
         let client = self.client(request.as_ref());
         Some(TrafficPlan {
@@ -78,6 +80,7 @@ impl Source<'_> {
             workload,
             request: request.or_else(|| first_request(load.as_ref()))?,
             load: load?,
+            bursts: bursts.unwrap_or_default(),
             start,
             stop,
             timeout: self.spec.timeout.map(|timeout| timeout.0),
@@ -240,7 +243,11 @@ impl Source<'_> {
         })
     }
 
-    fn load(&mut self, request: Option<&RequestPlan>, start: Duration) -> Option<Load> {
+    fn load(
+        &mut self,
+        request: Option<&RequestPlan>,
+        start: Duration,
+    ) -> Option<(Load, Vec<BurstPlan>)> {
         let spec = self.spec;
         let open = spec.rate.is_some() || !spec.stages.is_empty() || !spec.bursts.is_empty();
         let closed = spec.users.is_some();
@@ -248,13 +255,14 @@ impl Source<'_> {
         match (open, closed, scripted) {
             (true, false, false) => {
                 self.refuse_think();
-                let profile = load::profile(spec, self.frame.duration, self.problems);
+                let (name, run) = (&self.name.0, self.frame.duration);
+                let profile = load::profile(spec, name, run, self.problems);
                 self.note(profile)
             }
-            (false, true, false) => self.users(),
+            (false, true, false) => Some((self.users()?, Vec::new())),
             (false, false, true) => {
                 self.refuse_think();
-                self.script(request, start)
+                Some((self.script(request, start)?, Vec::new()))
             }
             (false, false, false) => {
                 let message = format!("how often does `{}` call?", self.name.0);

@@ -115,9 +115,7 @@ fn note(rule: &RouteRule, origin: &Origin, kind: NoteKind, message: String) -> O
 
 /// Nobody is told of what nobody wrote.
 fn written(object: &str, origin: &Origin, kind: NoteKind, message: String) -> Option<Note> {
-    let Origin::Written(at) = origin else {
-        return None;
-    };
+    let at = origin.at()?;
     Some(Note {
         at: at.clone(),
         kind,

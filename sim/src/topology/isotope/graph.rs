@@ -237,7 +237,11 @@ impl<'de> Deserialize<'de> for Call {
         let form = Spanned::<CallForm>::deserialize(deserializer)?;
         Ok(match form.value {
             CallForm::Name(value) => Self {
-                service: Spanned { value, at: form.at },
+                service: Spanned {
+                    value,
+                    at: form.at,
+                    amended_by: form.amended_by,
+                },
                 size: None,
                 hostname: None,
                 extra_headers: IndexMap::new(),

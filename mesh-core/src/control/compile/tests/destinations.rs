@@ -77,7 +77,7 @@ fn reviews_balancer(rules: Vec<DestinationRule>) -> String {
     );
     match &cluster.load_balancer.origin {
         Origin::Default(what) => what.to_string(),
-        Origin::Written(at) => at.to_string(),
+        written => written.to_string(),
     }
 }
 

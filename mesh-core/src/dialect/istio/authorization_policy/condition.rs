@@ -5,7 +5,7 @@ use super::text;
 use super::token::note_token;
 use crate::dialect::findings::{Field, Findings};
 use crate::document::{Spanned, nearest};
-use crate::policy::{AuthorizationCondition, NoteKind, Origin};
+use crate::policy::{AuthorizationCondition, NoteKind};
 
 /// Attributes of conditions that are simulated
 /// (security/v1beta1/authorization_policy.proto; `request.headers[…]` is apart).
@@ -103,6 +103,6 @@ pub(super) fn compile(
         },
         values: text::matches(&condition.values),
         not_values: text::matches(&condition.not_values),
-        origin: Origin::Written(written.at.clone()),
+        origin: written.origin(),
     }))
 }

@@ -35,7 +35,7 @@ pub(super) fn compile(
             | LoadBalancer::LeastRequest { .. }
             | LoadBalancer::PeakEwma { .. }
     );
-    if let Some(Origin::Written(at)) = policy.warmup.as_ref().map(|warmup| &warmup.origin)
+    if let Some(at) = policy.warmup.as_ref().and_then(|warmup| warmup.origin.at())
         && !warms
     {
         let message = "only ROUND_ROBIN and LEAST_REQUEST warm endpoints up";
@@ -97,7 +97,7 @@ fn algorithm(
                 findings,
             )?;
             Some(match algorithm {
-                Some(algorithm) => Sourced::new(algorithm, Origin::Written(name.at.clone())),
+                Some(algorithm) => Sourced::new(algorithm, name.origin()),
                 None => profile.load_balancer.clone(),
             })
         }
@@ -107,10 +107,7 @@ fn algorithm(
 fn warmup(written: &Written, findings: &mut Findings<'_>) -> Option<Option<Sourced<Warmup>>> {
     if let Some(warmup) = &written.warmup {
         let compiled = full_warmup(warmup, findings)?;
-        return Some(Some(Sourced::new(
-            compiled,
-            Origin::Written(warmup.at.clone()),
-        )));
+        return Some(Some(Sourced::new(compiled, warmup.origin())));
     }
     let Some(text) = &written.warmup_duration_secs else {
         return Some(None);
@@ -120,7 +117,7 @@ fn warmup(written: &Written, findings: &mut Findings<'_>) -> Option<Option<Sourc
         weight_min: Fraction::from_ppm(WARMUP_PERCENT_MIN * 10_000),
         aggression_milli: 1000,
     };
-    Some(Some(Sourced::new(warmup, Origin::Written(text.at.clone()))))
+    Some(Some(Sourced::new(warmup, text.origin())))
 }
 
 fn full_warmup(written: &Spanned<WrittenWarmup>, findings: &mut Findings<'_>) -> Option<Warmup> {

@@ -4,7 +4,7 @@ use super::spec::{ConsistentHash, Cookie};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{HashAlgorithm, HashKey, LoadBalancer, NoteKind, Origin, Position, Sourced};
+use crate::policy::{HashAlgorithm, HashKey, LoadBalancer, NoteKind, Position, Sourced};
 
 /// Least points on a ring, Istio's default.
 const RING_SIZE_MIN: u32 = 1024;
@@ -21,7 +21,7 @@ pub(super) fn compile(
     field: &Field,
     findings: &mut Findings<'_>,
 ) -> Option<Sourced<LoadBalancer>> {
-    let origin = Origin::Written(written.at.clone());
+    let origin = written.origin();
     let algorithm = algorithm(&written.value, findings)?;
     let Some(key) = key(&written.value, findings)? else {
         findings.note(

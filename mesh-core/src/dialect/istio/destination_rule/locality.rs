@@ -3,7 +3,7 @@
 use super::spec::{Distribute, Locality};
 use crate::dialect::findings::Findings;
 use crate::document::Spanned;
-use crate::policy::{LocalityFailover, LocalityPolicy, Origin, Sourced};
+use crate::policy::{LocalityFailover, LocalityPolicy, Sourced};
 
 /// Compiles `localityLbSetting`; `None` when it is wrong.
 pub(super) fn compile(
@@ -35,7 +35,7 @@ pub(super) fn compile(
             to: one.value.to.clone(),
         });
     }
-    Some(Sourced::new(policy, Origin::Written(written.at.clone())))
+    Some(Sourced::new(policy, written.origin()))
 }
 
 fn shares(

@@ -1,6 +1,5 @@
 //! Several rules for one host.
 
-use super::written;
 use crate::dialect::findings::{Field, Findings};
 use crate::policy::{DestinationPolicy, DestinationRule, NoteKind};
 
@@ -34,7 +33,7 @@ fn join(older: &mut DestinationRule, younger: DestinationRule, findings: &mut Fi
     if silent(older) {
         older.policy = younger.policy;
         older.ports = younger.ports;
-    } else if let Some(at) = written(&younger.origin).filter(|_| !silent(&younger)) {
+    } else if let Some(at) = younger.origin.at().filter(|_| !silent(&younger)) {
         let message = format!(
             "ignored: the older DestinationRule {} at {} already has a policy for this host",
             older.name, older.origin
@@ -48,7 +47,7 @@ fn join(older: &mut DestinationRule, younger: DestinationRule, findings: &mut Fi
     }
     for subset in younger.subsets {
         let known = older.subsets.iter().find(|known| known.name == subset.name);
-        match (known, written(&subset.origin)) {
+        match (known, subset.origin.at()) {
             (None, _) => older.subsets.push(subset),
             (Some(known), Some(at)) => {
                 let message = format!(

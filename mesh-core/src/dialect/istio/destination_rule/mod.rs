@@ -27,9 +27,7 @@ use crate::dialect::host::{self, Namespaces};
 use crate::dialect::object::Object;
 use crate::dialect::review::SubsetUse;
 use crate::document::Spanned;
-use crate::policy::{
-    DestinationPolicy, DestinationRule, NoteKind, Origin, Position, Profile, SubsetRule,
-};
+use crate::policy::{DestinationPolicy, DestinationRule, NoteKind, Profile, SubsetRule};
 use spec::SCHEMA;
 
 /// Compiles all DestinationRules, the older first.
@@ -140,7 +138,7 @@ fn subset(
             .collect(),
         policy,
         ports,
-        origin: Origin::Written(written.at.clone()),
+        origin: written.origin(),
     })
 }
 
@@ -158,7 +156,7 @@ pub(super) fn note_idle_subsets(
                 used.destination.subset.as_ref() == Some(&subset.name)
                     && rule.host.matches(&used.destination.host)
             });
-            let Some(at) = written(&subset.origin).filter(|_| says_something && !used) else {
+            let Some(at) = subset.origin.at().filter(|_| says_something && !used) else {
                 continue;
             };
             findings.note(
@@ -171,13 +169,6 @@ pub(super) fn note_idle_subsets(
                 ),
             );
         }
-    }
-}
-
-fn written(origin: &Origin) -> Option<&Position> {
-    match origin {
-        Origin::Written(at) => Some(at),
-        Origin::Default(_) => None,
     }
 }
 

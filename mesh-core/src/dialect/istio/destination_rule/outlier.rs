@@ -6,7 +6,7 @@ use super::spec::OutlierDetection as Written;
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{NoteKind, Origin, OutlierDetection, Sourced};
+use crate::policy::{NoteKind, OutlierDetection, Sourced};
 
 /// Envoy's default thresholds for consecutive failures (outlier_detection.proto).
 const CONSECUTIVE: u32 = 5;
@@ -55,7 +55,7 @@ pub(super) fn compile(
         let message = "every threshold is 0, so nothing is ever ejected";
         findings.note(NoteKind::NoEffect, field, &written.at, message);
     }
-    Some(Sourced::new(detection, Origin::Written(written.at.clone())))
+    Some(Sourced::new(detection, written.origin()))
 }
 
 fn threshold(count: u32) -> Option<u32> {

@@ -7,7 +7,7 @@ use super::{balancer, outlier, pool, tls};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{DestinationPolicy, Fraction, NoteKind, Origin, Profile, RetryBudget, Sourced};
+use crate::policy::{DestinationPolicy, Fraction, NoteKind, Profile, RetryBudget, Sourced};
 
 /// A policy, and its replacements by port.
 pub(super) type Policies = (DestinationPolicy, BTreeMap<u16, DestinationPolicy>);
@@ -96,7 +96,7 @@ fn note_failover_without_ejection(
     let fails_over =
         !locality.value.failover.is_empty() || !locality.value.failover_priority.is_empty();
     let ejects = policy.outlier.is_some() || host.is_some_and(|host| host.outlier.is_some());
-    if let (true, false, Origin::Written(at)) = (fails_over, ejects, &locality.origin) {
+    if let (true, false, Some(at)) = (fails_over, ejects, locality.origin.at()) {
         let message = "without `outlierDetection` traffic never fails over to another locality";
         findings.note(
             NoteKind::NoEffect,
@@ -124,7 +124,7 @@ fn budget(
         fraction,
         retries_min,
     };
-    Some(Sourced::new(budget, Origin::Written(written.at.clone())))
+    Some(Sourced::new(budget, written.origin()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::spec::{ConnectionPool as Written, Http, Tcp};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{ConnectionPool, NoteKind, Origin, Profile, Sourced};
+use crate::policy::{ConnectionPool, NoteKind, Profile, Sourced};
 
 /// Compiles `connectionPool` over the mesh's default; `None` when it is wrong.
 pub(super) fn compile(
@@ -24,7 +24,7 @@ pub(super) fn compile(
     if let Some(http) = &written.value.http {
         requests(http, &field.child("http"), &mut pool, findings)?;
     }
-    Some(Sourced::new(pool, Origin::Written(written.at.clone())))
+    Some(Sourced::new(pool, written.origin()))
 }
 
 fn connections(

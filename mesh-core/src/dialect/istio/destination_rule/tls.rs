@@ -4,7 +4,7 @@ use super::spec::Tls;
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{NoteKind, Origin, Sourced, UpstreamTls};
+use crate::policy::{NoteKind, Sourced, UpstreamTls};
 
 #[derive(Clone, Copy)]
 enum Mode {
@@ -53,7 +53,7 @@ pub(super) fn compile(
             subject_alt_names: tls.subject_alt_names.clone(),
         },
     };
-    Some(Sourced::new(value, Origin::Written(written.at.clone())))
+    Some(Sourced::new(value, written.origin()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::dialect::findings::{Field, Findings};
 use crate::dialect::object::Object;
 use crate::dialect::quantity;
 use crate::document::{Node, Spanned, read_lenient};
-use crate::policy::{LocalRateLimit, NoteKind, Origin, Sourced};
+use crate::policy::{LocalRateLimit, NoteKind, Sourced};
 
 /// Envoy's LocalRateLimit (extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto), as far as it is simulated.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -99,8 +99,7 @@ pub(super) fn compile(
         fill_interval: fill_interval(interval, findings)?,
         status: status(&limit, findings)?,
     };
-    enforced(&limit, written, field, findings)
-        .then(|| Sourced::new(bucket, Origin::Written(written.at.clone())))
+    enforced(&limit, written, field, findings).then(|| Sourced::new(bucket, written.origin()))
 }
 
 /// Envoy fills no faster than every 50 ms (local_rate_limit.proto).

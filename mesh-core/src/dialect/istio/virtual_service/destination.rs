@@ -7,7 +7,7 @@ use crate::dialect::findings::{Field, Findings};
 use crate::dialect::review::SubsetUse;
 use crate::dialect::{host, quantity};
 use crate::document::Spanned;
-use crate::policy::{Destination, HeaderMutations, NoteKind, Origin, WeightedDestination};
+use crate::policy::{Destination, HeaderMutations, NoteKind, WeightedDestination};
 
 /// Compiles an item of `route`; an only one gets everything.
 pub(super) fn weighted(
@@ -33,7 +33,7 @@ pub(super) fn weighted(
         weight: if single && weight == 0 { 100 } else { weight },
         request_headers: HeaderMutations::default(),
         response_headers: HeaderMutations::default(),
-        origin: Origin::Written(written.at.clone()),
+        origin: written.origin(),
     })
 }
 

@@ -4,7 +4,7 @@ use super::spec::{Abort, Delay, Fault, Percent};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::quantity;
 use crate::document::Spanned;
-use crate::policy::{AbortKind, FaultPolicy, Fraction, NoteKind, Origin};
+use crate::policy::{AbortKind, FaultPolicy, Fraction, NoteKind};
 
 /// gRPC status names and numbers (grpc/grpc, doc/statuscodes.md).
 const GRPC_STATUSES: &[(&str, u32)] = &[
@@ -48,7 +48,7 @@ pub(super) fn compile(
     Some(Some(FaultPolicy {
         delay,
         abort,
-        origin: Origin::Written(written.at.clone()),
+        origin: written.origin(),
     }))
 }
 

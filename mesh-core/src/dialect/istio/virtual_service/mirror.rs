@@ -17,13 +17,20 @@ pub(super) fn compile(
 ) -> Option<Vec<Mirror>> {
     let mut mirrors = Vec::new();
     if let Some(written) = &rule.mirror {
+        let share = rule.mirror_percentage.as_ref().map(Spanned::origin);
+        let share = share.or_else(|| rule.mirror_percent.as_ref().map(Spanned::origin));
         if let Some(second) = rule.mirrors.first() {
             let message = "only one of `mirror` and `mirrors` can be given";
             work.findings.error(&second.at, message);
             return None;
         }
         let fraction = single_share(rule, work)?;
-        mirrors.extend(mirror(written, fraction, &field.child("mirror"), work)?);
+        mirrors.extend(mirror(
+            written,
+            (fraction, share),
+            &field.child("mirror"),
+            work,
+        )?);
     }
     for (index, policy) in rule.mirrors.iter().enumerate() {
         let field = field.child_item("mirrors", index);
@@ -38,7 +45,7 @@ pub(super) fn compile(
         };
         mirrors.extend(mirror(
             written,
-            fraction,
+            (fraction, Some(policy.origin())),
             &field.child("destination"),
             work,
         )?);
@@ -59,15 +66,20 @@ fn single_share(rule: &HttpRoute, work: &mut Work<'_, '_, '_>) -> Option<Fractio
 
 fn mirror(
     written: &Spanned<Destination>,
-    fraction: Fraction,
+    (fraction, share): (Fraction, Option<Origin>),
     field: &Field,
     work: &mut Work<'_, '_, '_>,
 ) -> Option<Option<Mirror>> {
     let destination = destination(written, field, work)?;
-    Some((fraction != Fraction::ZERO).then(|| Mirror {
+    let origin = written.origin();
+    let origin = match share {
+        Some(share) => origin.with(&share),
+        None => origin,
+    };
+    Some((fraction != Fraction::ZERO).then_some(Mirror {
         destination,
         fraction,
-        origin: Origin::Written(written.at.clone()),
+        origin,
     }))
 }
 

@@ -8,7 +8,7 @@ use super::spec::Retries;
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::{quantity, retry};
 use crate::document::{Spanned, nearest};
-use crate::policy::{NoteKind, Origin, Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
+use crate::policy::{NoteKind, Profile, RetryBackoff, RetryOn, RetryPolicy, Sourced};
 
 /// Envoy caps back-off at ten times its base (route_components.proto, `RetryBackOff.max_interval`).
 const BACKOFF_CAP_FACTOR: u32 = 10;
@@ -25,7 +25,7 @@ pub(super) fn compile(
     let Some(written) = written else {
         return Some(default);
     };
-    let origin = Origin::Written(written.at.clone());
+    let origin = written.origin();
     let retries = &written.value;
     let attempts = match &retries.attempts {
         Some(attempts) => quantity::count(attempts, findings)?,

@@ -2,11 +2,13 @@
 
 use super::action::{self, Action};
 use super::delegate::Rule;
+use super::spec::HttpRoute;
 use super::{fault, matching, mirror, retry};
 use crate::dialect::findings::{Field, Findings};
 use crate::dialect::istio::Scene;
 use crate::dialect::quantity;
 use crate::dialect::review::SubsetUse;
+use crate::document::Spanned;
 use crate::policy::{
     NoteKind, Origin, PathMatch, PathRewrite, RequestMatch, RetryPolicy, Route, RouteAction,
     ScopedRoute, Sourced,
@@ -48,7 +50,7 @@ fn blocks(
 ) -> Vec<(String, matching::Block, Origin, Field)> {
     let written = &rule.spec.matches;
     if written.is_empty() {
-        let origin = Origin::Written(rule.at.clone());
+        let origin = with_action(Origin::Written(rule.at.clone()), &rule.spec);
         let all = matching::Block::default();
         return vec![(rule.label.clone(), all, origin, rule.field.clone())];
     }
@@ -61,10 +63,22 @@ fn blocks(
             (None, _) => format!("{}#{index}", rule.label),
         };
         if let Some(block) = matching::compile(one, &field, work.findings) {
-            blocks.push((name, block, Origin::Written(one.at.clone()), field));
+            blocks.push((name, block, with_action(one.origin(), &rule.spec), field));
         }
     }
     blocks
+}
+
+/// Told with what was set by path of what a route does itself; other settings are told each with its own place.
+fn with_action(origin: Origin, rule: &HttpRoute) -> Origin {
+    let parts = [
+        rule.redirect.as_ref().map(Spanned::origin),
+        rule.direct_response.as_ref().map(Spanned::origin),
+        rule.rewrite.as_ref().map(Spanned::origin),
+        rule.headers.as_ref().map(Spanned::origin),
+    ];
+    let parts = parts.iter().flatten();
+    parts.fold(origin, Origin::with)
 }
 
 /// Without a `uri` condition pilot writes the prefix `/`, and that is what a prefix rewrite replaces.
@@ -89,7 +103,7 @@ fn shared(rule: &Rule, work: &mut Work<'_, '_, '_>) -> Option<Route> {
         Some(text) => {
             let timeout = quantity::duration_or_zero(text, work.findings)?;
             let timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
-            Sourced::new(timeout, Origin::Written(text.at.clone()))
+            Sourced::new(timeout, text.origin())
         }
         None => profile.timeout.clone(),
     };
