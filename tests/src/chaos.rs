@@ -95,6 +95,7 @@ fn faults() -> Vec<FaultPlan> {
 fn fault(name: &str, at: u64, duration: Option<u64>, kind: FaultKind) -> FaultPlan {
     FaultPlan {
         name: name.into(),
+        what: String::new(),
         schedule: Schedule::once(ms(at), duration.map(ms)),
         ramp: Duration::ZERO,
         kind,

@@ -47,6 +47,7 @@ pub fn empty(seed: u64, one_way: Distribution, duration: Duration) -> Plan {
         traffic: Vec::new(),
         faults: Vec::new(),
         expectations: Vec::new(),
+        unjudged: 0,
         declared: meshquake_reports::Declared::Held,
         fingerprint: String::new(),
     }

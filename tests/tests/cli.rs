@@ -216,6 +216,93 @@ fn a_result_does_not_take_the_place_of_what_it_is_made_from() {
 }
 
 #[test]
+fn a_dash_is_standard_output() {
+    let folder = folder(SMALL);
+    let compare = [
+        "compare",
+        "small.yaml",
+        "--set-b",
+        "services.api.replicas=1",
+    ];
+    for (args, begins) in [
+        (&[&compare[..], &["--markdown", "-"]].concat()[..], "## "),
+        (&[&compare[..], &["--json", "-"]].concat(), "{"),
+        (&["test", "small.yaml", "--markdown", "-"], "## "),
+        (&["test", "small.yaml", "--junit", "-"], "<?xml"),
+    ] {
+        let output = meshquake(folder.path(), args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).starts_with(begins), "{}", stdout(&output));
+    }
+    for (args, why) in [
+        (
+            &["--json", "-", "--markdown", "-"][..],
+            "both go to standard output",
+        ),
+        (&["--report", "-"], "takes the name of a file"),
+    ] {
+        for command in [&compare[..], &["test", "small.yaml"]] {
+            let output = meshquake(folder.path(), &[command, args].concat());
+            assert_eq!(output.status.code(), Some(2), "{args:?}");
+            assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_page_is_not_given_another_kinds_name() {
+    let folder = folder(SMALL);
+    let run = ["run", "small.yaml", "--json", "a.json"];
+    assert_eq!(code(folder.path(), &run), Some(0));
+    for (name, help) in [
+        ("a.pdf", "print it"),
+        ("a.png", "--png"),
+        ("b.json", ".html"),
+    ] {
+        let output = meshquake(folder.path(), &["report", "a.json", "-o", name]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(stderr(&output).contains(help), "{}", stderr(&output));
+    }
+    let output = meshquake(folder.path(), &["run", "small.yaml", "--out", "a.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("it is a file"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn what_a_shorter_run_cannot_judge_is_told() {
+    let late = "  - { traffic: users, during: 4s.., success: \">= 99%\", p99: \"< 1s\" }\n";
+    let folder = folder(&format!("{SMALL}{late}"));
+    let whole = run_json(folder.path(), "small.yaml", &[]);
+    assert_eq!(whole["expectations"].as_array().map(Vec::len), Some(3));
+    assert!(whole["expectations_unjudged"].is_null() && whole["notes"] == Value::from([0; 0]));
+    let args = ["--duration", "3s", "--report", "a.html"];
+    let cut = run_json(folder.path(), "small.yaml", &args);
+    assert_eq!(cut["expectations_unjudged"], 2);
+    assert_eq!(cut["notes"][0]["line"], 13);
+    let page = fs::read_to_string(folder.path().join("a.html")).unwrap();
+    assert!(page.contains("2 more demands are not judged"), "the page");
+    let said = stdout(&meshquake(
+        folder.path(),
+        &["run", "small.yaml", "--duration", "3s"],
+    ));
+    assert!(said.contains("2 expectations not judged"), "{said}");
+}
+
+#[test]
+fn a_named_fault_says_what_it_is() {
+    let fault = "faults:\n  - { name: gray, at: 1s, for: 1s, errors: { pod: api-0, rate: 40%, status: 503 } }\n";
+    let folder = folder(&format!("{SMALL}{fault}"));
+    let report = run_json(folder.path(), "small.yaml", &[]);
+    assert_eq!(report["faults"][0]["what"], "errors api-0 (40%, 503)");
+    let said = stdout(&meshquake(folder.path(), &["run", "small.yaml"]));
+    assert!(said.contains("errors api-0 (40%, 503); "), "{said}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_in_another_process() {
     let folder = folder(SMALL);
     let strip = |mut report: Value| {

@@ -124,6 +124,7 @@ fn each_way_counts_its_own_links() {
     };
     let slow = |at, from: u32, to: u32, add| FaultPlan {
         name: format!("slow {from} to {to}"),
+        what: String::new(),
         schedule: Schedule::once(Duration::from_secs(at), Some(Duration::from_secs(2))),
         ramp: Duration::ZERO,
         kind: FaultKind::Network(NetworkFault::Latency {

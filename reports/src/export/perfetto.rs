@@ -445,6 +445,7 @@ mod tests {
     fn faults_have_a_length_and_happenings_a_place() {
         let fault = FaultReport {
             name: "cut".into(),
+            what: String::new(),
             at_s: 10.0,
             for_s: None,
             over_s: None,

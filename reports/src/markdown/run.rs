@@ -49,6 +49,12 @@ pub fn run_markdown(report: &RunReport) -> String {
             unit::span(report.virtual_seconds)
         ));
     }
+    if report.expectations_unjudged > 0 {
+        out.push_str(&format!(
+            "Not judged, because the run was cut before: {}.\n\n",
+            unit::counted(report.expectations_unjudged, "demand")
+        ));
+    }
     for failure in report.failures.iter().take(REASONS_MAX) {
         let place = match failure.place.as_str() {
             "" => String::new(),

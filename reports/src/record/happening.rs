@@ -9,6 +9,9 @@ use super::LatencyMs;
 pub struct FaultReport {
     /// Its name.
     pub name: String,
+    /// What it does and to whom, whatever its name: `errors api-3 (40%, 503)`; empty when that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
     /// When it first began, or was to begin.
     pub at_s: f64,
     /// How long it was to last each time; `None` when that was drawn, or when it lasts to the end of the run or until it is over by itself.
@@ -38,6 +41,13 @@ pub struct FaultReport {
     /// Whether it is no fault but a burst that a traffic source brings along. Bursts come after all faults.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub burst: bool,
+}
+
+impl FaultReport {
+    /// What it does, where its name does not say so already.
+    pub fn explained(&self) -> Option<&str> {
+        (!self.what.is_empty() && self.what != self.name).then_some(&*self.what)
+    }
 }
 
 /// Configuration and certificates, as the control plane saw them.

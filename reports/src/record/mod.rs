@@ -47,3 +47,12 @@ pub fn millis(nanos: u64) -> f64 {
 pub fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
 }
+
+/// Whether a count is left out of the JSON.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

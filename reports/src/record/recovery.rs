@@ -43,6 +43,14 @@ pub struct RecoveryReport {
     pub sustained_by: Option<LoopReport>,
 }
 
+impl RecoveryReport {
+    /// It counts as back although it is below the share that does: by no more than chance may make of how often users
+    /// come.
+    pub fn is_back_by_chance(&self) -> bool {
+        self.recovered == Recovered::Yes && self.ratio < self.threshold
+    }
+}
+
 /// A number before the first fault, while there were faults, and in the last third of the time after the last heal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phases {

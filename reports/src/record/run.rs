@@ -117,6 +117,9 @@ pub struct RunReport {
     pub services: Vec<ServiceReport>,
     /// What was expected, and what came.
     pub expectations: Vec<ExpectationReport>,
+    /// Demands that were not judged: they lie beyond the end of a run which the command line has cut.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub expectations_unjudged: u64,
     /// What was done to the mesh.
     pub faults: Vec<FaultReport>,
     /// What became of each traffic source when the faults had healed; empty when none did.

@@ -51,7 +51,10 @@ fn fault(fault: &FaultReport, end_s: f64) -> (f64, String) {
         touched(fault)
     };
     let name = Tone::Strong.paint(&clean(&fault.name));
-    (fault.at_s, format!("{name} {lasting}: {touched}"))
+    let what = fault
+        .explained()
+        .map_or(String::new(), |what| format!("{}; ", clean(what)));
+    (fault.at_s, format!("{name} {lasting}: {what}{touched}"))
 }
 
 /// Seconds, or hours, minutes and seconds once there are hours.

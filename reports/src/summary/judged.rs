@@ -67,6 +67,21 @@ fn place(place: &str) -> String {
 }
 
 fn met(report: &RunReport) -> String {
+    format!("{}{}", judged(report), unjudged(report))
+}
+
+/// What a run that the command line has cut cannot say.
+fn unjudged(report: &RunReport) -> String {
+    match report.expectations_unjudged {
+        0 => String::new(),
+        n => format!(
+            ", {} not judged: the run was cut before",
+            unit::counted(n, "expectation")
+        ),
+    }
+}
+
+fn judged(report: &RunReport) -> String {
     let scripted = report.traffic.values().flat_map(|t| &t.scripted);
     let checked = scripted.filter(|s| s.held.is_some()).count() as u64;
     let demands = report.expectations.len() as u64;

@@ -34,6 +34,9 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
 fn row(source: &RecoveryReport) -> Vec<String> {
     let per_s = unit::per_second;
     let state = match source.recovered {
+        Recovered::Yes if source.is_back_by_chance() => {
+            Tone::Good.paint("recovered, within chance")
+        }
         Recovered::Yes => Tone::Good.paint("recovered"),
         Recovered::NotYet => Tone::Bad.paint("on its way"),
         Recovered::No => Tone::Bad.paint("not recovered"),

@@ -183,11 +183,13 @@ pub(crate) fn held() -> RunReport {
         traffic: [("shoppers".to_owned(), shoppers())].into_iter().collect(),
         edges: edges(),
         services: services(),
+        expectations_unjudged: 0,
         expectations: vec![
             expectation("success", (">=", 0.9990000000000001), Some(0.999_5)),
             expectation("p99", ("<", 250.0), Some(41.0)),
         ],
         faults: vec![FaultReport {
+            what: "partition zone b".into(),
             name: "partition zone b".into(),
             at_s: 30.0,
             for_s: Some(20.0),

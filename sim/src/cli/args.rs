@@ -118,7 +118,8 @@ pub(crate) struct RunArgs {
     /// Write the run as a page for a browser to FILE.
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     pub(crate) report: Option<PathBuf>,
-    /// Write all of these and the summary into DIR, one set per scenario.
+    /// Write all of these and the summary into DIR, one set per scenario; what is named beside it goes where it is
+    /// named.
     #[arg(long, value_name = "DIR", help_heading = RESULTS)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -263,7 +264,7 @@ pub(crate) struct ExplainArgs {
 Examples:
   meshquake tui scenario.yaml             record it and play it
   meshquake tui result.json               play what `run --json` wrote
-  meshquake tui results/                  the one run in a folder, of `run --out`
+  meshquake tui results/                  the one run of `run --out`
   meshquake tui fragile.yaml resilient.yaml
                                           two runs in step
   meshquake tui scenario.yaml --seed 7 --set mesh.defaults.retries=0

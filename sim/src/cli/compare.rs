@@ -77,8 +77,8 @@ pub(crate) struct CompareArgs {
     /// Write a page with both side by side to FILE: the first seed's runs, and the requests of all.
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     report: Option<PathBuf>,
-    /// Write it as Markdown for a pull request to FILE.
-    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    /// Write it as Markdown for a pull request to FILE, or to standard output for `-`.
+    #[arg(long, value_name = "FILE|-", help_heading = RESULTS)]
     markdown: Option<PathBuf>,
 }
 
@@ -96,6 +96,15 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
     let a = side(args, &args.a, &args.set_a)?;
     let b = side(args, second, &args.set_b)?;
     let seeds = seeds(args, &a, &b)?;
+    let stdout = output::to_stdout(
+        &[
+            ("--json", &args.json),
+            ("--markdown", &args.markdown),
+            ("--report", &args.report),
+        ],
+        "--report",
+    )
+    .map_err(|why| invalid(&why))?;
     let inputs = || [args.a.as_path(), second.as_path()];
     for result in [&args.json, &args.report, &args.markdown] {
         output::spare(inputs(), result.as_deref()).map_err(|why| invalid(&why))?;
@@ -139,9 +148,10 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
         color: output::colored(terminal),
         width: output::columns(terminal).unwrap_or(100),
     };
-    let text = match args.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => told,
-        _ => report.told(style),
+    let text = match stdout {
+        Some("--json") => told,
+        Some(_) => comparison_markdown(a, b, both),
+        None => report.told(style),
     };
     output::print(&text).map_err(cannot)?;
     Ok(if stop.load(Ordering::Relaxed) {

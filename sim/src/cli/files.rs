@@ -13,7 +13,7 @@ use meshquake_reports::{RunReport, Style};
 
 use super::args::RunArgs;
 use super::exports::{ExportArgs, Exports};
-use super::output::{Pending, at, fill};
+use super::output::{Pending, at, fill, not_a_folder};
 use crate::plan::Plan;
 
 /// Columns of a summary in a file.
@@ -91,7 +91,7 @@ impl Paths {
             access_log: args.access_log.clone(),
         };
         if let Some(dir) = &args.out {
-            std::fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
+            std::fs::create_dir_all(dir).map_err(|error| not_a_folder(dir, &error))?;
             let stem = scenario
                 .file_stem()
                 .map_or_else(|| name.into(), |stem| stem.to_string_lossy());

@@ -1,7 +1,7 @@
 //! Printing and writing, the careful way.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mesh_core::document::Diagnostic;
 
@@ -77,6 +77,37 @@ pub(crate) fn spare<'a>(
             result.display()
         )),
         false => Ok(()),
+    }
+}
+
+/// Why a folder could not be made, where a file may have its name.
+pub(crate) fn not_a_folder(path: &Path, error: &io::Error) -> io::Error {
+    match path.is_dir() || !path.exists() {
+        true => at(path, error),
+        false => at(
+            path,
+            &io::Error::other("it is a file, and this has to be a folder"),
+        ),
+    }
+}
+
+/// Which of the options named `-` as its file, for standard output; `never` is one that has to be a file.
+///
+/// # Errors
+/// A sentence, when `never` did, or more than one.
+pub(crate) fn to_stdout<'a>(
+    options: &[(&'a str, &Option<PathBuf>)],
+    never: &str,
+) -> Result<Option<&'a str>, String> {
+    let is_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    let mut named = options.iter().filter(|(_, path)| is_stdout(path));
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some((one, _)), Some((other, _))) => Err(format!(
+            "{one} and {other} both go to standard output: name a file for one of them"
+        )),
+        (Some((one, _)), None) if *one == never => Err(format!("{one} takes the name of a file")),
+        (Some((one, _)), None) => Ok(Some(one)),
     }
 }
 

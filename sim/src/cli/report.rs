@@ -81,7 +81,8 @@ pub(crate) fn execute(args: &ReportArgs) -> Exit {
     let spared = [&args.output, &args.markdown]
         .into_iter()
         .try_for_each(|result| output::spare(inputs(), result.as_deref()));
-    let written = spared.and_then(|()| match (args.compare, &args.markdown) {
+    let named = spared.and_then(|()| is_page(args.output.as_deref()));
+    let written = named.and_then(|()| match (args.compare, &args.markdown) {
         (true, _) => compared(args),
         (false, Some(target)) => told(args, target),
         (false, None) => Sheets::begin(args).and_then(|mut sheets| pages(args, &mut sheets)),
@@ -90,6 +91,22 @@ pub(crate) fn execute(args: &ReportArgs) -> Exit {
         Ok(()) => Exit::Held,
         Err(why) => invalid(&why),
     }
+}
+
+/// A page is HTML: a name that promises something else would be found out late.
+fn is_page(output: Option<&Path>) -> Result<(), String> {
+    let end = output
+        .and_then(Path::extension)
+        .map(|end| end.to_ascii_lowercase());
+    let help = match end.as_ref().and_then(|end| end.to_str()) {
+        Some("pdf") => "open the page in a browser and print it",
+        Some("png" | "svg" | "jpg" | "jpeg") => "`--png DIR` makes pictures",
+        Some("md" | "markdown") => "`--markdown FILE` writes Markdown",
+        Some("json" | "jsonl" | "csv" | "xml" | "txt") => "name it `.html`",
+        _ => return Ok(()),
+    };
+    let name = output.unwrap_or(Path::new("")).display().to_string();
+    Err(format!("{name}: a page is HTML; {help}"))
 }
 
 /// Where pages go: into files, and their drawings into a folder.
@@ -237,7 +254,8 @@ fn target(file: &Path, args: &ReportArgs) -> Result<PathBuf, String> {
     if !is_folder(wanted) {
         return Ok(wanted.clone());
     }
-    std::fs::create_dir_all(wanted).map_err(|error| output::at(wanted, &error).to_string())?;
+    std::fs::create_dir_all(wanted)
+        .map_err(|error| output::not_a_folder(wanted, &error).to_string())?;
     Ok(wanted.join(beside.file_name().unwrap_or_default()))
 }
 

@@ -82,14 +82,14 @@ pub(crate) struct TestArgs {
     filter: Option<String>,
     #[command(flatten)]
     changes: ChangeArgs,
-    /// Write JUnit XML.
-    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    /// Write JUnit XML to FILE, or to standard output for `-`.
+    #[arg(long, value_name = "FILE|-", help_heading = RESULTS)]
     junit: Option<PathBuf>,
     /// Write the result as JSON to FILE, or to standard output for `-`.
     #[arg(long, value_name = "FILE|-", help_heading = RESULTS)]
     json: Option<PathBuf>,
-    /// Write a summary in Markdown.
-    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    /// Write a summary in Markdown to FILE, or to standard output for `-`.
+    #[arg(long, value_name = "FILE|-", help_heading = RESULTS)]
     markdown: Option<PathBuf>,
     /// Write a page for a browser to FILE.
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
@@ -156,6 +156,7 @@ pub(crate) fn execute(args: &TestArgs) -> Exit {
 )]
 fn run(args: &TestArgs, stop: &Arc<AtomicBool>) -> Result<Exit, String> {
     let began = std::time::Instant::now();
+    stdout(args)?;
     let files = files(args)?;
     let baseline = BaselineFile::open(args)?;
     for result in [&args.junit, &args.json, &args.markdown, &args.report] {
@@ -322,7 +323,8 @@ struct Results {
 impl Results {
     fn open(args: &TestArgs) -> io::Result<Self> {
         if let Some(folder) = &args.out {
-            std::fs::create_dir_all(folder).map_err(|error| output::at(folder, &error))?;
+            std::fs::create_dir_all(folder)
+                .map_err(|error| output::not_a_folder(folder, &error))?;
         }
         let open = |path: &Option<PathBuf>, name: &str| {
             let in_folder = args.out.as_ref().map(|folder| folder.join(name));
@@ -346,6 +348,17 @@ impl Results {
     }
 }
 
+/// The option whose result takes the place of the table.
+fn stdout(args: &TestArgs) -> Result<Option<&'static str>, String> {
+    let options = [
+        ("--json", &args.json),
+        ("--junit", &args.junit),
+        ("--markdown", &args.markdown),
+        ("--report", &args.report),
+    ];
+    output::to_stdout(&options, "--report")
+}
+
 fn tell(args: &TestArgs, report: &SuiteReport, links: &Links, results: Results) -> io::Result<()> {
     let json = report.to_json().map_err(io::Error::other)?;
     results.finish(report, links, &json)?;
@@ -354,15 +367,16 @@ fn tell(args: &TestArgs, report: &SuiteReport, links: &Links, results: Results) 
         color: output::colored(terminal),
         width: output::columns(terminal).unwrap_or(COLUMNS),
     };
-    let to_stdout = args.json.as_deref() == Some(Path::new("-"));
-    if to_stdout {
-        output::print(&json)?;
-    } else if args.quiet {
-        output::print(&terminal::brief(report, style))?;
-    } else {
-        output::print(&terminal::text(report, style))?;
-    }
-    on_github(report, to_stdout)
+    let stdout = stdout(args).map_err(io::Error::other)?;
+    let text = match stdout {
+        Some("--json") => json,
+        Some("--junit") => junit::xml(report).map_err(io::Error::other)?,
+        Some(_) => markdown::markdown(report),
+        None if args.quiet => terminal::brief(report, style),
+        None => terminal::text(report, style),
+    };
+    output::print(&text)?;
+    on_github(report, stdout.is_some())
 }
 
 /// In a job of GitHub Actions: errors beside the lines they name, and the summary on the job's page.

@@ -70,6 +70,8 @@ pub struct Plan {
     pub faults: Vec<FaultPlan>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// Demands of the scenario that lie beyond the end of a run which the command line has cut.
+    pub unjudged: u64,
     /// The verdict that it is written to come to.
     pub declared: Declared,
     /// BLAKE3 of every input file and override, hex: which scenario this was.

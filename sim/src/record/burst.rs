@@ -116,6 +116,7 @@ impl Sent {
         let last = self.begun(length).last();
         FaultReport {
             name: burst.name.clone(),
+            what: String::new(),
             at_s: first.map_or(0.0, |(from, _)| seconds(*from)),
             for_s: first.map(|(from, to)| seconds(to - from)),
             over_s: first

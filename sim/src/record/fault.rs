@@ -111,6 +111,7 @@ impl Touched {
             .map(|(first, last)| told(last) - told(first));
         FaultReport {
             name: fault.name.clone(),
+            what: fault.what.clone(),
             at_s: self.first.map(told).or(planned).unwrap_or_default(),
             for_s: length.map(|length| seconds(nanos(length))),
             over_s: over,

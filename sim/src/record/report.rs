@@ -50,6 +50,7 @@ impl State {
             edges,
             services: self.services.report(),
             expectations,
+            expectations_unjudged: plan.unjudged,
             faults,
             recovery,
             mechanisms: self.mechanisms.report(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mesh_core::document::{Diagnostic, Severity, Source};
-use mesh_core::policy::Position;
+use mesh_core::policy::{Note, NoteKind, Position};
 
 /// More errors than this help nobody.
 const ERRORS_MAX: usize = 100;
@@ -15,6 +15,7 @@ pub(super) struct Problems {
     sources: BTreeMap<Arc<str>, Source>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    cut: Vec<Note>,
 }
 
 impl Problems {
@@ -68,6 +69,27 @@ impl Problems {
         if !known {
             list.push(diagnostic);
         }
+    }
+
+    /// Notes that the command line has cut the run before what is written at `at`: no mistake of the file's, but whoever
+    /// reads the report is to know.
+    pub(super) fn cut(&mut self, at: &Position, object: &str, message: String) {
+        let note = Note {
+            at: at.clone(),
+            kind: NoteKind::NoEffect,
+            object: object.into(),
+            field: String::new(),
+            message: message.clone(),
+        };
+        if self.cut.len() < ERRORS_MAX && !self.cut.contains(&note) {
+            self.cut.push(note);
+        }
+        self.push(self.warning(at, message));
+    }
+
+    /// What has been cut off.
+    pub(super) fn take_cut(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.cut)
     }
 
     /// Notes several problems.

@@ -174,6 +174,7 @@ fn plan(mtls: MtlsMode, client_is_meshed: bool) -> Plan {
         }],
         faults: vec![],
         expectations: vec![],
+        unjudged: 0,
         declared: meshquake_reports::Declared::Held,
         fingerprint: String::new(),
     }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::html::table::Table;
 use crate::html::text;
-use crate::record::{LayerReport, LoopReport, Phases, Recovered, RunReport};
+use crate::record::{LayerReport, LoopReport, Phases, Recovered, RecoveryReport, RunReport};
 use crate::summary::unit;
 
 pub(super) fn body(report: &RunReport) -> Markup {
@@ -20,7 +20,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
     for source in &report.recovery {
         table.row([
             text::name(&source.traffic),
-            state(source.recovered),
+            state(source),
             html! { (unit::span(source.healed_s)) },
             html! { (per_s(source.before_per_s)) },
             html! { (per_s(source.last_per_s)) },
@@ -42,8 +42,11 @@ fn per_s(rate: f64) -> String {
     unit::per_second(rate)
 }
 
-fn state(recovered: Recovered) -> Markup {
-    match recovered {
+fn state(source: &RecoveryReport) -> Markup {
+    match source.recovered {
+        Recovered::Yes if source.is_back_by_chance() => {
+            html! { span.ok { "✓ recovered, within chance" } }
+        }
         Recovered::Yes => html! { span.ok { "✓ recovered" } },
         Recovered::NotYet => html! { span.no { "◔ on its way" } },
         Recovered::No => html! { span.no { "✗ not recovered" } },

@@ -70,7 +70,21 @@ fn held(report: &RunReport) -> String {
             unit::counted(n, "request")
         ),
     };
-    format!("{what}{through}{share}.")
+    format!("{what}{through}{share}.{}", unjudged(report))
+}
+
+/// What a run that the command line has cut cannot say.
+fn unjudged(report: &RunReport) -> String {
+    match report.expectations_unjudged {
+        0 => String::new(),
+        n => format!(
+            " {} not judged: the run was cut before.",
+            match n {
+                1 => "1 more demand is".to_owned(),
+                n => format!("{} more demands are", unit::count(n)),
+            }
+        ),
+    }
 }
 
 /// Bursts are no faults.
@@ -90,7 +104,10 @@ fn were(n: u64, noun: &str) -> String {
 }
 
 fn fault(fault: &FaultReport) -> String {
-    let name = plain(&fault.name);
+    let name = match fault.explained() {
+        Some(what) => format!("{}: {}", plain(&fault.name), plain(what)),
+        None => plain(&fault.name).to_string(),
+    };
     match (fault.times, fault.over_s.or(fault.for_s)) {
         (2.., _) => format!("“{name}” ({} times)", fault.times),
         (_, Some(s)) if s > 0.0 => format!("{} of “{name}”", unit::span(s)),

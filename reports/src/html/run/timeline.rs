@@ -82,7 +82,10 @@ fn faults(report: &RunReport) -> Markup {
         table.row_of(
             class,
             [
-                text::name(&fault.name),
+                html! {
+                    (text::name(&fault.name))
+                    @if let Some(what) = fault.explained() { span.faint { " " (text::name(what)) } }
+                },
                 html! { (unit::span(fault.at_s)) },
                 html! { (lasting(fault, report.virtual_seconds)) },
                 html! { (touched(fault)) },

@@ -7,6 +7,7 @@ mod identity;
 mod network;
 mod process;
 mod schedule;
+mod strength;
 mod traffic;
 
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub use traffic::{LoadChange, SourceEffect, TrafficFault};
 pub struct FaultPlan {
     /// A name for reports, such as `crash reviews-v1-*`.
     pub name: String,
+    /// What it does and to whom, whatever its name: `errors api-3 (40%, 503)`.
+    pub what: String,
     /// When it is in force.
     pub schedule: Schedule,
     /// Its strength grows evenly from nothing over this time, each time it begins; zero is at once.

@@ -112,26 +112,30 @@ struct Hop {
     unanswered: u64,
 }
 
-/// What became of the attempts. A trace may come back to a pod further down; the visit that an attempt made is the
-/// longest one there, because it contains the others.
+/// What became of the attempts. A trace may come back to a pod further down, and a pod may be tried again; the visit
+/// that an attempt made is the longest one there that it can contain. Who stopped waiting may have left work behind that
+/// went on for longer: so those who got an answer choose first, a visit counts as far as it was waited for, and what an
+/// attempt without an answer spent on nothing that an app tells of was spent waiting for that answer.
 fn first_hop(attempts: &[Tried], visits: &[Visit]) -> Hop {
     let mut hop = Hop::default();
     let mut used = 0u128;
-    for attempt in attempts {
+    let of = |unanswered| attempts.iter().filter(move |a| a.unanswered == unanswered);
+    for attempt in of(false).chain(of(true)) {
         let here = visits.iter().enumerate().take(128);
-        let longest = here
+        let made = here
             .filter(|(i, visit)| visit.pod == attempt.upstream && used & (1 << i) == 0)
-            .max_by_key(|(_, visit)| visit.span());
-        match longest {
-            Some((i, visit)) => {
-                used |= 1 << i;
-                hop.queue = hop.queue.saturating_add(visit.queue);
-                hop.service = hop.service.saturating_add(visit.service);
-            }
-            None if attempt.unanswered => {
-                hop.unanswered = hop.unanswered.saturating_add(attempt.duration);
-            }
-            None => {}
+            .max_by_key(|(_, visit)| {
+                let fits = attempt.unanswered || visit.span() <= attempt.duration;
+                (fits, visit.span())
+            });
+        let mut waited = Budget(attempt.duration);
+        if let Some((i, visit)) = made {
+            used |= 1 << i;
+            hop.queue = hop.queue.saturating_add(waited.take(visit.queue));
+            hop.service = hop.service.saturating_add(waited.take(visit.service));
+        }
+        if attempt.unanswered {
+            hop.unanswered = hop.unanswered.saturating_add(waited.0);
         }
     }
     hop
@@ -202,6 +206,45 @@ mod tests {
             fault_ns: 0,
         };
         assert_eq!(told, expected);
+    }
+
+    /// A first attempt given up after 1000, of which its app tells nothing; the same pod turns the second away at once.
+    #[test]
+    fn a_rejection_does_not_hide_the_wait_before_it() {
+        let tried = |duration, unanswered| Tried {
+            upstream: 1,
+            duration,
+            unanswered,
+        };
+        let rejected = Visit {
+            pod: 1,
+            queue: 0,
+            service: 0,
+        };
+        let told = Testimony {
+            latency: 1_006,
+            client: 0,
+            answered: true,
+            timing: Some(timing([0, 0, 0, 1_006, 0])),
+            attempts: &[tried(1_000, true), tried(6, false)],
+            visits: &[rejected],
+        };
+        let of = |told: &Testimony<'_>| {
+            let split = split(told);
+            (split.queue_ns, split.unanswered_ns, split.network_ns)
+        };
+        assert_eq!(of(&told), (0, 1_000, 6));
+        // Its app tells that it stood in line until it was given up, and for longer.
+        let given_up = Visit {
+            queue: 5_000,
+            ..rejected
+        };
+        let visits = [given_up, rejected];
+        let told = Testimony {
+            visits: &visits,
+            ..told
+        };
+        assert_eq!(of(&told), (1_000, 0, 6));
     }
 
     #[test]

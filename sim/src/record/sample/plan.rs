@@ -154,6 +154,7 @@ pub(crate) fn plan() -> Plan {
         ],
         faults: vec![FaultPlan {
             name: "crash reviews-v1-0".into(),
+            what: "crash reviews-v1-0".into(),
             schedule: Schedule::once(Duration::from_secs(10), Some(Duration::from_secs(5))),
             ramp: Duration::ZERO,
             kind: FaultKind::Process(ProcessFault::Crash {
@@ -173,6 +174,7 @@ pub(crate) fn plan() -> Plan {
                 1e9,
             ),
         ],
+        unjudged: 0,
         declared: meshquake_reports::Declared::Held,
         fingerprint: "f".repeat(64),
     }

@@ -24,24 +24,25 @@ pub(super) struct World<'a> {
     pub(super) faults: &'a [FaultPlan],
 }
 
-/// The expectations of a scenario, one for each demand.
+/// The expectations of a scenario, one for each demand, and how many more lie beyond the end of a run that was cut.
 pub(super) fn plans(
     scenario: &Scenario,
     world: &World<'_>,
     frame: &Frame,
     problems: &mut Problems,
-) -> Vec<Expectation> {
+) -> (Vec<Expectation>, u64) {
     let names = Names::new(scenario, world);
     let mut reader = Reader {
         names,
         frame,
         problems,
         plans: Vec::new(),
+        unjudged: 0,
     };
     for spec in scenario.expect.iter() {
         reader.read(spec);
     }
-    reader.plans
+    (reader.plans, reader.unjudged)
 }
 
 struct Reader<'a, 'p> {
@@ -49,6 +50,7 @@ struct Reader<'a, 'p> {
     frame: &'a Frame,
     problems: &'p mut Problems,
     plans: Vec<Expectation>,
+    unjudged: u64,
 }
 
 impl Reader<'_, '_> {
@@ -81,10 +83,14 @@ impl Reader<'_, '_> {
         let subject = self.subject(spec);
         let window = windows::window(spec, &self.names, self.frame, self.problems);
         let demands = claims::demands(spec, &self.names, self.problems);
-        if let (Some(subject), Some(window)) = (subject, window) {
-            for demand in demands {
-                self.claim(&subject, &window, demand);
+        match (subject, window) {
+            (Some(subject), Some(window)) => {
+                for demand in demands {
+                    self.claim(&subject, &window, demand);
+                }
             }
+            _ if self.frame.duration_overridden => self.unjudged += demands.len() as u64,
+            _ => {}
         }
     }
 

@@ -82,12 +82,13 @@ pub(super) fn plan(
         services: &services,
         faults: &faults,
     };
-    let expectations = expectations::plans(scenario, &world, &frame, problems);
+    let (expectations, unjudged) = expectations::plans(scenario, &world, &frame, problems);
     if scenario.traffic.is_empty() {
         let nothing =
             mesh_core::document::Diagnostic::warning("nothing calls: there is no `traffic`");
         problems.push(nothing);
     }
+    mesh.notes.extend(problems.take_cut());
     Plan {
         name: frame.name,
         about: scenario.about.clone().unwrap_or_default().trim().to_owned(),
@@ -101,6 +102,7 @@ pub(super) fn plan(
         traffic,
         faults,
         expectations,
+        unjudged,
         declared: scenario.verdict.unwrap_or_default().into(),
         fingerprint: frame.fingerprint,
     }

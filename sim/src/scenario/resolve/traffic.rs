@@ -187,12 +187,12 @@ impl Source<'_> {
 
     /// Reports what lies beyond the end of the run.
     fn late(&mut self, at: &mesh_core::policy::Position, message: String) {
-        let diagnostic = if self.frame.duration_overridden {
-            self.problems.warning(at, message)
+        if self.frame.duration_overridden {
+            let object = format!("traffic {}", self.name.0);
+            self.problems.cut(at, &object, message);
         } else {
-            self.problems.error(at, message)
-        };
-        self.problems.push(diagnostic);
+            self.problems.push(self.problems.error(at, message));
+        }
     }
 
     fn note<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {

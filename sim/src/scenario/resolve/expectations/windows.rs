@@ -89,12 +89,11 @@ fn beyond<T>(at: &Placed<T>, frame: &Frame, problems: &mut Problems) {
         "this window goes beyond the run, which ends after {}",
         written(frame.duration)
     );
-    let problem = if frame.duration_overridden {
-        problems.warning(at.at(), message)
+    if frame.duration_overridden {
+        problems.cut(at.at(), "expectation", message);
     } else {
-        problems.error(at.at(), message)
-    };
-    problems.push(problem);
+        problems.push(problems.error(at.at(), message));
+    }
 }
 
 fn relation(

@@ -93,6 +93,10 @@ pub(super) fn plans(
     for fault in timely {
         match kind(fault, &context, problems) {
             Ok((kind, words)) => {
+                let what = match kind.strength() {
+                    Some(strength) => format!("{words} ({strength})"),
+                    None => words.clone(),
+                };
                 let name = fault.name.as_ref();
                 let name = name.map_or(words, |name| name.value().clone());
                 let known = context.names.contains(&name);
@@ -101,17 +105,18 @@ pub(super) fn plans(
                     problems.push(problems.error(name.at(), message));
                 }
                 context.names.push(name);
-                plans.push((fault, kind));
+                plans.push((fault, kind, what));
             }
             Err(error) => problems.push(error),
         }
     }
-    let written: Vec<&Placed<FaultSpec>> = plans.iter().map(|(fault, _)| *fault).collect();
+    let written: Vec<&Placed<FaultSpec>> = plans.iter().map(|(fault, ..)| *fault).collect();
     let mut told = Vec::new();
-    for (index, (fault, kind)) in plans.into_iter().enumerate() {
+    for (index, (fault, kind, what)) in plans.into_iter().enumerate() {
         match schedule::plan(fault, &kind, &context, frame, problems) {
             Ok((schedule, ramp)) => told.push(FaultPlan {
                 name: context.names[index].clone(),
+                what,
                 schedule,
                 ramp,
                 kind,
