@@ -149,15 +149,21 @@ pub(super) fn expectations(report: &RunReport, width: usize) -> Vec<String> {
     if report.expectations.is_empty() {
         return Vec::new();
     }
+    // From the first of several stretches to the last says less than what they are.
+    let several = |e: &ExpectationReport| e.window.spans.len() > 1;
+    let (window, requests) = match report.expectations.iter().any(several) {
+        true => (1, 3),
+        false => (3, 1),
+    };
     let mut table = Table::default()
         .column("", Kind::Text)
         .column("of", Kind::Name)
         .column("from", Kind::Number)
         .column("to", Kind::Number)
-        .spare("window", Kind::Name, 3)
+        .spare("window", Kind::Name, window)
         .column("demanded", Kind::Text)
         .column("measured", Kind::Number)
-        .spare("requests", Kind::Number, 1)
+        .spare("requests", Kind::Number, requests)
         .spare(WRITTEN_AT, Kind::Name, 2);
     for expectation in &report.expectations {
         table.row(expectation_row(expectation));
