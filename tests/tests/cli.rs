@@ -282,7 +282,7 @@ fn what_a_shorter_run_cannot_judge_is_told() {
     let args = ["--duration", "3s", "--report", "a.html"];
     let cut = run_json(folder.path(), "small.yaml", &args);
     assert_eq!(cut["expectations_unjudged"], 2);
-    assert_eq!(cut["notes"][0]["line"], 13);
+    assert_eq!(cut["notes"][0]["line"], 12);
     let page = fs::read_to_string(folder.path().join("a.html")).unwrap();
     assert!(page.contains("2 more demands are not judged"), "the page");
     let said = stdout(&meshquake(

@@ -2,6 +2,9 @@
 
 use super::{Text, text};
 
+/// Characters of a DNS label (RFC 1035, section 2.3.4).
+const MAX: usize = 63;
+
 /// A name that Kubernetes would take as a DNS label (RFC 1123).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name(pub(crate) String);
@@ -17,6 +20,12 @@ impl Text for Name {
         if is_label(text) {
             return Ok(Self(text.to_owned()));
         }
+        if is_label(text.get(..MAX).unwrap_or_default()) {
+            return Err(format!(
+                "this name has {} characters, and {MAX} are the most: it is a DNS label",
+                text.chars().count()
+            ));
+        }
         Err(format!(
             "`{text}` is not a name: lower-case letters, digits and dashes, such as `product-page`"
         ))
@@ -28,7 +37,7 @@ text!(Name);
 /// Whether `text` is a DNS label.
 pub(super) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len())
+    (1..=MAX).contains(&text.len())
         && text.bytes().all(inner)
         && !text.starts_with('-')
         && !text.ends_with('-')
@@ -45,5 +54,7 @@ mod tests {
         for text in ["", "-a", "a-", "A", "a.b", "a_b", &"a".repeat(64)] {
             assert!(Name::parse(text).is_err(), "{text}");
         }
+        let long = Name::parse(&"a".repeat(66)).unwrap_err();
+        assert!(long.contains("66 characters, and 63"), "{long}");
     }
 }
