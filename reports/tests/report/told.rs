@@ -140,6 +140,29 @@ fn a_winner_needs_every_difference_to_point_one_way() {
     assert_eq!(heading(&b), "## ❌ B is worse");
 }
 
+/// What is measured is told with what it is: bounds of cells are no extremes, the slow are those that succeeded, and
+/// what was measured stands beside what was demanded, where a narrow screen still shows it.
+#[test]
+fn columns_and_labels_say_what_they_are_of() {
+    let page = report_html(&detailed(SMALL));
+    check(&page);
+    let heat = text_of(&page, "Latency of every request: to the bounds", "</thead>");
+    assert!(
+        heat.ends_with("all at least most often at least all at most"),
+        "{heat}"
+    );
+    assert!(page.contains("succeeded, slower than 41.0 ms"));
+    let demands = text_of(&page, "Expectations: measured", "</thead>");
+    assert!(
+        demands.contains("verdict of demanded measured during"),
+        "{demands}"
+    );
+    assert!(
+        page.contains("100% local"),
+        "what is wider than its frame has a shadow"
+    );
+}
+
 #[test]
 fn strangers_are_not_judged() {
     let (mut a, mut b) = (sample::failed(), sample::held());
