@@ -70,17 +70,17 @@ impl CoverageReport {
         self.fail_under.is_some_and(|least| self.percent() < least)
     }
 
-    /// `9 of 12 armed mechanisms acted (75 %)`.
+    /// `9 of 12 armed mechanisms acted (75%)`.
     pub fn told(&self) -> String {
         let demand = match self.fail_under {
-            Some(least) => format!(", {} % demanded", unit::trimmed(least, 1)),
+            Some(least) => format!(", {}% demanded", unit::trimmed(least, 1)),
             None => String::new(),
         };
         format!(
-            "{} of {} acted ({} %{demand})",
+            "{} of {} acted ({}%{demand})",
             self.covered,
             unit::counted(self.armed, "armed mechanism"),
-            unit::trimmed((self.percent() * 10.0).floor() / 10.0, 1),
+            unit::trimmed(self.percent(), 2),
         )
     }
 
@@ -117,7 +117,7 @@ impl CoverageReport {
             };
             [
                 mark.into(),
-                mechanism.name.clone(),
+                mechanism.name.replace('_', " "),
                 scenarios(&mechanism.armed_in),
                 scenarios(&mechanism.fired_in),
                 times,
@@ -153,7 +153,19 @@ mod tests {
         assert!(CoverageReport::new(all, Some(50.1)).is_short());
         assert_eq!(
             report.told(),
-            "1 of 2 armed mechanisms acted (50 %, 50 % demanded)"
+            "1 of 2 armed mechanisms acted (50%, 50% demanded)"
+        );
+        let eight_of_nine = (0..9).map(|i| mechanism("retry", true, i)).collect();
+        assert_eq!(
+            CoverageReport::new(eight_of_nine, None).told(),
+            "8 of 9 armed mechanisms acted (88.89%)"
+        );
+        assert_eq!(
+            CoverageReport::new(vec![mechanism("retry_exhausted", true, 1)], None)
+                .rows()
+                .map(|row| row[1].clone())
+                .collect::<Vec<_>>(),
+            ["retry exhausted"]
         );
         assert!(!CoverageReport::new(Vec::new(), Some(100.0)).is_short());
     }

@@ -385,7 +385,7 @@ fn coverage_counts_what_is_armed() {
     let output = meshquake(folder.path(), &["test", "s", "--fail-under", "80"]);
     assert_eq!(code(&output), Some(1));
     assert!(
-        stdout(&output).contains("armed mechanisms acted (33.3 %, 80 % demanded)"),
+        stdout(&output).contains("armed mechanisms acted (33.33%, 80% demanded)"),
         "{}",
         stdout(&output)
     );

@@ -117,6 +117,39 @@ pub struct MeasureChange {
     pub difference: Paired,
 }
 
+/// Above this probability, a difference is as well chance.
+pub(crate) const LEVEL: f64 = 0.05;
+
+impl MeasureChange {
+    /// Whether the difference is none to speak of: both read the same; with several seeds it is as well chance
+    /// (Student's paired t); with one, where chance is not known, it is less than one request of a thousand, a hundredth
+    /// of a rate or a twentieth of another number.
+    pub fn is_noise(&self) -> bool {
+        if self.unit.told(self.a) == self.unit.told(self.b) {
+            return true;
+        }
+        let apart = (self.b - self.a).abs();
+        let most = self.a.abs().max(self.b.abs());
+        match (self.difference.p, self.unit) {
+            (Some(p), _) => p > LEVEL,
+            (None, MeasureUnit::Share) => apart <= 0.001,
+            (None, MeasureUnit::PerSecond) => apart <= 0.01 * most,
+            (None, MeasureUnit::Ms | MeasureUnit::Number) => apart <= 0.05 * most,
+        }
+    }
+
+    /// Whether B is better; `None` when neither is.
+    pub fn improved(&self) -> Option<bool> {
+        let rose = self.difference.mean > 0.0;
+        match self.better {
+            _ if self.is_noise() => None,
+            Better::Same => None,
+            Better::Higher => Some(rose),
+            Better::Lower => Some(!rose),
+        }
+    }
+}
+
 /// An expectation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectationChange {
@@ -205,5 +238,43 @@ impl ComparisonReport {
     /// None that data of these types can cause.
     pub fn to_json(&self) -> serde_json::Result<String> {
         crate::record::pretty(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure(unit: MeasureUnit, a: f64, b: f64) -> MeasureChange {
+        MeasureChange {
+            name: "mesh.attempts_per_request".into(),
+            unit,
+            better: Better::Lower,
+            a,
+            b,
+            difference: Paired::of(&[b - a]).unwrap(),
+        }
+    }
+
+    #[test]
+    fn of_one_seed_a_hair_is_noise() {
+        let judged = |unit, a, b| measure(unit, a, b).improved();
+        assert_eq!(judged(MeasureUnit::Number, 1.0, 1.004), None);
+        assert_eq!(judged(MeasureUnit::Number, 1.0, 1.4), Some(false));
+        assert_eq!(judged(MeasureUnit::Ms, 100.0, 80.0), Some(true));
+        assert_eq!(judged(MeasureUnit::PerSecond, 200.0, 199.0), None);
+        assert_eq!(judged(MeasureUnit::Share, 0.5, 0.4995), None);
+        let mut sure = measure(MeasureUnit::Number, 1.0, 1.004);
+        sure.difference = Paired::of(&[0.004, 0.004, 0.005]).unwrap();
+        assert_eq!(sure.improved(), Some(false), "each seed says so");
+    }
+
+    #[test]
+    fn shares_differ_by_points() {
+        let told = |value| MeasureUnit::Share.difference(value);
+        assert_eq!(told(1.0), "+100 points");
+        assert_eq!(told(-0.4792), "−47.92 points");
+        assert_eq!(told(0.000_01), "+less than 0.01 points");
+        assert_eq!(MeasureUnit::Ms.difference(-12.0), "−12.0 ms");
     }
 }

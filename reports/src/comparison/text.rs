@@ -4,13 +4,9 @@ use super::{
     Change, ComparisonReport, EdgeSide, MeasureChange, RequestChanges, RequestSide, SideReport,
 };
 use crate::record::{Verdict, millis, seconds};
-use crate::suite::Better;
 use crate::summary::paint::{Tone, clean, finish};
 use crate::summary::table::{Kind, NOTHING, Table};
 use crate::summary::{Style, unit, wrapped};
-
-/// Above this, a difference is as well chance.
-const LEVEL: f64 = 0.05;
 
 impl ComparisonReport {
     /// The report for a person.
@@ -120,9 +116,10 @@ impl ComparisonReport {
                 Some(p) => format!("{p:.4}"),
                 None => NOTHING.to_owned(),
             };
-            let interval = difference
-                .interval
-                .map(|(low, high)| format!("{} … {}", signed(low, told), signed(high, told)));
+            let interval = difference.interval.map(|(low, high)| {
+                let told = |value| measure.unit.difference(value);
+                format!("{} … {}", told(low), told(high))
+            });
             table.row(vec![
                 mark(measure),
                 clean(&measure.name),
@@ -241,23 +238,13 @@ fn painted(tone: Tone, n: u64) -> String {
     }
 }
 
-fn signed(value: f64, told: impl Fn(f64) -> String) -> String {
-    let sign = if value < 0.0 { "−" } else { "+" };
-    format!("{sign}{}", told(value.abs()))
-}
-
-/// Better, worse, or as well chance.
+/// Better, worse, or nothing to speak of.
 fn mark(measure: &MeasureChange) -> String {
-    let same = measure.unit.told(measure.a) == measure.unit.told(measure.b);
-    if same || measure.difference.p.is_some_and(|p| p > LEVEL) {
-        return Tone::Faint.paint("≈");
-    }
-    let rose = measure.difference.mean > 0.0;
-    match measure.better {
-        Better::Same => "·".into(),
-        Better::Higher if rose => Tone::Good.paint("✓"),
-        Better::Lower if !rose => Tone::Good.paint("✓"),
-        Better::Higher | Better::Lower => Tone::Bad.paint("✗"),
+    match measure.improved() {
+        Some(true) => Tone::Good.paint("✓"),
+        Some(false) => Tone::Bad.paint("✗"),
+        None if measure.is_noise() => Tone::Faint.paint("≈"),
+        None => "·".into(),
     }
 }
 

@@ -169,7 +169,7 @@ fn scenarios(report: &SuiteReport, links: &Links) -> Markup {
         let (share, interval) = (scenario.agreeing, scenario.agreeing.interval);
         let or_none = |told: String| html! { @if ran { (told) } @else { "–" } };
         let mut cells = vec![
-            text::name(&scenario.file),
+            text::path(&scenario.file),
             judged(scenario),
             or_none(format!("{} of {}", share.of, share.seeds)),
             or_none(format!(
@@ -228,7 +228,7 @@ fn case(number: usize, report: &SuiteReport, scenario: &ScenarioReport, links: &
     let disagreeing: Vec<&SeedReport> = scenario.disagreeing().collect();
     html! {
         div class=(if flaky { "case flaky" } else { "case" }) {
-            h3 { (text::name(&scenario.file)) ": " (judged(scenario)) }
+            h3 { (text::path(&scenario.file)) ": " (judged(scenario)) }
             @for problem in scenario.problems.iter().take(REASONS_MAX) {
                 pre.text tabindex="0" { (text::said(&problem.text)) }
             }

@@ -32,6 +32,11 @@ pub(crate) fn name(text: &str) -> Markup {
     bounded(text, NAME_MAX)
 }
 
+/// A path where it is what a row is of: whole, unless it is very long.
+pub(crate) fn path(text: &str) -> Markup {
+    bounded(text, PLACE_MAX)
+}
+
 /// A sentence, or a value in words.
 pub(crate) fn said(text: &str) -> Markup {
     bounded(text, SAID_MAX)

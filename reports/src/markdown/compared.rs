@@ -2,7 +2,7 @@
 
 use super::run::{goodput, success, verdict};
 use crate::comparison::{ComparisonReport, RequestChanges};
-use crate::html::standing::{Standing, sentence, standing};
+use crate::html::standing::{Judged, Standing, sentence};
 use crate::record::{RunReport, TrafficReport};
 use crate::suite::markdown::cell;
 use crate::summary::unit;
@@ -16,14 +16,16 @@ pub fn comparison_markdown(
     b: &RunReport,
     paired: Option<&ComparisonReport>,
 ) -> String {
-    let (mark, word) = match standing(a, b) {
+    let judged = Judged::of(a, b, paired);
+    let (mark, word) = match judged.standing {
         Standing::Better => ("✅", "B is better"),
         Standing::Worse => ("❌", "B is worse"),
+        Standing::Mixed => ("➖", "better in some, worse in other"),
         Standing::Alike => ("➖", "no difference to speak of"),
         Standing::Unknown => ("⏹️", "not to be judged"),
         Standing::Apart => ("⏹️", "different scenarios"),
     };
-    let mut out = format!("## {mark} {word}\n\n{}\n\n", sentence(a, b));
+    let mut out = format!("## {mark} {word}\n\n{}\n\n", sentence(a, b, &judged));
     for (side, run) in [("A", a), ("B", b)] {
         let (mark, word) = verdict(run.verdict);
         out.push_str(&format!(

@@ -160,7 +160,7 @@ pub struct Series {
     pub requests: Vec<u64>,
     /// Those of them that failed.
     pub failed: Vec<u64>,
-    /// Attempts begun; empty where there is nobody to count them.
+    /// Attempts made for them, whenever each was made; empty where there is nobody to count them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<u64>,
     /// Median latency of those answered, within 1 %, told with as few digits as that takes.

@@ -141,6 +141,18 @@ impl MeasureUnit {
             Self::Number => unit::trimmed(value, 3),
         }
     }
+
+    /// A difference of two values in this unit, with its sign: that of two shares is in points, for it is no share.
+    pub fn difference(self, value: f64) -> String {
+        let sign = if value < 0.0 { "−" } else { "+" };
+        match (self, value.abs() * 100.0) {
+            (Self::Share, points) if points > 0.0 && points < 0.01 => {
+                format!("{sign}less than 0.01 points")
+            }
+            (Self::Share, points) => format!("{sign}{} points", unit::trimmed(points, 2)),
+            _ => format!("{sign}{}", self.told(value.abs())),
+        }
+    }
 }
 
 /// Which way is better.

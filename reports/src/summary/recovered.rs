@@ -15,7 +15,7 @@ pub(super) fn lines(report: &RunReport, width: usize) -> Vec<String> {
         .spare("healed", Kind::Number, 3)
         .column("before", Kind::Number)
         .column("at the end", Kind::Number)
-        .spare("of it", Kind::Number, 2)
+        .spare("of before", Kind::Number, 2)
         .column("back after", Kind::Number)
         .spare("state", Kind::Text, 1);
     for source in &report.recovery {

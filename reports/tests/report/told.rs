@@ -113,6 +113,56 @@ fn noise_is_not_judged() {
     assert!(page.contains("B is worse") && page.contains("worse</span>"));
 }
 
+/// One seed, in which the slowest of one source get faster and the mesh tries more often, is no victory.
+#[test]
+fn a_winner_needs_every_difference_to_point_one_way() {
+    let (a, mut b) = (sample::held(), sample::held());
+    let faster = b.traffic.get_mut("shoppers").unwrap();
+    faster.latency_ms.as_mut().unwrap().p99 *= 0.8;
+    let heading = |b: &_| {
+        let text = comparison_markdown(&a, b, None);
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(heading(&b), "## ✅ B is better");
+    for edge in &mut b.edges {
+        edge.attempts += edge.requests / 10;
+    }
+    assert_eq!(heading(&b), "## ➖ better in some, worse in other");
+    let text = comparison_markdown(&a, &b, None);
+    let named = "B: p99 of shoppers lower, attempts for each request higher.";
+    assert!(text.contains(named), "{text}");
+    let page = comparison_html(&a, &b, None);
+    assert!(page.contains(named) && !page.contains("B is better"));
+    // What succeeds weighs first.
+    let failing = b.traffic.get_mut("shoppers").unwrap();
+    failing.failed += 4_000;
+    failing.succeeded -= 4_000;
+    assert_eq!(heading(&b), "## ❌ B is worse");
+}
+
+/// What is measured is told with what it is: bounds of cells are no extremes, the slow are those that succeeded, and
+/// what was measured stands beside what was demanded, where a narrow screen still shows it.
+#[test]
+fn columns_and_labels_say_what_they_are_of() {
+    let page = report_html(&detailed(SMALL));
+    check(&page);
+    let heat = text_of(&page, "Latency of every request: to the bounds", "</thead>");
+    assert!(
+        heat.ends_with("all at least most often at least all at most"),
+        "{heat}"
+    );
+    assert!(page.contains("succeeded, slower than 41.0 ms"));
+    let demands = text_of(&page, "Expectations: measured", "</thead>");
+    assert!(
+        demands.contains("verdict of demanded measured during"),
+        "{demands}"
+    );
+    assert!(
+        page.contains("100% local"),
+        "what is wider than its frame has a shadow"
+    );
+}
+
 #[test]
 fn strangers_are_not_judged() {
     let (mut a, mut b) = (sample::failed(), sample::held());

@@ -217,6 +217,7 @@ impl Edge {
         }
         if let Some(windows) = &mut self.windows {
             windows.begun(event.start);
+            windows.attempts(event.start, made(event));
             windows.ended(event.start, failed, latency);
         }
     }
@@ -232,9 +233,6 @@ impl Edge {
         }
         self.attempts += 1;
         self.retries += u64::from(event.number > 1);
-        if let Some(windows) = &mut self.windows {
-            windows.attempt(event.start);
-        }
     }
 
     pub(super) fn connection(&mut self, event: &ConnectionEvent<'_>) {
@@ -274,6 +272,18 @@ impl Edge {
             mechanisms: self.mechanisms.told(mechanism::name),
             series: self.windows.as_ref().map(|windows| windows.told(length)),
         }
+    }
+}
+
+/// Attempts that were made for a request. One that its cluster's breaker turned away counts an attempt, as in Envoy,
+/// and had none.
+fn made(event: &RequestEvent<'_>) -> u64 {
+    let turned_away =
+        event.upstream.is_empty() && event.flags.contains(ResponseFlag::UpstreamOverflow);
+    if turned_away {
+        0
+    } else {
+        u64::from(event.attempts)
     }
 }
 

@@ -112,9 +112,10 @@ impl Windows {
         self.at(start).requests += 1;
     }
 
-    /// An attempt began at `start`.
-    pub(super) fn attempt(&mut self, start: Instant) {
-        self.at(start).attempts += 1;
+    /// So many attempts were made for the request that began at `start`, whenever each of them was made: counted where
+    /// the request is, they can be no more for each than its retries allow.
+    pub(super) fn attempts(&mut self, start: Instant, made: u64) {
+        self.at(start).attempts += made;
     }
 
     /// The request that began at `start` ended; `latency` in nanoseconds if it was answered.

@@ -226,6 +226,58 @@ fn a_request_upstream_had_an_attempt() {
     );
 }
 
+/// Attempts of a time-out's length apart lie in other windows than their requests: told where they were made, the last
+/// requests' retries would be divided by the few requests of a later window.
+#[test]
+fn attempts_belong_to_the_window_of_their_request() {
+    let recorder = Recorder::new(&plan(), options(None));
+    let shoppers = recorder.observer("client-shoppers", "shoppers");
+    // Many requests in one second and a single one in the next, each with an attempt and, 1 s later, a retry.
+    for (trace, start_us) in [
+        (1, 3_100_000),
+        (2, 3_200_000),
+        (3, 3_300_000),
+        (4, 4_100_000),
+    ] {
+        for (number, later) in [(1, 0), (2, 1_000_000)] {
+            let end = at(start_us + later + 1_000_000);
+            let tried = attempt(trace, number, start_us + later, 1_000_000);
+            shoppers.observe(end, &Event::Attempt(tried));
+        }
+        let request = RequestEvent {
+            attempts: 2,
+            ..through_sidecar(trace, start_us, [0, 0, 0, 2_000_000, 0])
+        };
+        shoppers.observe(at(start_us + 2_000_000), &Event::Request(request));
+    }
+    // Turned away by the breaker, and made no attempt of.
+    let turned_away = RequestEvent {
+        attempts: 1,
+        upstream: "",
+        status: 503,
+        flags: mesh_core::telemetry::ResponseFlag::UpstreamOverflow.into(),
+        ..through_sidecar(5, 6_000_000, [0, 0, 0, 0, 0])
+    };
+    shoppers.observe(at(6_000_000), &Event::Request(turned_away));
+    let report = recorder.finish(end());
+    let edge = &report.edges[0];
+    let series = edge.series.as_ref().unwrap();
+    assert_eq!(series.attempts.iter().sum::<u64>(), edge.attempts);
+    assert_eq!((edge.requests, edge.attempts), (5, 8));
+    let each: Vec<f64> = series
+        .requests
+        .iter()
+        .zip(&series.attempts)
+        .filter(|(requests, _)| **requests > 0)
+        .map(|(requests, attempts)| *attempts as f64 / *requests as f64)
+        .collect();
+    assert_eq!(each.last(), Some(&0.0), "the one that was turned away");
+    assert!(
+        each[..each.len() - 1].iter().all(|each| *each == 2.0),
+        "{each:?}"
+    );
+}
+
 #[test]
 fn strangers_are_told_by_their_authority() {
     let recorder = Recorder::new(&plan(), options(None));

@@ -49,11 +49,14 @@ pub(super) fn table(chart: &Chart) -> Markup {
             of_lines(chart, lines)
         }
         Marks::Heat(map) => {
-            let mut table = titled(chart)
+            // A cell knows what its requests took no closer than to its own height.
+            let caption = format!("{}: to the bounds of the cells", chart.title);
+            let mut table = Table::new(&caption)
+                .head("from")
                 .number("requests")
-                .number("least")
-                .number("most often")
-                .number("most");
+                .number("all at least")
+                .number("most often at least")
+                .number("all at most");
             for (i, column) in map.columns.iter().enumerate() {
                 let sum: u64 = column.iter().map(|(_, n)| n).sum();
                 let often = column.iter().max_by_key(|(_, n)| *n);

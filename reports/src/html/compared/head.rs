@@ -2,86 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::chance::{self, Grounds, Sample};
-use super::numbers::sample;
+use super::chance::Grounds;
+use super::standing::HAIR;
+pub(crate) use super::standing::{Judged, Standing};
+use crate::comparison::ComparisonReport;
 use crate::html::outcome::{self, Panel, p99, success};
 use crate::html::text;
 use crate::record::{RunReport, Verdict};
 use crate::summary::unit;
 
-/// Shares that differ by less are as good as each other: one request of a thousand.
-const SHARE_HAIR: f64 = 0.001;
-/// Latencies that differ by less of themselves are as good as each other.
-const LATENCY_HAIR: f64 = 0.05;
-
-/// How B compares with A.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// B does better.
-    Better,
-    /// B does worse.
-    Worse,
-    /// Neither.
-    Alike,
-    /// One of them was not judged.
-    Unknown,
-    /// They are of different scenarios that have no traffic in common: nothing is judged.
-    Apart,
-}
-
-/// By verdict, then by what succeeded, then by how long it took.
-pub(crate) fn standing(a: &RunReport, b: &RunReport) -> Standing {
-    let grounds = Grounds::of(a, b);
-    if !grounds.comparable {
-        return Standing::Apart;
-    }
-    let (Some(rank_a), Some(rank_b)) = (outcome::rank(a.verdict), outcome::rank(b.verdict)) else {
-        return Standing::Unknown;
-    };
-    let of = |better: bool| match better {
-        true => Standing::Better,
-        false => Standing::Worse,
-    };
-    if rank_a != rank_b {
-        return of(rank_b > rank_a);
-    }
-    match (success(a), success(b)) {
-        (Some(was), Some(is)) if (is - was).abs() > SHARE_HAIR.max(chance_of_success(a, b)) => {
-            return of(is > was);
-        }
-        _ => {}
-    }
-    match (slowest(a), slowest(b)) {
-        (Some(a), Some(b)) => {
-            let (was, is) = (a.ms.p99, b.ms.p99);
-            let doubt = grounds.of_quantile(0.99, a, b).max(LATENCY_HAIR * was);
-            match (is - was).abs() > doubt {
-                true => of(is < was),
-                false => Standing::Alike,
-            }
-        }
-        _ => Standing::Alike,
-    }
-}
-
-/// The difference of what succeeded that chance explains.
-fn chance_of_success(a: &RunReport, b: &RunReport) -> f64 {
-    let of = |run: &RunReport| {
-        let succeeded: u64 = run.traffic.values().map(|t| t.succeeded).sum();
-        let failed: u64 = run.traffic.values().map(|t| t.failed).sum();
-        (succeeded as f64, (succeeded + failed) as f64)
-    };
-    chance::of_shares(of(a), of(b))
-}
-
-/// The latencies of the source with the longest 99th percentile.
-fn slowest(run: &RunReport) -> Option<Sample<'_>> {
-    let all = run.traffic.values().filter_map(sample);
-    all.max_by(|a, b| a.ms.p99.total_cmp(&b.ms.p99))
-}
-
 /// Both verdicts, and what clients felt.
-pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
+pub(crate) fn sentence(a: &RunReport, b: &RunReport, judged: &Judged) -> String {
     let comes = |verdict| match verdict {
         Verdict::Held => "holds",
         Verdict::Failed => "fails",
@@ -107,7 +38,7 @@ pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
         _ => String::new(),
     };
     let latency = match (p99(a), p99(b)) {
-        (Some(a), Some(b)) if (b - a).abs() > LATENCY_HAIR * a => {
+        (Some(a), Some(b)) if (b - a).abs() > HAIR * a => {
             format!(
                 "; 99% were faster than {} in A, than {} in B",
                 unit::millis(a),
@@ -121,12 +52,24 @@ pub(crate) fn sentence(a: &RunReport, b: &RunReport) -> String {
             "These are different scenarios without a traffic source in common, so neither is judged by the other. {verdicts}."
         );
     }
-    format!("{verdicts}{shares}{latency}.")
+    let differences = judged
+        .told()
+        .map_or_else(String::new, |told| format!(" {told}"));
+    format!("{verdicts}{shares}{latency}.{differences}")
 }
 
 /// What makes the comparison less than it seems.
-fn reservations(a: &RunReport, b: &RunReport) -> Vec<Markup> {
+fn reservations(a: &RunReport, b: &RunReport, paired: Option<&ComparisonReport>) -> Vec<Markup> {
     let mut told = Vec::new();
+    match paired.map(|paired| paired.seeds.len()) {
+        None | Some(0) => {}
+        Some(1) => told.push(
+            "One seed was run. How much of a difference is chance, several tell (--seeds).".into(),
+        ),
+        Some(n) => told.push(format!(
+            "It is judged by all {n} seeds; what else is told here is of the first."
+        )),
+    }
     if a.seed != b.seed {
         told.push(format!(
             "The runs have different seeds ({} and {}), so different arrivals and service times: part of any difference is chance.",
@@ -152,10 +95,12 @@ fn reservations(a: &RunReport, b: &RunReport) -> Vec<Markup> {
     told.iter().map(|told| text::said(told)).collect()
 }
 
-pub(super) fn head(a: &RunReport, b: &RunReport) -> Markup {
-    let (class, mark, word) = match standing(a, b) {
+pub(super) fn head(a: &RunReport, b: &RunReport, paired: Option<&ComparisonReport>) -> Markup {
+    let judged = Judged::of(a, b, paired);
+    let (class, mark, word) = match judged.standing {
         Standing::Better => ("good", "▲", "B is better"),
         Standing::Worse => ("bad", "▼", "B is worse"),
+        Standing::Mixed => ("warn", "◆", "Better in some, worse in other"),
         Standing::Alike => ("", "=", "No difference to speak of"),
         Standing::Unknown => ("warn", "◼", "Not to be judged"),
         Standing::Apart => ("warn", "≠", "Different scenarios"),
@@ -164,8 +109,8 @@ pub(super) fn head(a: &RunReport, b: &RunReport) -> Markup {
         class,
         mark,
         word,
-        sentence: &sentence(a, b),
-        more: &reservations(a, b),
+        sentence: &sentence(a, b, &judged),
+        more: &reservations(a, b, paired),
     };
     html! {
         p.brand { "Meshquake: two runs side by side" }

@@ -14,6 +14,7 @@ mod over_time;
 mod paired;
 mod pairs;
 mod policy;
+mod standing;
 
 use maud::{Markup, html};
 
@@ -27,7 +28,7 @@ pub fn comparison_html(a: &RunReport, b: &RunReport, paired: Option<&ComparisonR
     let grounds = chance::Grounds::of(a, b);
     let page = Page {
         title: &format!("{} against {}", a.scenario, b.scenario),
-        head: head::head(a, b),
+        head: head::head(a, b, paired),
         sections: vec![
             Section::new("demands", "What was demanded", demands::body(a, b, grounds)),
             Section::new(

@@ -201,7 +201,10 @@ fn attempts(a: &RunReport, b: &RunReport) -> Vec<Chart> {
         let title = format!("Attempts for each request, {} → {}", edge.from, edge.to);
         let apart = distance(&lines.0, &lines.1);
         let chart = versus(
-            (&title, "1 is no retry."),
+            (
+                &title,
+                "1 is no retry. A retry counts where its request began.",
+            ),
             (Unit::Number, 2.0),
             first.window_s,
             lines,

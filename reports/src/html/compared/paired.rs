@@ -3,17 +3,13 @@
 use maud::{Markup, html};
 
 use crate::comparison::{
-    Change, ComparisonReport, MeasureChange, RequestChange, RequestChanges, RequestSide,
+    Change, ComparisonReport, LEVEL, MeasureChange, RequestChange, RequestChanges, RequestSide,
 };
 use crate::html::table::Table;
 use crate::html::text;
 use crate::record::{millis, seconds};
-use crate::suite::Better;
 use crate::summary::table::NOTHING;
 use crate::summary::unit;
-
-/// Above this, a difference is as well chance.
-const LEVEL: f64 = 0.05;
 
 pub(super) fn body(paired: Option<&ComparisonReport>) -> Markup {
     let Some(paired) = paired else {
@@ -127,13 +123,7 @@ fn measures(paired: &ComparisonReport) -> Markup {
     .number("p");
     for measure in changed {
         let told = |value: f64| measure.unit.told(value);
-        let signed = |value: f64| {
-            format!(
-                "{}{}",
-                if value < 0.0 { "−" } else { "+" },
-                told(value.abs())
-            )
-        };
+        let signed = |value: f64| measure.unit.difference(value);
         let interval = measure
             .difference
             .interval
@@ -166,19 +156,12 @@ fn chance(p: Option<f64>) -> String {
 }
 
 fn judged(measure: &MeasureChange) -> Markup {
-    let rose = measure.difference.mean > 0.0;
     let told = |value| measure.unit.told(value);
-    let better = match measure.better {
-        _ if told(measure.a) == told(measure.b) => return html! { span.faint { "same" } },
-        _ if measure.difference.p.is_some_and(|p| p > LEVEL) => {
-            return html! { span.faint { "≈ chance" } };
-        }
-        Better::Same => return html! { "changed" },
-        Better::Higher => rose,
-        Better::Lower => !rose,
-    };
-    match better {
-        true => html! { span.ok { "✓ better" } },
-        false => html! { span.no { "✗ worse" } },
+    match measure.improved() {
+        Some(true) => html! { span.ok { "✓ better" } },
+        Some(false) => html! { span.no { "✗ worse" } },
+        None if told(measure.a) == told(measure.b) => html! { span.faint { "same" } },
+        None if measure.is_noise() => html! { span.faint { "≈ chance" } },
+        None => html! { "changed" },
     }
 }

@@ -64,8 +64,8 @@ fn of(blame: &BlameReport) -> Markup {
     match (blame.of, blame.slower_than_ms) {
         (Blamed::All, _) => html! { "all" },
         (Blamed::Failed, _) => html! { span.no { "failed" } },
-        (Blamed::Slow, Some(ms)) => html! { "slower than " (unit::millis(ms)) },
-        (Blamed::Slow, None) => html! { "the slowest" },
+        (Blamed::Slow, Some(ms)) => html! { "succeeded, slower than " (unit::millis(ms)) },
+        (Blamed::Slow, None) => html! { "the slowest that succeeded" },
     }
 }
 

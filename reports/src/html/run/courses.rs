@@ -411,7 +411,7 @@ fn attempts(report: &RunReport) -> Option<Chart> {
     let (lines, more) = lines(all, 1.0)?;
     Some(Chart {
         title: "Attempts for each request".into(),
-        about: format!("1 is no retry.{more}"),
+        about: format!("1 is no retry. A retry counts where its request began.{more}"),
         unit: Unit::Number,
         at_least: 2.0,
         window_s,

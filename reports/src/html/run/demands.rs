@@ -56,9 +56,9 @@ fn expectations(report: &RunReport) -> Markup {
     let mut table = Table::new("Expectations: measured against demanded")
         .text("verdict")
         .head("of")
-        .text("during")
         .text("demanded")
         .number("measured")
+        .text("during")
         .number("requests")
         .text("written at");
     for expectation in &report.expectations {
@@ -78,12 +78,12 @@ fn row(expectation: &ExpectationReport) -> [Markup; 7] {
     [
         mark(expectation.held),
         text::name(expectation.whom()),
+        text::name(&demanded),
+        html! { strong { (measured) } },
         html! {
             (unit::span(window.from_s)) " to " (unit::span(window.to_s))
             @if !window.text.is_empty() { " " span.faint { "(" (text::name(&window.text)) ")" } }
         },
-        text::name(&demanded),
-        html! { strong { (measured) } },
         html! { (unit::count(expectation.requests)) },
         text::place(&expectation.place),
     ]

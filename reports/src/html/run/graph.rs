@@ -83,11 +83,12 @@ fn label(edge: &EdgeReport) -> String {
     }
 }
 
-/// A share that failed: rounded, for 100 % of failures is not a promise.
+/// A share that failed: rounded, for 100% of failures is not a promise. A small one is rounded up, as what succeeded is
+/// cut: 99.94% succeeded and 0.06% failed.
 fn share(failed: f64) -> String {
     match failed * 100.0 {
         x if x < 0.01 => "<0.01%".into(),
-        x if x < 1.0 => format!("{}%", unit::trimmed(x, 2)),
+        x if x < 1.0 => format!("{}%", unit::trimmed((x * 100.0 - 1e-6).ceil() / 100.0, 2)),
         x => format!("{}%", unit::trimmed(x, 1)),
     }
 }
@@ -352,6 +353,15 @@ fn table(report: &RunReport) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_failed_and_what_succeeded_are_all() {
+        for (failed, told) in [(0.000_547, "0.06%"), (0.000_5, "0.05%"), (0.916, "91.6%")] {
+            assert_eq!(share(failed), told);
+        }
+        assert_eq!(unit::share(1.0 - 0.000_547), "99.94%");
+        assert_eq!(unit::share(1.0 - 0.000_5), "99.95%");
+    }
 
     #[test]
     fn a_name_is_whole_where_it_can_be() {

@@ -15,7 +15,7 @@ pub(super) fn body(report: &RunReport) -> Markup {
             .number("healed at")
             .number("before")
             .number("at the end")
-            .number("of it")
+            .number("of before")
             .number("back after");
     for source in &report.recovery {
         table.row([

@@ -68,7 +68,7 @@ fn strip(points: &Points, only: usize) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(text::plain(axis.name())) {
             table.map {
-                caption { "Across: " (text::name(axis.name())) ". In each cell how many seeds held, and the share of requests that succeeded. A thick line is where it stops being stable." }
+                caption { "Across: " (text::name(axis.name())) ". In each cell how many seeds held, and the share of requests that succeeded. " (one_state(points).unwrap_or("A thick line is where it stops being stable.")) }
                 thead { tr { @for value in order.iter().take(VALUES_MAX) { th scope="col" { (text::name(&names[*value])) } } } }
                 tbody { tr {
                     @for (i, value) in order.iter().take(VALUES_MAX).enumerate() {
@@ -108,14 +108,27 @@ fn maps(points: &Points, (x, y): (usize, usize), rest: &[usize]) -> Markup {
     let (across, up) = (&points.axes[x], &points.axes[y]);
     html! {
         p.faint {
-            "Across: " (text::name(across.name())) ". Upwards: " (text::name(up.name())) ". In each cell how many seeds held, and the share of requests that succeeded. The thick line is the border of what is stable."
+            "Across: " (text::name(across.name())) ". Upwards: " (text::name(up.name())) ". In each cell how many seeds held, and the share of requests that succeeded."
+            @if one_state(points).is_none() { " The thick line is the border of what is stable." }
         }
         div.maps { @for map in maps.iter().take(MAPS_MAX) { (table(points, (x, y), map)) } }
         @if more > 0 { p.faint { "And " (unit::counted(more, "more map")) "; the table has all points." } }
         @if across.values.len() > VALUES_MAX || up.values.len() > VALUES_MAX {
             p.faint { "Of each setting the first " (VALUES_MAX) " values are drawn." }
         }
-        div.plots { (frontier(points, (x, y), &maps)) }
+        @match one_state(points) {
+            Some(told) => { p { strong { (told) } } }
+            None => { div.plots { (frontier(points, (x, y), &maps)) } }
+        }
+    }
+}
+
+/// What there is to say instead of a border, where there is none.
+fn one_state(points: &Points) -> Option<&'static str> {
+    match super::count(points, State::Stable) {
+        0 => Some("No point is stable."),
+        n if n == points.all.len() => Some("Every point is stable."),
+        _ => None,
     }
 }
 
@@ -367,6 +380,25 @@ mod tests {
             page.contains("1/s: stable from 1 up; 2/s: stable from 2 up; 3/s: nowhere stable."),
             "{page}"
         );
+    }
+
+    #[test]
+    fn without_two_sides_there_is_no_border() {
+        let all = |verdict| {
+            let rates = ["1/s", "2/s", "3/s"];
+            let point = |i: usize| (rates[i / 2], ["1s", "2s"][i % 2], verdict);
+            of("for", std::array::from_fn(point))
+        };
+        for (verdict, told) in [
+            ("failed", "No point is stable."),
+            ("held", "Every point is stable."),
+        ] {
+            let page = body(&all(verdict)).into_string();
+            assert!(page.contains(told), "{page}");
+            for word in ["Below the line", "Above the line", "border", "<svg"] {
+                assert!(!page.contains(word), "{word}: {page}");
+            }
+        }
     }
 
     #[test]

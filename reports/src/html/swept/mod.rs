@@ -56,9 +56,9 @@ fn head(points: &Points, scenario: &str) -> Markup {
     };
     let parts: Vec<String> = State::ALL
         .into_iter()
-        .map(|state| (count(points, state), state.word()))
+        .map(|state| (count(points, state), state))
         .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{} {word}", unit::count(n as u64)))
+        .map(|(n, state)| format!("{} {}", unit::count(n as u64), state.of(n)))
         .collect();
     let combinations = match all {
         1 => "One combination of settings".to_owned(),

@@ -59,6 +59,14 @@ impl State {
         }
     }
 
+    /// Its word after so many points.
+    pub(super) const fn of(self, n: usize) -> &'static str {
+        match (self, n) {
+            (Self::Failing, 2..) => "fail",
+            _ => self.word(),
+        }
+    }
+
     /// A sign that tells it from the others without its colour.
     pub(super) const fn sign(self) -> &'static str {
         match self {
