@@ -283,7 +283,12 @@ fn what_is_set_by_hand_is_saved_where_it_belongs() {
         line.map_or_else(|| panic!("{text}{}", stderr(&run)), str::to_owned)
     };
     let saved = digest(&["run", "shop/mine.yaml", "--seed", "3"]);
-    let set = ["run", "shop/small.yaml", "--set", "services.api.service-time=9ms"];
+    let set = [
+        "run",
+        "shop/small.yaml",
+        "--set",
+        "services.api.service-time=9ms",
+    ];
     assert_eq!(saved, digest(&set));
     assert_ne!(saved, digest(&["run", "shop/small.yaml"]));
 }

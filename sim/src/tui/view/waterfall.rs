@@ -398,7 +398,7 @@ fn around(theme: Theme, film: &Film, row: &Row, width: usize) -> Vec<Line<'stati
                     theme.dim(&format!(" {}  ", pad_left(&when, 11))),
                     theme.strong(&format!("{pod} ")),
                     Span::raw(format!(
-                        "has up to {queue} in line; it was cut off before its turn had ended"
+                        "has up to {queue} in line; cut off before it was done"
                     )),
                 ];
                 lines.push(super::cut(spans, width));
