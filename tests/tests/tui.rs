@@ -261,6 +261,38 @@ fn what_is_done_by_hand_can_be_run_again() {
     );
 }
 
+/// A bare name is beside the scenario, and the printed command makes the run that was seen.
+#[test]
+fn what_is_set_by_hand_is_saved_where_it_belongs() {
+    let folder = folder();
+    let at = folder.path();
+    fs::create_dir(at.join("shop")).unwrap();
+    fs::rename(at.join("small.yaml"), at.join("shop/small.yaml")).unwrap();
+    let mut session = Session::open(at, &["shop/small.yaml"], 120, 40);
+    session.see("so far");
+    session.press(":set services.api.service-time=9ms\r");
+    session.see("recorded again from the start");
+    session.press(":w mine\r");
+    session.see("saved: meshquake run shop/mine.yaml --seed 3");
+    session.press("q");
+    assert_eq!(session.end(), 0);
+    let digest = |args: &[&str]| {
+        let run = meshquake(at, args);
+        let text = stdout(&run);
+        let line = text.lines().find(|line| line.starts_with("digest"));
+        line.map_or_else(|| panic!("{text}{}", stderr(&run)), str::to_owned)
+    };
+    let saved = digest(&["run", "shop/mine.yaml", "--seed", "3"]);
+    let set = [
+        "run",
+        "shop/small.yaml",
+        "--set",
+        "services.api.service-time=9ms",
+    ];
+    assert_eq!(saved, digest(&set));
+    assert_ne!(saved, digest(&["run", "shop/small.yaml"]));
+}
+
 #[test]
 fn a_record_is_played_and_compared() {
     let folder = folder();
@@ -273,6 +305,11 @@ fn a_record_is_played_and_compared() {
     session.see("record");
     session.press("f");
     session.see("5.000 / 20.000");
+    session.press("q");
+    session.end();
+    // Its run keeps many more requests than it does; none of them is a difference.
+    let mut session = Session::open(folder.path(), &["run.json", "small.yaml"], 120, 40);
+    session.see("the two runs do not differ");
     session.press("q");
     session.end();
     let other = SMALL.replace("for: 2s", "for: 4s");

@@ -13,6 +13,9 @@ use crate::plan::Plan;
 use crate::record::nanos;
 use crate::scenario::Overrides;
 
+/// What is said begins so while something is recorded again.
+const AGAIN: &str = "recording again";
+
 /// Who records the films of the sides.
 pub(crate) struct Director {
     sides: Vec<Crew>,
@@ -111,6 +114,13 @@ impl Director {
         if any {
             state.settle();
         }
+        if !self.is_busy()
+            && let Some(message) = &mut state.message
+            && let Some(rest) = message.text.strip_prefix(AGAIN)
+        {
+            message.text = format!("recorded again{rest}");
+            any = true;
+        }
         any
     }
 
@@ -129,7 +139,7 @@ impl Director {
             Effect::Inject(line) => {
                 let changed = self.script(side).map(|script| script.with_fault(&line));
                 if self.retake(state, changed, begins) {
-                    state.say(format!("recording again (w saves it) with {line}"));
+                    state.say(format!("{AGAIN} (w saves it) with {line}"));
                 }
             }
             Effect::Set(path, value) => {
@@ -137,15 +147,13 @@ impl Director {
                     .script(side)
                     .map(|script| script.with_set(&path, &value));
                 if self.retake(state, changed, |_| 0) {
-                    state.say(format!(
-                        "recording again from the start with {path}={value}"
-                    ));
+                    state.say(format!("{AGAIN} from the start with {path}={value}"));
                 }
             }
             Effect::Seed(seed) => {
                 let changed = self.script(side).map(|script| script.with_seed(seed));
                 if self.retake(state, changed, |_| 0) {
-                    state.say(format!("recording again with seed {seed}"));
+                    state.say(format!("{AGAIN} with seed {seed}"));
                 }
             }
             Effect::Save { path, force } => {
@@ -210,6 +218,7 @@ impl Director {
         };
         if script.unsaved == 0
             && path.is_none()
+            && !script.sets()
             && let Some(command) = script.reproduce(seed)
         {
             return state.say(format!("nothing was changed in the file: {command}"));
@@ -218,9 +227,17 @@ impl Director {
             Err(error) => state.warn(format!("not saved: {error}")),
             Ok(_) => {
                 let command = script.reproduce(seed).unwrap_or_default();
+                let beside: Vec<&str> = script.only_in_command().collect();
+                let told = match beside.as_slice() {
+                    [] => format!("saved: {command}"),
+                    beside => {
+                        let paths = beside.join(", ");
+                        format!("saved, but {paths}: only the command sets it: {command}")
+                    }
+                };
                 let side = &mut state.sides[state.side];
                 side.unsaved = 0;
-                state.say(format!("saved: {command}"));
+                state.say(told);
             }
         }
     }
@@ -316,7 +333,14 @@ mod tests {
         assert_eq!(later(&state), 0);
         assert!(state.film().frames.iter().all(|frame| frame.to <= at));
         assert!(!state.film().is_done(), "nor how it ended");
+        let said = |state: &State| state.message.as_ref().unwrap().text.clone();
+        assert!(said(&state).starts_with("recording again (w saves it)"));
         finish(&mut director, &mut state);
+        assert!(
+            said(&state).starts_with("recorded again (w saves it)"),
+            "{}",
+            said(&state)
+        );
         assert!(later(&state) > 100);
         assert_eq!(state.cursor, at);
         assert_eq!(state.film().cast.faults.len(), 3);

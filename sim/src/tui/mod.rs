@@ -14,6 +14,7 @@ mod terminal;
 mod text;
 mod view;
 mod wish;
+mod written;
 
 use director::Director;
 pub(crate) use director::Feature;

@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 use mesh_core::document::{Diagnostic, Source};
 use meshquake_reports::suite::quoted;
 
+use super::written;
 use crate::cli::{overridden, replace};
 use crate::plan::Plan;
 use crate::scenario::{Loaded, Overrides, load_source};
+
+/// What a path begins with that leads into an imported object (`scenario::objects`).
+const IMPORTED: &str = "mesh:";
 
 /// A scenario's text and the changes to it.
 #[derive(Clone, Debug)]
@@ -26,7 +30,18 @@ pub(crate) struct Script {
     /// Whether anything was changed by hand.
     changed: bool,
     /// The file that holds the text as it is; `None` when there is none.
-    saved: Option<PathBuf>,
+    saved: Option<Saved>,
+}
+
+/// A file that makes the run, with what is to be set beside it.
+#[derive(Clone, Debug)]
+struct Saved {
+    path: PathBuf,
+    set: Vec<(String, String)>,
+    /// Paths of those that the file does not hold.
+    beside: Vec<String>,
+    /// Whether a value of the scenario was set since it was written.
+    behind: bool,
 }
 
 impl Script {
@@ -42,20 +57,22 @@ impl Script {
         let script = Self {
             path: path.to_owned(),
             text: source.text.to_string(),
-            overrides,
             unsaved: 0,
             changed: false,
-            saved: Some(path.to_owned()),
+            saved: Some(Saved {
+                path: path.to_owned(),
+                set: overrides.set.clone(),
+                beside: Vec::new(),
+                behind: false,
+            }),
+            overrides,
         };
         let loaded = script.load()?;
         Ok((script, loaded))
     }
 
     fn load(&self) -> Result<Loaded, Vec<Diagnostic>> {
-        let source = Source::new(&self.path.display().to_string(), &self.text);
-        let directory = self.path.parent().unwrap_or(Path::new(""));
-        let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        load_source(&source, directory, &name, &self.overrides)
+        load_text(&self.path, &self.text, &self.overrides)
     }
 
     /// The same with one more fault, `fault` being its YAML on one line.
@@ -89,10 +106,12 @@ impl Script {
     pub(crate) fn with_set(&self, path: &str, value: &str) -> Result<(Self, Plan), String> {
         let mut script = self.clone();
         script.changed = true;
-        script
-            .overrides
-            .set
-            .push((path.to_owned(), value.to_owned()));
+        let set = (path.to_owned(), value.to_owned());
+        if let Some(saved) = &mut script.saved {
+            saved.set.push(set.clone());
+            saved.behind |= !path.starts_with(IMPORTED);
+        }
+        script.overrides.set.push(set);
         let plan = script.load().map_err(|errors| first(&errors))?.plan;
         Ok((script, plan))
     }
@@ -109,13 +128,15 @@ impl Script {
         Ok((script, plan))
     }
 
-    /// Writes the text to a file: a new one beside the scenario, or `to`, which must be new unless `force`.
+    /// Writes the scenario, with the values that were set in it, to a file: a new one beside it, or `to`, which must
+    /// be new unless `force`. A bare name is of a file beside it too. Files that it names are named so that they are
+    /// found from there.
     ///
     /// # Errors
-    /// When the file is there already, or cannot be written.
+    /// When the file is there already, or cannot be written, or would not be a scenario any more.
     pub(crate) fn save(&mut self, to: Option<&Path>, force: bool) -> io::Result<PathBuf> {
         let path = match to {
-            Some(path) => path.to_owned(),
+            Some(path) => self.meant(path),
             None => self.free_name(),
         };
         if path.exists() && !force {
@@ -125,10 +146,82 @@ impl Script {
             );
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
-        replace(&path, self.text.as_bytes())?;
+        let (text, set, beside) = self.written();
+        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let text = written::moved(&text, folder(&self.path), folder(&path)).map_err(invalid)?;
+        // What would not run is not written.
+        let overrides = Overrides {
+            set: set.clone(),
+            ..self.overrides.clone()
+        };
+        load_text(&path, &text, &overrides).map_err(|errors| invalid(first(&errors)))?;
+        replace(&path, text.as_bytes())?;
         self.unsaved = 0;
-        self.saved = Some(path.clone());
+        self.saved = Some(Saved {
+            path: path.clone(),
+            set,
+            beside,
+            behind: false,
+        });
         Ok(path)
+    }
+
+    /// The text with all values in it that were set and can be; what the command sets beside it; and the paths of what
+    /// is only there: values in imported objects. Values are set one after the other, so what follows one that cannot
+    /// be written stays outside too.
+    ///
+    /// What the mesh itself is told is in both: a place where it was told so is pushed to sidecars with it, and they
+    /// count its bytes. The file alone makes the same run under another digest.
+    fn written(&self) -> (String, Vec<(String, String)>, Vec<String>) {
+        let mut text = self.text.clone();
+        let (mut set, mut beside) = (Vec::new(), Vec::new());
+        let mut stuck = false;
+        for (path, value) in &self.overrides.set {
+            let imported = path.starts_with(IMPORTED);
+            let with = match imported || stuck {
+                true => None,
+                false => written::with_value(&text, path, value),
+            };
+            if with.is_none() || path.starts_with("mesh") {
+                set.push((path.clone(), value.clone()));
+            }
+            match with {
+                Some(with) => text = with,
+                None => {
+                    stuck |= !imported;
+                    beside.push(path.clone());
+                }
+            }
+        }
+        (text, set, beside)
+    }
+
+    /// The file that somebody means: a bare name is beside the scenario, and a scenario's name ends as such names do.
+    fn meant(&self, path: &Path) -> PathBuf {
+        let bare = path.components().count() == 1 && path.file_name() == Some(path.as_os_str());
+        let path = match bare {
+            true => self.path.with_file_name(path),
+            false => path.to_owned(),
+        };
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml" | "yml") => path,
+            _ => {
+                let mut name = path.into_os_string();
+                name.push(".yaml");
+                name.into()
+            }
+        }
+    }
+
+    /// Whether a value of the scenario was set that its file does not hold.
+    pub(crate) fn sets(&self) -> bool {
+        self.saved.as_ref().is_none_or(|saved| saved.behind)
+    }
+
+    /// The values that are in the command alone, by their paths.
+    pub(crate) fn only_in_command(&self) -> impl Iterator<Item = &str> {
+        let saved = self.saved.iter();
+        saved.flat_map(|saved| saved.beside.iter().map(String::as_str))
     }
 
     /// Beside the scenario, so that the files it names are still found.
@@ -152,11 +245,22 @@ impl Script {
 
     /// The command that makes this run again; `None` while its scenario is in no file.
     pub(crate) fn reproduce(&self, seed: u64) -> Option<String> {
-        let path = self.saved.as_ref()?;
-        let file = quoted(&path.display().to_string());
-        let changes = overridden(self.overrides.duration, &self.overrides.set);
+        let saved = self.saved.as_ref()?;
+        let file = quoted(&saved.path.display().to_string());
+        let changes = overridden(self.overrides.duration, &saved.set);
         Some(format!("meshquake run {file} --seed {seed}{changes}"))
     }
+}
+
+/// A scenario whose text is, or will be, in the file `path`.
+fn load_text(path: &Path, text: &str, overrides: &Overrides) -> Result<Loaded, Vec<Diagnostic>> {
+    let source = Source::new(&path.display().to_string(), text);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    load_source(&source, folder(path), &name, overrides)
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 fn first(errors: &[Diagnostic]) -> String {
@@ -354,6 +458,98 @@ traffic: { users: { to: \"http://web/\", rate: 20/s, timeout: 1s } }
             "{command}"
         );
         script.save(Some(&first), true).unwrap();
+    }
+
+    /// A scenario in files of several folders.
+    fn imported() -> (tempfile::TempDir, Script) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |file: &str| folder.path().join(file);
+        for (file, text) in [
+            ("shop/small.yaml", format!("{SMALL}mesh: {{ config: [mesh/*.yaml] }}\n")),
+            (
+                "shop/mesh/web.yaml",
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: web }\nspec: { hosts: [web], http: [{ timeout: 1s, route: [{ destination: { host: web } }] }] }\n".to_owned(),
+            ),
+        ] {
+            std::fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            std::fs::write(at(file), text).unwrap();
+        }
+        std::fs::create_dir(at("other")).unwrap();
+        let (script, _) = Script::open(&at("shop/small.yaml"), Overrides::default()).unwrap();
+        (folder, script)
+    }
+
+    /// What the printed command would run.
+    fn printed(script: &Script) -> Plan {
+        let saved = script.saved.as_ref().unwrap();
+        let overrides = Overrides {
+            set: saved.set.clone(),
+            seed: script.overrides.seed,
+            ..Overrides::default()
+        };
+        let (_, loaded) = Script::open(&saved.path, overrides).unwrap();
+        loaded.plan
+    }
+
+    fn digest(plan: &Plan) -> String {
+        let report = crate::world::run(plan, crate::world::RunOptions::default());
+        report.unwrap().digest
+    }
+
+    #[test]
+    fn what_is_saved_makes_the_same_run() {
+        let (folder, script) = imported();
+        let (script, _) = script
+            .with_fault("{ at: 2s, for: 1s, freeze: web-1 }")
+            .unwrap();
+        let (script, _) = script.with_set("mesh.defaults.retries", "0").unwrap();
+        let (script, _) = script.with_set("services.web.service-time", "3ms").unwrap();
+        let object = "mesh:VirtualService/web.spec.http[0].timeout";
+        let (script, plan) = script.with_set(object, "700ms").unwrap();
+        let wanted = digest(&plan);
+        for to in ["mine", "../other/mine"] {
+            let mut script = script.clone();
+            let to = match to {
+                "mine" => PathBuf::from(to),
+                to => folder.path().join("shop").join(to),
+            };
+            let path = script.save(Some(&to), false).unwrap();
+            assert!(path.ends_with("mine.yaml"), "{}", path.display());
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                text.contains("retries: 0") && text.contains("service-time: 3ms"),
+                "{text}"
+            );
+            let command = script.reproduce(3).unwrap();
+            assert!(
+                command.contains(object) && !command.contains("service-time"),
+                "{command}"
+            );
+            assert_eq!(script.only_in_command().collect::<Vec<_>>(), [object]);
+            assert_eq!(digest(&printed(&script)), wanted, "{text}");
+        }
+        assert!(
+            folder.path().join("shop/mine.yaml").exists(),
+            "beside the scenario"
+        );
+        assert!(folder.path().join("other/mine.yaml").exists());
+    }
+
+    #[test]
+    fn what_is_set_after_it_was_saved_is_in_the_command() {
+        let (_folder, script) = script(SMALL);
+        let (mut script, _) = script.with_set("services.web.replicas", "3").unwrap();
+        assert!(script.sets());
+        script.save(None, false).unwrap();
+        assert!(!script.sets());
+        assert!(!script.reproduce(3).unwrap().contains("--set"));
+        let (script, plan) = script.with_set("services.web.replicas", "1").unwrap();
+        let command = script.reproduce(3).unwrap();
+        assert!(
+            command.contains("small-by-hand.yaml --seed 3 --set services.web.replicas=1"),
+            "{command}"
+        );
+        assert_eq!(printed(&script).pods.len(), plan.pods.len());
     }
 
     proptest! {

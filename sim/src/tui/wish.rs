@@ -254,7 +254,15 @@ impl Wish {
 
 /// An instant as the scenario's language has it, not before `ns`.
 pub(crate) fn instant(ns: u64) -> String {
-    format!("{}ms", ns.div_ceil(1_000_000))
+    let ms = ns.div_ceil(1_000_000);
+    match ms % 1_000 {
+        0 => format!("{}s", ms / 1_000),
+        rest => format!(
+            "{}.{}s",
+            ms / 1_000,
+            format!("{rest:03}").trim_end_matches('0')
+        ),
+    }
 }
 
 /// A name as YAML takes it, whatever it holds.
@@ -274,6 +282,21 @@ mod tests {
     use super::*;
     use crate::scenario::Overrides;
     use crate::tui::script::Script;
+
+    #[test]
+    fn instants_are_written_as_people_do() {
+        let told = [
+            (45_000_000_000, "45s"),
+            (1_500_000_000, "1.5s"),
+            (2_000_000_001, "2.001s"),
+            (0, "0s"),
+        ];
+        for (ns, text) in told {
+            assert_eq!(instant(ns), text);
+            let read = mesh_core::document::duration::parse_go(text).unwrap();
+            assert_eq!(read.as_nanos() as u64, ns.div_ceil(1_000_000) * 1_000_000);
+        }
+    }
 
     /// The menu offers nothing that the language does not know.
     #[test]
@@ -305,7 +328,7 @@ traffic: { users: { to: \"http://web:8080/\", rate: 20/s, timeout: 1s } }
             };
             for text in texts {
                 let line = wish.line(2_000_000_001, text);
-                assert!(line.contains("at: 2001ms"), "{line}");
+                assert!(line.contains("at: 2.001s"), "{line}");
                 script
                     .with_fault(&line)
                     .unwrap_or_else(|error| panic!("{line}: {error}"));

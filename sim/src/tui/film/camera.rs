@@ -10,6 +10,7 @@ use mesh_core::telemetry::{
 };
 use meshquake_reports::{RequestOutcome, TraceReport};
 
+use super::burst::Bursts;
 use super::cast::{Cast, EdgeId, Part, PartId, PodId};
 use super::entry::{Breaker, CertificateStep, ConfigStep, Entry, What};
 use super::flight::{Flights, Limit, Pool, PoolId};
@@ -34,6 +35,8 @@ const ENTRIES_MAX: u64 = 200_000;
 const ROWS_MAX: u64 = 2_000_000;
 /// Requests whose flags are kept until their client is heard.
 const FLAGS_MAX: usize = 10_000;
+/// Requests whose attempts are counted until they end.
+const TRIED_MAX: usize = 200_000;
 /// A breaker that has rejected nothing for so long opens anew.
 const QUIET_NS: u64 = 5_000_000_000;
 /// Most breakers of sidecars that are followed.
@@ -90,6 +93,9 @@ pub(crate) struct Camera {
     /// How requests failed that have ended, until they are told in full.
     failures: Map<(u16, u64), u16>,
     flights: Flights,
+    bursts: Bursts,
+    /// Attempts of requests that have not ended, by the sidecar, the trace and the sidecar's cluster.
+    tried: Recent<(PodId, u128, u32), u32>,
     /// When each breaker of each sidecar's clusters rejected a request last.
     breakers: Map<(PodId, u32, Breaker), u64>,
 }
@@ -101,6 +107,17 @@ struct Draft {
     traffic: Vec<TrafficCell>,
     edges: BTreeMap<EdgeId, EdgeCell>,
     pods: BTreeMap<PodId, PodCell>,
+    acts: BTreeMap<EdgeId, Vec<Act>>,
+}
+
+/// A mechanism that acted on an edge in the frame in the making.
+struct Act {
+    mechanism: Mechanism,
+    count: u32,
+    first: u64,
+    last: u64,
+    /// Entries made in the frame before the first time.
+    place: usize,
 }
 
 impl Camera {
@@ -130,6 +147,8 @@ impl Camera {
             flags: Recent::new(FLAGS_MAX),
             failures: Map::default(),
             flights: Flights::of(plan),
+            bursts: Bursts::of(plan),
+            tried: Recent::new(TRIED_MAX),
             breakers: Map::default(),
         }
     }
@@ -152,6 +171,9 @@ impl Camera {
             self.begin();
         }
         let at = self.local(at);
+        if !boot {
+            self.bursts(at);
+        }
         Arc::make_mut(&mut self.standing).apply(at, &what);
         // While the mesh comes up, all that comes up is no news.
         let news = match &what {
@@ -167,12 +189,24 @@ impl Camera {
         }
         // Told of the boot, but not to be folded again: what it changed is in the state that the film begins with.
         let what = if boot { what.into_told() } else { what };
+        self.keep(Entry { at, what });
+    }
+
+    fn keep(&mut self, entry: Entry) {
         if self.entries >= ENTRIES_MAX {
             self.piece.entries_omitted += 1;
             return;
         }
         self.entries += 1;
-        self.piece.entries.push(Entry { at, what });
+        self.piece.entries.push(entry);
+    }
+
+    /// Tells of the bursts that have begun or ended by `until`.
+    fn bursts(&mut self, until: u64) {
+        while let Some((at, what)) = self.bursts.next(until) {
+            Arc::make_mut(&mut self.standing).apply(at, &what);
+            self.keep(Entry { at, what });
+        }
     }
 
     /// The scenario begins: how things stand now is what everything else is the consequence of.
@@ -202,8 +236,10 @@ impl Camera {
             return;
         }
         if let Some(edge) = self.edge(teller, event.cluster, event.authority) {
+            let tried = self.tried_for(teller, event);
             let cell = self.frame.edges.entry(edge).or_default();
             cell.requests += 1;
+            cell.tried += tried;
             cell.failed += u32::from(failed(event.status));
             cell.latency.add(nanos(event.duration), 1);
         }
@@ -224,6 +260,25 @@ impl Camera {
         }
     }
 
+    /// Attempts that were made for a request which has ended: a full breaker counts one and makes none.
+    fn tried_for(&mut self, teller: Teller<'_>, event: &RequestEvent<'_>) -> u32 {
+        let by = self
+            .names
+            .pod(teller.pod)
+            .filter(|_| outbound(event.cluster));
+        let Some(by) = by else {
+            return event.attempts;
+        };
+        // Several requests of one trace may be on their way between the same two.
+        let key = (by, event.trace, self.names.cluster(event.cluster));
+        let made = self.tried.take(&key).unwrap_or(0);
+        let own = made.min(event.attempts);
+        if made > own {
+            self.tried.insert(key, made - own);
+        }
+        own
+    }
+
     fn attempt(&mut self, teller: Teller<'_>, event: &AttemptEvent<'_>) {
         if event.direction == Direction::Inbound || event.mirror {
             return;
@@ -232,6 +287,9 @@ impl Camera {
             self.frame.edges.entry(edge).or_default().attempts += 1;
             if let Some(by) = self.names.pod(teller.pod) {
                 let cluster = self.names.cluster(event.cluster);
+                let key = (by, event.trace, cluster);
+                let made = self.tried.take(&key).unwrap_or(0);
+                self.tried.insert(key, made + 1);
                 let (by, met) = ((by, teller.pod), &mut self.piece.pools);
                 self.flights.attempt(by, cluster, edge, event, met);
             }
@@ -266,6 +324,7 @@ impl Camera {
         };
         let cell = self.frame.edges.entry(edge).or_default();
         cell.acted(event.mechanism, 1);
+        self.acted(at, event.mechanism, edge);
         let Some(by) = self.names.pod(teller.pod) else {
             return;
         };
@@ -281,6 +340,57 @@ impl Camera {
             }
             _ => {}
         }
+    }
+
+    fn acted(&mut self, at: Instant, mechanism: Mechanism, edge: EdgeId) {
+        let boot = at < ORIGIN;
+        let at = self.local(at);
+        if !boot {
+            self.bursts(at);
+        }
+        let acts = self.frame.acts.entry(edge).or_default();
+        match acts.iter_mut().find(|act| act.mechanism == mechanism) {
+            Some(act) => (act.count, act.last) = (act.count + 1, at),
+            None => acts.push(Act {
+                mechanism,
+                count: 1,
+                first: at,
+                last: at,
+                place: self.piece.entries.len(),
+            }),
+        }
+    }
+
+    /// Puts what mechanisms did among the entries of the frame: one for an edge and a mechanism, for they act by the
+    /// thousand, where it acted first.
+    fn tell_acts(&mut self, acts: BTreeMap<EdgeId, Vec<Act>>) {
+        let acts = acts.into_iter();
+        let acts = acts.flat_map(|(edge, acts)| acts.into_iter().map(move |act| (edge, act)));
+        let mut acts: Vec<(EdgeId, Act)> = acts.collect();
+        acts.sort_by_key(|(_, act)| (act.place, act.first));
+        let room = ENTRIES_MAX.saturating_sub(self.entries) as usize;
+        let omitted = acts.len().saturating_sub(room);
+        self.piece.entries_omitted += omitted as u64;
+        acts.truncate(room);
+        self.entries += acts.len() as u64;
+        let mut others = std::mem::take(&mut self.piece.entries).into_iter();
+        let mut before = 0;
+        for (edge, act) in acts {
+            let until = act.place.saturating_sub(before);
+            before += until;
+            self.piece.entries.extend(others.by_ref().take(until));
+            let what = What::Acted {
+                mechanism: act.mechanism,
+                edge,
+                count: act.count,
+                over_ns: act.last - act.first,
+            };
+            self.piece.entries.push(Entry {
+                at: act.first,
+                what,
+            });
+        }
+        self.piece.entries.extend(others);
     }
 
     /// A breaker rejected a request: news, unless it has done so a moment ago.
@@ -301,28 +411,14 @@ impl Camera {
     fn cut(&mut self, at: u64) {
         self.begin();
         self.latest = self.latest.max(at);
+        self.bursts(at);
         let next = Draft {
             from: at,
             traffic: vec![TrafficCell::default(); self.frame.traffic.len()],
             ..Draft::default()
         };
         let draft = std::mem::replace(&mut self.frame, next);
-        // Mechanisms act by the thousand: one entry for an edge and a moment.
-        for (edge, cell) in &draft.edges {
-            for (mechanism, count) in &cell.acts {
-                if self.entries >= ENTRIES_MAX {
-                    self.piece.entries_omitted += 1;
-                    continue;
-                }
-                self.entries += 1;
-                let what = What::Acted {
-                    mechanism: *mechanism,
-                    edge: *edge,
-                    count: *count,
-                };
-                self.piece.entries.push(Entry { at, what });
-            }
-        }
+        self.tell_acts(draft.acts);
         self.piece.frames.push(Frame {
             from: draft.from,
             to: at,
@@ -435,6 +531,9 @@ impl Listener for Camera {
         let ended = match event {
             TrafficEvent::Sent(sent) => {
                 if let Some(source) = self.names.source(sent.traffic) {
+                    let intended = sent.intended.as_nanos();
+                    let intended = intended.saturating_sub(ORIGIN.as_nanos());
+                    self.bursts.sent(usize::from(source), intended);
                     self.frame.traffic[usize::from(source)].sent += 1;
                 }
                 return;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meshquake_reports::RunReport;
 
-use crate::plan::{ControlFault, FarEnd, FaultKind, NetworkFault, Plan};
+use crate::plan::{ControlFault, FarEnd, FaultKind, Load, NetworkFault, Plan};
 use crate::tui::text::Label;
 
 /// A service or a traffic source by number.
@@ -23,7 +23,9 @@ pub(crate) struct Cast {
     pub(crate) sources: usize,
     /// Pods of apps, then of traffic sources.
     pub(crate) pods: Vec<PodCast>,
-    /// Faults in plan order.
+    /// What each traffic source asks for, where that is always the same; empty where it is not, or not known.
+    pub(crate) asks: Vec<Label>,
+    /// Faults in plan order, then the bursts of traffic sources.
     pub(crate) faults: Vec<FaultCast>,
     /// Wall time at the beginning of the scenario, in seconds since the Unix epoch; 0 when it is not known.
     pub(crate) epoch_s: u64,
@@ -79,6 +81,15 @@ impl Cast {
         let mut parts = BTreeMap::new();
         for traffic in &plan.traffic {
             cast.part(&mut parts, (&traffic.name, true));
+            let request = &traffic.request;
+            let many = matches!(traffic.load, Load::Script(_)) || !traffic.client.mix.is_empty();
+            cast.asks.push(match many {
+                true => Label::default(),
+                false => Label::new(&format!(
+                    "{} {}{}",
+                    request.method, request.authority, request.path
+                )),
+            });
         }
         for pod in &plan.pods {
             let part = cast.part(&mut parts, (&pod.service, false));
@@ -205,7 +216,14 @@ fn faults(plan: &Plan) -> Vec<FaultCast> {
                 .collect(),
         }
     });
-    faults.collect()
+    let bursts = plan.traffic.iter().flat_map(|traffic| &traffic.bursts);
+    let bursts = bursts.map(|burst| FaultCast {
+        name: Label::new(&burst.name),
+        cuts: false,
+        configures: false,
+        pods: Vec::new(),
+    });
+    faults.chain(bursts).collect()
 }
 
 /// Whether a fault cuts pods off, and the pods it was written for; none when that is everybody.

@@ -102,6 +102,8 @@ pub(crate) enum What {
         edge: EdgeId,
         /// How often.
         count: u32,
+        /// From the first time, which is when this happened, to the last.
+        over_ns: u64,
     },
     /// As the record of a run tells it.
     Told {
@@ -388,10 +390,12 @@ impl What {
                 mechanism,
                 edge,
                 count,
+                over_ns,
             } => {
-                let times = match count {
-                    1 => String::new(),
-                    n => format!(" ×{n}"),
+                let times = match (count, over_ns) {
+                    (1, _) => String::new(),
+                    (n, 0) => format!(" ×{n} at once"),
+                    (n, over) => format!(" ×{n} within {}", span(*over)),
                 };
                 (
                     film.edge_name(*edge),

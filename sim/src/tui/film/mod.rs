@@ -12,6 +12,7 @@
 //! the requests of traffic sources in the order in which they ended. All three are bounded, and what found no room
 //! is counted.
 
+mod burst;
 mod camera;
 mod cast;
 mod entry;
@@ -39,6 +40,7 @@ pub(crate) use cast::{Cast, EdgeId, PartId, PodId};
 pub(crate) use entry::{Entry, Kind, What, acted};
 pub(crate) use flight::{Limit, Pool, PoolId, Retries};
 pub(crate) use latency::Buckets;
+pub(crate) use recorded::ToldService;
 pub(crate) use standing::{Life, PodState, Standing};
 
 use flight::Flight;
@@ -47,6 +49,9 @@ use super::text::Label;
 
 /// Stretches of a film in which edges are compared.
 const STRETCHES: usize = 100;
+
+/// The number of the first request that a fault adds to a source (`traffic::surge`).
+const ADDED_FIRST: u64 = 1 << 48;
 
 /// A recorded run, or as much of it as there is.
 #[derive(Debug, Default)]
@@ -138,6 +143,8 @@ pub(crate) struct EdgeCell {
     pub(crate) failed: u32,
     /// Attempts ended.
     pub(crate) attempts: u32,
+    /// Attempts that were made for the requests ended, whenever: what retries multiply load by.
+    pub(crate) tried: u32,
     /// Connections made, closed, and failed to be made.
     pub(crate) opened: u32,
     /// Connections that ended.
@@ -192,6 +199,14 @@ impl Row {
     /// From the intended send time to the end.
     pub(crate) const fn latency(&self) -> u64 {
         self.at.saturating_sub(self.intended)
+    }
+
+    /// Its number at its source, for people: what a fault added is counted by itself.
+    pub(crate) fn number(&self) -> String {
+        match self.sequence.checked_sub(ADDED_FIRST) {
+            Some(added) => format!("+{}", added + 1),
+            None => format!("#{}", self.sequence),
+        }
     }
 
     /// Its source and number there.
@@ -388,13 +403,13 @@ impl Film {
             let mut sums: BTreeMap<EdgeId, (u32, u32)> = BTreeMap::new();
             for (edge, cell) in frames.iter().flat_map(|frame| &frame.edges) {
                 let sum = sums.entry(*edge).or_default();
-                *sum = (sum.0 + cell.attempts, sum.1 + cell.requests);
+                *sum = (sum.0 + cell.tried, sum.1 + cell.requests);
                 if cell.acts_of(Mechanism::Retry) > 0 {
                     retried.insert(*edge);
                 }
             }
-            for (edge, (attempts, requests)) in sums.into_iter().filter(|(_, sum)| sum.1 > 0) {
-                let each = f64::from(attempts) / f64::from(requests);
+            for (edge, (tried, requests)) in sums.into_iter().filter(|(_, sum)| sum.1 > 0) {
+                let each = f64::from(tried) / f64::from(requests);
                 *areas.entry(edge).or_default() += (each - 1.0).abs();
             }
         }
@@ -495,15 +510,17 @@ impl EdgeCell {
         self.told_p99.or_else(|| self.latency.quantile(0.99))
     }
 
-    /// Attempts for each request; `None` when none ended.
+    /// Attempts for each request that ended; `None` when none did. Attempts that ended in the same time would be of
+    /// other requests too: of those that are still tried.
     pub(crate) fn attempts_each(&self) -> Option<f64> {
-        (self.requests > 0).then(|| f64::from(self.attempts) / f64::from(self.requests))
+        (self.requests > 0).then(|| f64::from(self.tried) / f64::from(self.requests))
     }
 
     fn count(&mut self, other: &Self) {
         self.requests += other.requests;
         self.failed += other.failed;
         self.attempts += other.attempts;
+        self.tried += other.tried;
         self.opened += other.opened;
         self.closed += other.closed;
         self.refused += other.refused;

@@ -5,17 +5,34 @@
 
 use std::sync::Arc;
 
-use meshquake_reports::{Happening, RunReport, Series, TrafficReport};
+use meshquake_reports::{EdgeReport, Happening, RunReport, Series, ServiceCourse, TrafficReport};
 
 use super::cast::Cast;
 use super::entry::{Entry, What};
 use super::standing::Standing;
-use super::{EdgeCell, Film, Frame, Row, TrafficCell, unflagged};
+use super::{EdgeCell, Film, Frame, PodCell, Row, TrafficCell, unflagged};
 use crate::record::PodChange;
 use crate::tui::text::Label;
 
 /// Most windows of a record, and most requests told in full, that are taken.
 const MANY: usize = 100_000;
+
+/// What a record tells of a service in a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ToldService {
+    /// How long it is.
+    pub(crate) ns: u64,
+    /// Requests that arrived at its apps.
+    pub(crate) arrivals: u64,
+    /// Those of them that were answered with 500 and more, or not at all.
+    pub(crate) errors: u64,
+    /// The longest line that one of them met; `None` when that is not known.
+    pub(crate) queue: Option<u32>,
+    /// Endpoints that were ejected by somebody at its end.
+    pub(crate) ejected: u32,
+    /// Pods that were down, frozen or not ready at its end.
+    pub(crate) down: u32,
+}
 
 impl Film {
     /// Plays a record.
@@ -132,6 +149,11 @@ impl Film {
             let ends = (self.met_part(&edge.from), self.met_part(&edge.to));
             self.edges.push(ends);
         }
+        let tried: Vec<Vec<u64>> = report
+            .edges
+            .iter()
+            .map(|edge| tried(report, edge))
+            .collect();
         let mut standing = Arc::new(Standing::of(&self.cast));
         for pod in &mut Arc::make_mut(&mut standing).pods {
             pod.life = super::Life::Ready;
@@ -150,14 +172,86 @@ impl Film {
                 from: index as u64 * window,
                 to,
                 traffic: self.traffic_cells(report, &succeeded, index),
-                edges: edge_cells(report, index),
-                pods: Vec::new(),
+                edges: edge_cells(report, &tried, index),
+                pods: self.pod_cells(report, index),
                 retries: Vec::new(),
                 standing: standing.clone(),
                 entries: next,
             };
             self.frames.push(frame);
         }
+    }
+
+    /// Whether what an edge did over time is known: a record of a large mesh keeps it for none.
+    pub(crate) fn tells_edge(&self, edge: u32) -> bool {
+        let report = self.report.as_ref().filter(|_| self.from_record);
+        let told = report.and_then(|report| report.edges.get(edge as usize));
+        !self.from_record || told.is_some_and(|edge| edge.series.is_some())
+    }
+
+    /// Whether the load of a pod over time is known: a record tells of services, which is of a pod where it is alone.
+    pub(crate) fn tells_pod(&self, pod: u32) -> bool {
+        let part = self.cast.pods.get(pod as usize).map(|pod| pod.part);
+        let part = part.filter(|part| !self.cast.is_source(*part));
+        let part = part.and_then(|part| self.cast.parts.get(part as usize));
+        !self.from_record || part.is_some_and(|part| part.pods.len() == 1)
+    }
+
+    /// What a record tells of a service in the windows of a stretch of time.
+    pub(crate) fn told_service(&self, part: u32, (from, to): (u64, u64)) -> Option<ToldService> {
+        let report = self.report.as_ref().filter(|_| self.from_record)?;
+        let course = service_course(report, self.cast.part_name(part))?;
+        let window = nanos(report.detail.as_ref()?.course.window_s).max(1);
+        let last = (to.max(from + 1).div_ceil(window) as usize).min(course.arrivals.len());
+        let first = ((from / window) as usize).min(last.checked_sub(1)?);
+        let sum = |counts: &[u64]| counts.iter().take(last).skip(first).sum();
+        let queues = course.queue_max.iter().take(last).skip(first);
+        Some(ToldService {
+            ns: (last - first) as u64 * window,
+            arrivals: sum(&course.arrivals),
+            errors: sum(&course.errors),
+            queue: queues.flatten().max().copied(),
+            ejected: course.ejected.get(last - 1).copied().unwrap_or(0),
+            down: course.down.get(last - 1).copied().unwrap_or(0),
+        })
+    }
+
+    /// The longest line that a request met at the apps of a service; `None` when that is not known.
+    pub(crate) fn queue(&self, part: u32, (from, to): (u64, u64)) -> Option<u32> {
+        if self.from_record {
+            return self.told_service(part, (from, to))?.queue;
+        }
+        let known = self.cast.parts.get(part as usize)?;
+        let frames = self.frames_between(from, to.max(from + 1)).iter();
+        let cells = frames.flat_map(|frame| &frame.pods);
+        let own = cells.filter(|(pod, _)| known.pods.contains(pod));
+        own.map(|(_, cell)| cell.queue).max()
+    }
+
+    /// What a record tells of services is of a pod where it is the only one.
+    fn pod_cells(&self, report: &RunReport, index: usize) -> Vec<(u32, PodCell)> {
+        let mut cells = Vec::new();
+        for (part, known) in self.cast.parts.iter().enumerate().skip(self.cast.sources) {
+            let [pod] = known.pods.as_slice() else {
+                continue;
+            };
+            let into = report.edges.iter().zip(&self.edges);
+            let into = into.filter(|(_, (_, to))| *to as usize == part);
+            let series = into.filter_map(|(edge, _)| edge.series.as_ref());
+            let attempts: u64 = series.map(|series| at(&series.attempts, index)).sum();
+            let course = service_course(report, &known.name);
+            let queue = course.and_then(|course| course.queue_max.get(index).copied().flatten());
+            cells.push((
+                *pod,
+                PodCell {
+                    attempts: clipped(attempts),
+                    queue: queue.unwrap_or(0),
+                    ..PodCell::default()
+                },
+            ));
+        }
+        cells.sort_by_key(|(pod, _)| *pod);
+        cells
     }
 
     fn met_part(&mut self, name: &str) -> u32 {
@@ -215,7 +309,68 @@ impl Film {
     }
 }
 
-fn edge_cells(report: &RunReport, index: usize) -> Vec<(u32, EdgeCell)> {
+/// Windows that a request is tried in at most, for what that matters here.
+const REACH: usize = 20;
+
+/// The attempts of each window put down to the requests that they can belong to: to none more than its edge's policy
+/// allows. A record has both by when they began, and an attempt may begin windows after its request.
+fn tried(report: &RunReport, edge: &EdgeReport) -> Vec<u64> {
+    let Some(series) = &edge.series else {
+        return Vec::new();
+    };
+    match attempts_max(report, edge) {
+        Some(most) => spread(&series.attempts, &series.requests, most),
+        None => series.attempts.clone(),
+    }
+}
+
+fn spread(attempts: &[u64], requests: &[u64], most: u64) -> Vec<u64> {
+    let room: Vec<u64> = requests.iter().map(|n| n.saturating_mul(most)).collect();
+    let mut own = vec![0; room.len()];
+    for (index, begun) in attempts.iter().enumerate().take(room.len()) {
+        let mut left = *begun;
+        for earlier in (index.saturating_sub(REACH)..=index).rev() {
+            let taken = left.min(room[earlier] - own[earlier]);
+            own[earlier] += taken;
+            left -= taken;
+        }
+        // What is left is of requests that had not ended when the run did: they are in no window.
+    }
+    own
+}
+
+/// Most attempts for a request that the mesh was told of; `None` when the record does not tell, or that changed.
+fn attempts_max(report: &RunReport, edge: &EdgeReport) -> Option<u64> {
+    let detail = report.detail.as_ref()?;
+    let mut policies = detail.policy.iter();
+    let policy = policies.find(|policy| policy.from == edge.from && policy.to == edge.to)?;
+    let settings = policy
+        .settings
+        .iter()
+        .filter(|setting| setting.name == "retry");
+    let retries = settings.map(|setting| {
+        let (count, _) = setting.value.split_once(" retr")?;
+        count.parse::<u64>().ok()
+    });
+    let most = retries.collect::<Option<Vec<u64>>>()?.into_iter().max();
+    let most = most? + 1;
+    // A run that was told otherwise on its way is not held to what it began with.
+    let open: u64 = report
+        .traffic
+        .values()
+        .map(|traffic| traffic.in_flight_at_end)
+        .sum();
+    let possible = (edge.requests + open).saturating_mul(most);
+    (edge.attempts <= possible).then_some(most)
+}
+
+/// A service over time, as the record tells it.
+fn service_course<'r>(report: &'r RunReport, name: &str) -> Option<&'r ServiceCourse> {
+    let detail = report.detail.as_ref()?;
+    detail.course.services.get(name)
+}
+
+fn edge_cells(report: &RunReport, tried: &[Vec<u64>], index: usize) -> Vec<(u32, EdgeCell)> {
     let edges = report.edges.iter().enumerate();
     let cells = edges.filter_map(|(edge, told)| {
         let series: &Series = told.series.as_ref()?;
@@ -228,6 +383,7 @@ fn edge_cells(report: &RunReport, index: usize) -> Vec<(u32, EdgeCell)> {
             requests: clipped(requests),
             failed: clipped(at(&series.failed, index)),
             attempts: clipped(attempts),
+            tried: clipped(at(&tried[edge], index)),
             ..EdgeCell::default()
         };
         if let Some(p99) = series.p99_ms.get(index).copied().flatten() {
@@ -276,4 +432,20 @@ fn at(counts: &[u64], index: usize) -> u64 {
 
 fn clipped(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn no_request_has_more_attempts_than_it_is_allowed() {
+        // By hand: retries of the second window's requests begin in the third.
+        assert_eq!(spread(&[10, 10, 25], &[10, 10, 10], 2), [10, 15, 20]);
+        assert_eq!(spread(&[10, 5, 9], &[10, 5, 0], 2), [14, 10, 0]);
+        // Whatever has no request that ended is nobody's.
+        assert_eq!(spread(&[4, 50], &[4, 2], 2), [8, 4]);
+        assert_eq!(spread(&[3, 3], &[3, 3], 1), [3, 3]);
+        assert_eq!(spread(&[3], &[3, 3], 1), [3, 0]);
+    }
 }

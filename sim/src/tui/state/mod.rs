@@ -9,6 +9,7 @@ mod divergence;
 mod events;
 mod overlay;
 mod requests;
+mod sampled;
 mod side;
 mod time;
 
@@ -16,7 +17,7 @@ mod time;
 mod tests;
 
 pub(crate) use action::{Action, Mode, Step, action};
-pub(crate) use divergence::Divergence;
+pub(crate) use divergence::{Divergence, Parting};
 pub(crate) use overlay::{Line, Overlay, Purpose};
 pub(crate) use side::Side;
 pub(crate) use time::SPEEDS;

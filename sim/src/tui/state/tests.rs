@@ -215,12 +215,12 @@ fn a_fault_by_hand_is_a_line_of_the_scenario() {
     };
     assert_eq!(targets[0].name, "zone a");
     let effect = press(&mut state, "G<enter><enter>");
-    let line = "{ at: 4000ms, for: 10s, crash: { pod: api-2 } }";
+    let line = "{ at: 4s, for: 10s, crash: { pod: api-2 } }";
     assert_eq!(effect, Some(Effect::Inject(line.into())));
     let effect = press(&mut state, ":fault crash: web-0<enter>");
     assert_eq!(
         effect,
-        Some(Effect::Inject("{ at: 4000ms, crash: web-0 }".into()))
+        Some(Effect::Inject("{ at: 4s, crash: web-0 }".into()))
     );
     let effect = press(&mut state, ":set mesh.defaults.retries=0<enter>");
     assert_eq!(

@@ -304,21 +304,23 @@ fn tabs(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     let theme = canvas.theme;
     // Names in full, or their beginnings where the terminal is narrow.
     let room = usize::from(area.width);
-    let full: usize = View::ALL.iter().map(|view| view.name().len() + 4).sum();
-    let most = match (full <= room, full <= room + 6) {
+    let names: usize = View::ALL.iter().map(|view| view.name().len()).sum();
+    let beside = |gap: usize| names + View::ALL.len() * (gap + 2);
+    let gap = if beside(2) <= room { " " } else { "" };
+    let most = match (beside(1) <= room, beside(1) <= room + 6) {
         (true, _) => usize::MAX,
         (false, true) => 8,
         (false, false) => 4,
     };
     let mut x = area.x;
     for (number, view) in View::ALL.into_iter().enumerate() {
-        // Only the longest name has to give way at 80 columns.
+        // Only the longest name has to give way where little is missing.
         let name = match view {
             View::Expectations if most < usize::MAX => "Expect",
             view => view.name(),
         };
         let name: String = name.chars().take(most.max(4)).collect();
-        let text = format!(" {} {name} ", number + 1);
+        let text = format!(" {} {name}{gap}", number + 1);
         let width = (columns(&text) as u16).min(area.right().saturating_sub(x));
         let place = Rect {
             x,

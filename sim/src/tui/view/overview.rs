@@ -10,7 +10,7 @@ use super::signs::{Health, event_sign};
 use super::theme::Theme;
 use super::{Canvas, below, error_span, expectations, side_letter, split, top};
 use crate::tui::film::{Entry, Film, Frame, Kind, PartId, Tally};
-use crate::tui::state::{Side, State, View};
+use crate::tui::state::{Parting, Side, State, View};
 use crate::tui::text::{clock, columns, fit, pad, percent, span};
 
 /// What is told for the cursor is of so much time before it.
@@ -45,12 +45,28 @@ fn parting(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     let theme = canvas.theme;
     match &state.divergence {
         None => canvas.line(area, theme.dim(" both runs are being recorded…")),
+        Some(None) if state.sides.iter().any(|side| side.film.from_record) => {
+            let told = " ✓ the two runs do not differ in anything that both tell of";
+            canvas.line(area, theme.good(told))
+        }
         Some(None) => canvas.line(area, theme.good(" ✓ the two runs do not differ")),
         Some(Some(divergence)) => {
-            let when = format!(" ≠ they part at {}", clock(divergence.at));
+            let at = clock(divergence.at);
+            let when = match divergence.parting {
+                Parting::Then => format!(" ≠ they part at {at}"),
+                Parting::ByThen => format!(" ≠ they part at {at} at the latest"),
+                Parting::Begun { until } => {
+                    let until = clock(until);
+                    format!(" ≠ they differ in what was begun from {at} to {until}")
+                }
+            };
             let mut rest = canvas.line(area, vec![theme.warn(&when), theme.dim("   D goes there")]);
             for (side, told) in divergence.told.iter().enumerate() {
-                let told = if told.is_empty() { "nothing" } else { told };
+                let told = match (told.is_empty(), divergence.parting) {
+                    (false, _) => told,
+                    (true, Parting::Then) => "nothing",
+                    (true, _) => "nothing of the kind",
+                };
                 let text = format!("   {}: {}", side_letter(side), told);
                 rest = canvas.line(rest, Span::raw(fit(&text, usize::from(area.width))));
             }

@@ -101,6 +101,14 @@ fn row_spans(theme: Theme, film: &Film, row: &Row, wide: [usize; 2]) -> Vec<Span
             attempts => format!("{}  {attempts} attempts", fit(&trace.request, 100)),
         }
     });
+    // What it asked for is known of a source that always asks for the same.
+    let asks = film.cast.asks.get(usize::from(row.source));
+    let told = match (told.as_str(), asks) {
+        ("", Some(asks)) if !asks.is_empty() => asks.to_string(),
+        ("", _) if trace.is_some() => "no sidecar saw it".into(),
+        ("", _) => "not told in full".into(),
+        _ => told,
+    };
     vec![
         Span::raw(if row.succeeded { "   " } else { " ✗ " }),
         Span::raw(pad_left(&clock(row.at), 11)),
@@ -108,7 +116,7 @@ fn row_spans(theme: Theme, film: &Film, row: &Row, wide: [usize; 2]) -> Vec<Span
             " {} ",
             pad(film.cast.part_name(u32::from(row.source)), wide[0])
         )),
-        theme.dim(&pad_left(&format!("#{}", row.sequence), 8)),
+        theme.dim(&pad_left(&row.number(), 8)),
         Span::raw(pad_left(&status, 7)),
         Span::raw(format!(" {} ", pad_left(&span(row.latency()), 10))),
         outcome,

@@ -48,6 +48,171 @@ fn waterfall() {
     insta::assert_snapshot!(painted(&state, 100, 24).0);
 }
 
+/// All seven names are read in full at 80 columns.
+#[test]
+fn tabs_are_not_cut_off() {
+    let (screen, hits) = painted(&live(), 80, 24);
+    assert!(screen.contains("7 Expectations"), "{screen}");
+    let last = |(area, action): &(Rect, Action)| {
+        *action == Action::Look(View::Expectations) && area.right() <= 80
+    };
+    assert!(hits.iter().any(last));
+}
+
+/// What a record does not know is no zero, and what it knows is shown.
+#[test]
+fn a_record_shows_what_it_knows() {
+    let limits = "connectionPool: { http: { maxRetries: 4 } }";
+    let text = OVERLOADED.replace(
+        "api: { ports: [80], replicas: 2,",
+        "api: { ports: [80], replicas: 1,",
+    );
+    let text = text
+        .replace("crash: { pod: api-0 }", "freeze: { pod: api-0 }")
+        .replace("queue: 4", "queue: 400");
+    let (film, _, plan) = recorded_with(&text, &breaker(limits));
+    let record = Film::of_report(*film.report.clone().unwrap());
+    let at = 8_000_000_000;
+    let shown = |film: Film, plan| {
+        let mut state = State::new(vec![Side::new("a".into(), film, plan)], false);
+        state.playing = false;
+        state.go(at);
+        let api = state
+            .film()
+            .cast
+            .parts
+            .iter()
+            .position(|part| &*part.name == "api")
+            .unwrap();
+        let web = state
+            .film()
+            .cast
+            .parts
+            .iter()
+            .position(|part| &*part.name == "web")
+            .unwrap();
+        let edge = state
+            .film()
+            .edges
+            .iter()
+            .position(|edge| *edge == (web as u32, api as u32))
+            .unwrap();
+        state.view = View::Detail;
+        let screens = [
+            Subject::Part(api as u32),
+            Subject::Part(web as u32),
+            Subject::Edge(edge as u32),
+        ];
+        screens.map(|subject| {
+            state.subjects = vec![subject];
+            painted(&state, 110, 30).0
+        })
+    };
+    let line = |screen: &str, start: &str| {
+        let found = screen
+            .lines()
+            .find(|line| line.trim_matches(['"', ' ']).starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("{start}: {screen}"))
+            .to_owned()
+    };
+    let queue = |screen: &str| {
+        let line = line(screen, "● api-0");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // ● api-0 [zone] share attempts errors queue state
+        words[words.len()
+            - 1
+            - words
+                .iter()
+                .rev()
+                .position(|word| *word == "ready")
+                .unwrap()
+            - 1]
+        .replace(',', "")
+        .parse::<u32>()
+        .unwrap()
+    };
+    let [own, several, edge] = shown(record, None);
+    let [live, ..] = shown(film, Some(plan));
+    // Its windows and the moments of a live run do not begin together.
+    let (told, counted) = (queue(&own), queue(&live));
+    assert!(
+        told > 20 && told.abs_diff(counted) < 20,
+        "{told} {counted}\n{own}\n{live}"
+    );
+    assert!(
+        line(&own, "● api-0").contains("100%") && own.contains(" queue "),
+        "{own}"
+    );
+    let pod = line(&several, "● web-0");
+    assert!(
+        !pod.contains("0/s") && !pod.contains("0%") && pod.contains('–'),
+        "{pod}"
+    );
+    assert!(
+        line(&edge, "pool, in the whole run").contains(" opened"),
+        "{edge}"
+    );
+    assert!(
+        line(&edge, "mechanisms, in the whole run").contains("retry"),
+        "{edge}"
+    );
+}
+
+/// A request that was cut off where many waited says so.
+#[test]
+fn who_waits_in_line_is_told_so() {
+    let text = OVERLOADED
+        .replace("queue: 4", "queue: 4000")
+        .replace("workers: 2", "workers: 1, cancel: finish");
+    let (film, _, plan) = recorded_with(&text, &breaker("connectionPool: {}"));
+    let record = Film::of_report(*film.report.clone().unwrap());
+    for (film, plan) in [(film, Some(plan)), (record, None)] {
+        let mut state = State::new(vec![Side::new("a".into(), film, plan)], false);
+        state.playing = false;
+        state.go(12_000_000_000);
+        state.apply(Action::Look(View::Requests));
+        state.request_filter = "fail pod:api".into();
+        state.settle();
+        state.apply(Action::Ends(true));
+        state.apply(Action::Open);
+        let (screen, _) = painted(&state, 140, 30);
+        assert!(screen.contains(" in line"), "{screen}");
+        assert!(
+            screen.contains("has up to") && !screen.contains("nothing happened"),
+            "{screen}"
+        );
+    }
+}
+
+/// Every line of the list says what was asked for, and numbers are for people.
+#[test]
+fn requests_are_told_by_what_they_ask_for() {
+    let text = TROUBLED.replace(
+        "faults:\n",
+        "faults:\n  - { name: herd, at: 1s, herd: { traffic: users, requests: 300, over: 1s } }\n",
+    );
+    let (film, _, plan) = recorded(&text);
+    let mut state = State::new(vec![Side::new("a".into(), film, Some(plan))], false);
+    state.playing = false;
+    state.go(2_000_000_000);
+    state.apply(Action::Look(View::Requests));
+    let (screen, _) = painted(&state, 120, 30);
+    let rows = screen
+        .lines()
+        .filter(|line| line.contains(" users "))
+        .count();
+    let told = screen
+        .lines()
+        .filter(|line| line.contains("GET web:80/"))
+        .count();
+    assert!(rows > 20 && rows == told, "{screen}");
+    assert!(
+        screen.contains(" +2") && !screen.contains("28147497"),
+        "{screen}"
+    );
+}
+
 /// A mesh whose apps are too small, at an instant at which much acts on its edges.
 fn overloaded() -> State {
     let limits = "connectionPool: { http: { maxRetries: 4, http2MaxRequests: 8 } }";

@@ -40,6 +40,8 @@ pub(super) struct Now {
     pub(super) standing: Standing,
     pub(super) edges: BTreeMap<EdgeId, EdgeCell>,
     pub(super) pods: BTreeMap<PodId, PodCell>,
+    /// What was summed up, from and to.
+    pub(super) stretch: (u64, u64),
     /// Length of what was summed up.
     pub(super) seconds: f64,
     /// The largest load of an edge.
@@ -57,6 +59,10 @@ impl Now {
         Self {
             standing: film.standing(cursor),
             pods: Film::pod_sums(frames),
+            stretch: (
+                frames.first().map_or(cursor, |frame| frame.from),
+                frames.last().map_or(cursor, |frame| frame.to),
+            ),
             most: f64::from(most) / seconds,
             seconds,
             edges,
@@ -181,11 +187,7 @@ fn part_line(theme: Theme, film: &Film, now: &Now, part: PartId, names: usize) -
     if shown > SIGNS_MAX {
         spans.push(theme.dim(&format!(" +{}", shown - SIGNS_MAX)));
     }
-    let queue = pods
-        .iter()
-        .filter_map(|pod| now.pods.get(pod))
-        .map(|cell| cell.queue)
-        .max();
+    let queue = film.queue(part, now.stretch);
     if let Some(queue) = queue.filter(|queue| *queue > 0) {
         spans.push(theme.dim(&format!("  queue {queue}")));
     }
@@ -209,11 +211,16 @@ fn edge_line(theme: Theme, film: &Film, now: &Now, edge: EdgeId, names: usize) -
     };
     let errors = error_span(theme, share);
     let errors_text = pad_left(&errors.content, 8);
+    // A record may keep an edge's load over time for none of them.
+    let told = match film.tells_edge(edge) {
+        true => unit::per_second(load),
+        false => "–".into(),
+    };
     let each = cell.attempts_each().map_or("–".into(), unit::ratio);
     let mut spans = vec![
         theme.dim("   → "),
         Span::raw(pad(film.cast.part_name(to), names - 3)),
-        Span::raw(pad_left(&unit::per_second(load), 10)),
+        Span::raw(pad_left(&told, 10)),
         Span::raw("  "),
         Span::styled("▬".repeat(filled), bar_style),
         Span::raw(" ".repeat(LOAD_COLUMNS - filled)),

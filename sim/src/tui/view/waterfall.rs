@@ -1,5 +1,6 @@
 //! One request: everything that was done for it, over time, and what happened around it.
 
+use meshquake_reports::summary::unit;
 use meshquake_reports::{SpanKind, SpanReport, Split, TraceReport};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -40,8 +41,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
             let near = near.or_else(|| shown[..at].iter().rev().take(10_000).find(told));
             if let Some(near) = near.map(|row| &film.rows[*row as usize]) {
                 let text = format!(
-                    " the nearest that was: #{} at {}",
-                    near.sequence,
+                    " the nearest that was: {} at {}",
+                    near.number(),
                     clock(near.at)
                 );
                 canvas.line(rest, theme.plain(&text));
@@ -68,7 +69,7 @@ fn head(canvas: &mut Canvas<'_>, area: Rect, film: &Film, row: &Row) -> Rect {
     let spans = vec![
         Span::raw(" "),
         verdict,
-        theme.strong(&format!("{source} #{}", row.sequence)),
+        theme.strong(&format!("{source} {}", row.number())),
         Span::raw(format!("   {status} after {}", span(row.latency()))),
         theme.dim(&format!("   sent {}", clock(row.intended))),
     ];
@@ -145,7 +146,10 @@ fn spans_of(canvas: &mut Canvas<'_>, area: Rect, state: &State, trace: &TraceRep
         let place = top(below(left, line as u16), 1);
         canvas.line(
             place,
-            super::cut(name(theme, told, *depth), usize::from(left.width)),
+            super::cut(
+                name(theme, told, *depth, in_line(state.film(), trace, *index)),
+                usize::from(left.width),
+            ),
         );
         let bar = top(below(plot, line as u16), 1);
         self::bar(canvas, bar, told, from, to);
@@ -194,7 +198,29 @@ fn tree(spans: &[SpanReport]) -> Vec<(usize, usize)> {
     order
 }
 
-fn name(theme: Theme, told: &SpanReport, depth: usize) -> Vec<Span<'static>> {
+/// The line that a request met which was cut off before an app was done with it, if it met one: what it did since
+/// nobody told, and from where it stood others were served first.
+fn in_line(film: &Film, trace: &TraceReport, index: usize) -> Option<u32> {
+    let told = trace.spans.get(index)?;
+    if told.kind != SpanKind::Inbound || told.status.is_some() {
+        return None;
+    }
+    let own = |span: &SpanReport| {
+        let work = matches!(span.kind, SpanKind::App | SpanKind::Outbound) && span.pod == told.pod;
+        work && (told.start_ns..=told.end_ns).contains(&span.start_ns)
+    };
+    if trace.spans.iter().any(own) {
+        return None;
+    }
+    let name = inert(&told.service);
+    let parts = film.cast.parts.iter().enumerate().skip(film.cast.sources);
+    let mut parts = parts.filter(|(_, part)| *part.name == *name);
+    let (part, _) = parts.next()?;
+    let queue = film.queue(part as u32, (told.start_ns, told.start_ns + 1))?;
+    (queue > 0).then_some(queue)
+}
+
+fn name(theme: Theme, told: &SpanReport, depth: usize, line: Option<u32>) -> Vec<Span<'static>> {
     let indent = " ".repeat(depth.min(16));
     let bad = told.status.is_none_or(|status| status >= 500);
     let (what, whom) = match told.kind {
@@ -214,6 +240,9 @@ fn name(theme: Theme, told: &SpanReport, depth: usize) -> Vec<Span<'static>> {
     ];
     if told.mirror {
         spans.push(theme.dim(" mirror"));
+    }
+    if line.is_some() {
+        spans.push(theme.warn(" in line"));
     }
     let status = match told.status {
         None => "none".to_owned(),
@@ -354,6 +383,27 @@ fn around(theme: Theme, film: &Film, row: &Row, width: usize) -> Vec<Line<'stati
             Span::raw(text),
         ];
         lines.push(super::cut(spans, width));
+    }
+    if let Some(trace) = film.traces.get(&row.key()) {
+        let mut told: Vec<&str> = Vec::new();
+        for (index, met) in trace.spans.iter().enumerate() {
+            let Some(queue) = in_line(film, trace, index) else {
+                continue;
+            };
+            if lines.len() < AROUND_MAX && !told.contains(&met.pod.as_str()) {
+                told.push(&met.pod);
+                let (pod, queue) = (inert(&met.pod), unit::count(u64::from(queue)));
+                let when = format!("+{}", span(met.start_ns.saturating_sub(row.intended)));
+                let spans = vec![
+                    theme.dim(&format!(" {}  ", pad_left(&when, 11))),
+                    theme.strong(&format!("{pod} ")),
+                    Span::raw(format!(
+                        "has up to {queue} in line; cut off before it was done"
+                    )),
+                ];
+                lines.push(super::cut(spans, width));
+            }
+        }
     }
     if lines.is_empty() {
         lines.push(Line::from(theme.dim(" nothing happened to whom it met")));

@@ -51,6 +51,21 @@ pub(super) fn course(
         .collect();
     let most = |values: &[Option<f64>]| values.iter().flatten().copied().fold(0.0, f64::max);
     let shaded = axis.shaded(film);
+    // What a record does not keep over time is no zero.
+    let (loads, fails) = match of {
+        Of::Pod(pod) => (film.tells_pod(pod), !film.from_record),
+        Of::Edge(edge) => (film.tells_edge(edge), film.tells_edge(edge)),
+        Of::Part(_) => (true, true),
+    };
+    let keep = |values: Vec<Option<f64>>, known: bool| match known {
+        true => values,
+        false => vec![None; values.len()],
+    };
+    let (load, errors) = (keep(load, loads), keep(errors, fails));
+    let told = |known: bool, text: String| match known {
+        true => text,
+        false => "not recorded".into(),
+    };
     let what = match of {
         Of::Pod(_) => "attempts",
         _ => "requests",
@@ -58,14 +73,14 @@ pub(super) fn course(
     let charts = [
         (
             what,
-            format!("max {}", unit::per_second(most(&load))),
+            told(loads, format!("max {}", unit::per_second(most(&load)))),
             &load,
             most(&load),
             theme.good_style(),
         ),
         (
             "errors",
-            format!("max {}", percent(most(&errors))),
+            told(fails, format!("max {}", percent(most(&errors)))),
             &errors,
             most(&errors).max(0.01),
             theme.bad_style(),

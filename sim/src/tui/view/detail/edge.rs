@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::retries::{briefly, retries};
 use crate::tui::film::{EdgeCell, EdgeId, Film, Pool, acted};
 use crate::tui::state::State;
-use crate::tui::text::{columns, fit, pad, pad_left, span};
+use crate::tui::text::{columns, fit, inert, pad, pad_left, span};
 use crate::tui::view::theme::Theme;
 use crate::tui::view::topology::Now;
 use crate::tui::view::{Canvas, cut, error_span, flow};
@@ -25,6 +25,9 @@ pub(super) fn edge_head(
     let cell = now.edges.get(&edge).unwrap_or(&idle);
     let spans = vec![theme.dim(" edge "), theme.strong(&film.edge_name(edge))];
     let rest = canvas.line(area, cut(spans, usize::from(area.width)));
+    if film.from_record {
+        return of_the_run(canvas, rest, film, edge);
+    }
     let until = film
         .frames
         .partition_point(|frame| frame.to <= state.cursor);
@@ -62,6 +65,37 @@ pub(super) fn edge_head(
         Some(spans) => canvas.line(rest, cut(spans, usize::from(area.width))),
         None => rest,
     }
+}
+
+/// What a record tells of connections and mechanisms: sums of the whole run.
+fn of_the_run(canvas: &mut Canvas<'_>, area: Rect, film: &Film, edge: EdgeId) -> Rect {
+    let theme = canvas.theme;
+    let report = film.report.as_ref();
+    let Some(told) = report.and_then(|report| report.edges.get(edge as usize)) else {
+        return area;
+    };
+    let made = &told.connections;
+    let pool = vec![
+        theme.dim(" pool, in the whole run "),
+        Span::raw(format!(
+            "{} opened, {} closed, {} failed",
+            unit::count(made.opened),
+            unit::count(made.closed),
+            unit::count(made.failed)
+        )),
+    ];
+    let rest = canvas.line(area, cut(pool, usize::from(area.width)));
+    let acts = told.mechanisms.iter().filter(|(_, count)| **count > 0);
+    let acts = acts.map(|(name, count)| {
+        let name = inert(&name.replace('_', " "));
+        theme.plain(&format!("{name} {}", unit::count(*count)))
+    });
+    let mut acts: Vec<Span<'_>> = acts.collect();
+    if acts.is_empty() {
+        acts.push(theme.dim("none acted"));
+    }
+    let lead = theme.dim(" mechanisms, in the whole run ");
+    canvas.lines(rest, flow(lead, acts, usize::from(area.width)))
 }
 
 /// What the mesh was told about an edge, in a few lines.
@@ -118,6 +152,10 @@ pub(super) fn edge_line(
     let idle = EdgeCell::default();
     let cell = now.edges.get(&edge).unwrap_or(&idle);
     let errors = error_span(theme, cell.error_share());
+    let load = match film.tells_edge(edge) {
+        true => unit::per_second(f64::from(cell.requests) / now.seconds),
+        false => "–".into(),
+    };
     let name = film.edge_name(edge);
     let width = columns(&name).clamp(33, 60);
     let retries = briefly(film, (&now.standing, state.cursor), |pool| {
@@ -127,10 +165,7 @@ pub(super) fn edge_line(
     vec![
         theme.dim(" ⇄ "),
         Span::raw(pad(&name, width)),
-        Span::raw(pad_left(
-            &unit::per_second(f64::from(cell.requests) / now.seconds),
-            10,
-        )),
+        Span::raw(pad_left(&load, 10)),
         Span::styled(pad_left(&errors.content, 9), errors.style),
         Span::raw(pad_left(&cell.p99().map_or("–".into(), span), 10)),
         theme.dim(" p99"),

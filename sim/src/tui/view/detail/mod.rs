@@ -5,12 +5,14 @@ mod edge;
 mod pod;
 mod retries;
 
+use meshquake_reports::summary::unit;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
+use super::theme::Theme;
 use super::topology::Now;
-use super::{Canvas, below, top};
-use crate::tui::film::{EdgeId, Film, PartId, Pool};
+use super::{Canvas, below, error_span, top};
+use crate::tui::film::{EdgeId, Film, PartId, Pool, ToldService};
 use crate::tui::state::{State, Subject, View};
 use course::{Of, course};
 use edge::{edge_head, edge_line, policy};
@@ -124,6 +126,29 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now) {
     });
 }
 
+/// What a record tells of a service: its pods are one.
+fn service(theme: Theme, told: &ToldService) -> Vec<Span<'static>> {
+    let rate = told.arrivals as f64 * 1e9 / told.ns.max(1) as f64;
+    let errors = (told.arrivals > 0).then(|| told.errors as f64 / told.arrivals as f64);
+    let queue = told
+        .queue
+        .map_or("–".into(), |queue| unit::count(u64::from(queue)));
+    let mut spans = vec![
+        theme.dim(" apps "),
+        Span::raw(format!("{} arrive", unit::per_second(rate))),
+        theme.dim("   errors "),
+        error_span(theme, errors),
+        theme.dim("   queue "),
+        Span::raw(queue),
+    ];
+    for (count, what) in [(told.ejected, "ejected"), (told.down, "not ready")] {
+        if count > 0 {
+            spans.push(theme.warn(&format!("   {count} {what}")));
+        }
+    }
+    spans
+}
+
 fn part_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, part: PartId) -> Rect {
     let theme = canvas.theme;
     let film = state.film();
@@ -145,7 +170,11 @@ fn part_head(canvas: &mut Canvas<'_>, area: Rect, state: &State, now: &Now, part
             pods => format!("   {pods} pods"),
         }),
     ];
-    let rest = canvas.line(area, super::cut(spans, usize::from(area.width)));
+    let mut rest = canvas.line(area, super::cut(spans, usize::from(area.width)));
+    if let Some(told) = film.told_service(part, now.stretch) {
+        let spans = service(theme, &told);
+        rest = canvas.line(rest, super::cut(spans, usize::from(area.width)));
+    }
     // Those that it makes itself.
     let own = |pool: &Pool| film.edges.get(pool.edge as usize).map(|(from, _)| *from) == Some(part);
     match retries(theme, film, (&now.standing, state.cursor), own) {

@@ -50,7 +50,8 @@ pub(super) fn pod_head(
     let rest = canvas.line(area, cut(spans, usize::from(area.width)));
     let standing = now.standing.of_pod(pod);
     if film.from_record {
-        return rest;
+        let told = " its configuration and certificate are not in the record";
+        return canvas.line(rest, theme.dim(told));
     }
     let spans = vec![
         theme.dim(" configuration "),
@@ -128,10 +129,10 @@ pub(super) fn pod_line(
     (attempts, wide): (u32, bool),
 ) -> Vec<Span<'static>> {
     let film = state.film();
-    // A record does not tell of single pods' load.
-    let known_of = |text: String| match film.from_record {
-        true => "–".to_owned(),
-        false => text,
+    // A record does not tell of the load of one pod among several.
+    let known_of = |text: String| match film.tells_pod(pod) {
+        true => text,
+        false => "–".to_owned(),
     };
     let health = Health::of(film, &now.standing, pod);
     let known = &film.cast.pods[pod as usize];
@@ -139,10 +140,18 @@ pub(super) fn pod_line(
     let cell = now.pods.get(&pod).unwrap_or(&idle);
     let share = match attempts {
         0 => "–".into(),
+        _ if !film.tells_pod(pod) => "–".into(),
         all => percent(f64::from(cell.attempts) / f64::from(all)),
     };
-    let failed = (cell.attempts > 0).then(|| f64::from(cell.failed) / f64::from(cell.attempts));
+    // Nor of how attempts at a pod ended.
+    let failed = (cell.attempts > 0 && !film.from_record)
+        .then(|| f64::from(cell.failed) / f64::from(cell.attempts));
     let errors = error_span(theme, failed);
+    let queue = match film.from_record {
+        true => film.queue(known.part, now.stretch),
+        false => Some(cell.queue),
+    };
+    let queue = queue.map_or("–".into(), |queue| queue.to_string());
     let standing = now.standing.of_pod(pod);
     let ejected = now.standing.ejected_by(pod).count();
     let mut spans = vec![
@@ -155,7 +164,7 @@ pub(super) fn pod_line(
             10,
         )),
         Span::styled(pad_left(&errors.content, 8), errors.style),
-        Span::raw(pad_left(&known_of(cell.queue.to_string()), 7)),
+        Span::raw(pad_left(&known_of(queue), 7)),
         Span::styled(format!("  {}", health.word()), health.style(theme)),
     ];
     if ejected > 0 {
