@@ -146,3 +146,16 @@ pub struct NoteReport {
     /// One sentence.
     pub message: String,
 }
+
+/// What the name of a "file" begins with that is a value set by path: it has no line that anybody would look up.
+pub(crate) const SET: &str = "--set ";
+
+impl NoteReport {
+    /// `file:line:column`, or `--set PATH`.
+    pub fn place(&self) -> String {
+        match self.file.starts_with(SET) {
+            true => self.file.clone(),
+            false => format!("{}:{}:{}", self.file, self.line, self.column),
+        }
+    }
+}

@@ -29,6 +29,7 @@ pub use detail::{
 };
 pub use edge::{Connections, EdgeReport, InboundReport, ServiceReport};
 pub use expectation::{DemandReport, ExpectationReport, Unit, WindowReport};
+pub(crate) use happening::SET;
 pub use happening::{
     ControlPlaneReport, FaultReport, Happening, NetworkReport, NoteReport, TimelineEntry,
 };

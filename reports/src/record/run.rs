@@ -143,6 +143,15 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Attempts for each request, over all edges: what retries make of the load; `None` without a request.
+    pub fn attempts_per_request(&self) -> Option<f64> {
+        let requests: u64 = self.edges.iter().map(|edge| edge.requests).sum();
+        let attempts: u64 = self.edges.iter().map(|edge| edge.attempts).sum();
+        (requests > 0).then(|| attempts as f64 / requests as f64)
+    }
+}
+
+impl RunReport {
     /// The report as JSON: one key to a line, a series' columns on one line each, a newline at the end.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //! GitHub shows ten errors of a step and drops the rest, so one is said per
 //! reason and not per seed.
 
+use crate::record::SET;
+
 use super::{Judgement, ScenarioReport, SuiteReport};
 
 /// One line per reason why the suite failed, each with a line break. `folder` is where the suite's paths begin,
@@ -82,7 +84,7 @@ fn reasons(
 /// `file:line`, or the file alone.
 fn place<'a>(place: &'a str, file: &'a str) -> (&'a str, Option<u32>) {
     // A value set by path is in no file.
-    let place = match place.starts_with("--set ") {
+    let place = match place.starts_with(SET) {
         true => file,
         false => place,
     };

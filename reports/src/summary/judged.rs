@@ -297,7 +297,7 @@ fn script_table(shown: &[&ScriptedReport]) -> Table {
 pub(super) fn notes(report: &RunReport, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for note in report.notes.iter().take(NOTES_MAX) {
-        let at = clean(&format!("{}:{}:{}", note.file, note.line, note.column));
+        let at = clean(&note.place());
         let what = match note.field.as_str() {
             "" => clean(&note.object),
             field => clean(&format!("{} {field}", note.object)),

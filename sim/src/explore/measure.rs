@@ -45,7 +45,7 @@ pub fn measures(report: &RunReport) -> IndexMap<String, Measured> {
         }
     }
     let tries = Measured {
-        value: attempts_per_request(report),
+        value: report.attempts_per_request(),
         unit: MeasureUnit::Number,
         better: Better::Lower,
     };
@@ -62,15 +62,6 @@ pub fn measures(report: &RunReport) -> IndexMap<String, Measured> {
         all.insert(unique, expected(expectation));
     }
     all
-}
-
-/// Attempts for each request, over all edges: what retries make of the load.
-pub(super) fn attempts_per_request(report: &RunReport) -> Option<f64> {
-    let attempts = report.edges.iter().map(|edge| edge.attempts).sum();
-    share(
-        attempts,
-        report.edges.iter().map(|edge| edge.requests).sum(),
-    )
 }
 
 /// `expect users p99 30..45 s`: it says what is demanded of, and stays when a demand is written above it.

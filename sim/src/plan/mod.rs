@@ -85,6 +85,12 @@ impl Plan {
         pods.chain(self.traffic.iter().map(|traffic| &traffic.workload))
     }
 
+    /// The bursts of all traffic sources, in their order, each with the number of its source.
+    pub fn bursts(&self) -> impl Iterator<Item = (usize, &BurstPlan)> {
+        let sources = self.traffic.iter().enumerate();
+        sources.flat_map(|(index, source)| source.bursts.iter().map(move |burst| (index, burst)))
+    }
+
     /// What exists, with every pod ready.
     pub fn registry(&self) -> Registry {
         let mut registry = Registry::default();

@@ -13,6 +13,7 @@ use meshquake_reports::{Happening, TimelineEntry};
 
 use super::edge::nanos;
 use super::quick::{Map, Set};
+use super::timeline::since;
 
 /// A breaker that has turned nothing away for so long opens anew.
 const QUIET: Duration = Duration::from_secs(5);
@@ -132,11 +133,6 @@ impl Stretch {
             for_s: Some(seconds(nanos(long))),
         }
     }
-}
-
-/// Seconds of the scenario's clock: while the mesh comes up it counts down to zero.
-pub(super) fn since(origin: Instant, at: Instant) -> f64 {
-    seconds(nanos(at.since(origin))) - seconds(nanos(origin.since(at)))
 }
 
 #[cfg(test)]

@@ -25,12 +25,6 @@ struct Sent {
     requests: u64,
 }
 
-/// Every burst with the number of its source, in the order of plans.
-fn of(plan: &Plan) -> impl Iterator<Item = (usize, &BurstPlan)> {
-    let sources = plan.traffic.iter().enumerate();
-    sources.flat_map(|(index, traffic)| traffic.bursts.iter().map(move |burst| (index, burst)))
-}
-
 impl Bursts {
     pub(super) fn new(plan: &Plan) -> Self {
         let sent = |(traffic, burst): (usize, &BurstPlan)| Sent {
@@ -42,7 +36,7 @@ impl Bursts {
                 .collect(),
             requests: 0,
         };
-        Self(of(plan).map(sent).collect())
+        Self(plan.bursts().map(sent).collect())
     }
 
     /// A source sent a request that was intended for `intended` on the scenario's clock.
@@ -59,7 +53,7 @@ impl Bursts {
 
     /// The accounts of the bursts of a run of this length in nanoseconds.
     pub(super) fn report(&self, plan: &Plan, length: u64) -> Vec<FaultReport> {
-        let all = of(plan).zip(&self.0);
+        let all = plan.bursts().zip(&self.0);
         all.map(|((_, burst), sent)| sent.told(burst, length))
             .collect()
     }
@@ -82,7 +76,7 @@ impl Bursts {
         (origin, length): (Instant, u64),
         mut told: impl FnMut(Instant, &FaultEvent<'_>),
     ) {
-        for ((_, burst), sent) in of(plan).zip(&self.0) {
+        for ((_, burst), sent) in plan.bursts().zip(&self.0) {
             for (from, to) in sent.begun(length).take(SPANS_MAX) {
                 for (at, phase) in [(from, FaultPhase::Began), (to, FaultPhase::Ended)] {
                     let event = FaultEvent {

@@ -11,10 +11,12 @@ use mesh_core::seam::Instant;
 use mesh_core::telemetry::{
     ConfigEvent, EjectionEvent, EjectionReason, IdentityEvent, Mechanism, MechanismEvent,
 };
+use meshquake_reports::record::seconds;
 use meshquake_reports::{Happening, TimelineEntry};
 
-use super::breaker::{Breakers, since};
+use super::breaker::Breakers;
 use super::count::Counts;
+use super::edge::nanos;
 use super::event::{FaultEvent, FaultPhase, PodChange, PodEvent};
 use super::mechanism::snake;
 
@@ -238,6 +240,11 @@ impl Moment {
             for_s: None,
         }
     }
+}
+
+/// Seconds of the scenario's clock: while the mesh comes up it counts down to zero.
+pub(super) fn since(origin: Instant, at: Instant) -> f64 {
+    seconds(nanos(at.since(origin))) - seconds(nanos(origin.since(at)))
 }
 
 fn told(reason: EjectionReason) -> String {

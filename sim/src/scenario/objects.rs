@@ -75,11 +75,7 @@ fn set_one(inputs: &mut Inputs, path: &str, value: &str) -> Result<Source, Diagn
 
 /// A field that the mesh does not know is a note when a file has it, and a mistake when somebody sets it.
 pub(super) fn refuse_unknown(plan: &Plan, problems: &mut Problems) {
-    let set = plan
-        .mesh
-        .notes
-        .iter()
-        .filter(|note| note.at.file.starts_with("--set "));
+    let set = plan.mesh.notes.iter().filter(|note| note.at.is_set());
     let unknown: Vec<_> = set
         .filter(|note| note.kind == NoteKind::UnknownField)
         .collect();

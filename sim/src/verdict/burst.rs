@@ -30,12 +30,9 @@ struct Burst {
 
 impl Bursts {
     pub(super) fn new(plan: &Plan) -> Self {
-        let all = plan.traffic.iter().flat_map(|traffic| {
-            let bursts = traffic.bursts.iter();
-            bursts.map(move |burst| (traffic, burst))
-        });
-        let all: Vec<&BurstPlan> = all
-            .filter(|(traffic, burst)| has_before(traffic, burst, plan))
+        let all: Vec<&BurstPlan> = plan
+            .bursts()
+            .filter(|(source, burst)| has_before(&plan.traffic[*source], burst, plan))
             .map(|(_, burst)| burst)
             .collect();
         let once = |burst: &&BurstPlan| burst.stretches.len() == 1;

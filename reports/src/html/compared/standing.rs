@@ -6,8 +6,6 @@
 //! succeed weighs first; how long they took and how often they were tried count only where that is alike. With several
 //! seeds a difference counts where Student's paired t says that it is none of chance.
 
-use std::collections::BTreeMap;
-
 use super::chance::{self, Grounds};
 use super::numbers::sample;
 use crate::comparison::ComparisonReport;
@@ -127,12 +125,13 @@ fn verdict(better: bool) -> Difference {
     }
 }
 
-fn number(what: &str, rose: bool, higher_is_better: bool) -> Difference {
+/// Of a number; `first` when it is of what succeeded.
+fn number(what: &str, rose: bool, better: bool, first: bool) -> Difference {
     let word = if rose { "higher" } else { "lower" };
     Difference {
         told: format!("{what} {word}"),
-        better: rose == higher_is_better,
-        first: higher_is_better,
+        better,
+        first,
     }
 }
 
@@ -143,18 +142,18 @@ fn of_runs(a: &RunReport, b: &RunReport, grounds: Grounds) -> Vec<Difference> {
         .iter()
         .filter_map(|(name, was)| Some((name, was, b.traffic.get(name)?)));
     let mut all = Vec::new();
-    let mut later = Vec::new();
     for (name, was, is) in both {
-        all.extend(success(was, is).map(|rose| number(&format!("success of {name}"), rose, true)));
-        later.extend(
-            slow(was, is, grounds).map(|rose| number(&format!("p99 of {name}"), rose, false)),
-        );
+        let success = success(was, is);
+        all.extend(success.map(|rose| number(&format!("success of {name}"), rose, rose, true)));
+        let slow = slow(was, is, grounds);
+        all.extend(slow.map(|rose| number(&format!("p99 of {name}"), rose, !rose, false)));
     }
-    all.append(&mut later);
-    if let (Some(was), Some(is)) = (attempts(a), attempts(b))
+    all.sort_by_key(|one| !one.first);
+    if let (Some(was), Some(is)) = (a.attempts_per_request(), b.attempts_per_request())
         && (is - was).abs() > HAIR * was
     {
-        all.push(number("attempts for each request", is > was, false));
+        let rose = is > was;
+        all.push(number("attempts for each request", rose, !rose, false));
     }
     all
 }
@@ -178,12 +177,6 @@ fn slow(was: &TrafficReport, is: &TrafficReport, grounds: Grounds) -> Option<boo
     (difference.abs() > doubt).then_some(difference > 0.0)
 }
 
-fn attempts(run: &RunReport) -> Option<f64> {
-    let requests: u64 = run.edges.iter().map(|edge| edge.requests).sum();
-    let attempts: u64 = run.edges.iter().map(|edge| edge.attempts).sum();
-    (requests > 0).then(|| attempts as f64 / requests as f64)
-}
-
 /// Of several seeds: what Student's t tells from chance.
 fn of_seeds(paired: &ComparisonReport) -> Vec<Difference> {
     let mut all: Vec<Difference> = verdicts(paired).into_iter().collect();
@@ -192,7 +185,6 @@ fn of_seeds(paired: &ComparisonReport) -> Vec<Difference> {
         .measures
         .iter()
         .filter(|m| !m.name.starts_with("expect "));
-    let mut by_rank: BTreeMap<bool, Vec<Difference>> = BTreeMap::new();
     for measure in measures {
         let Some(better) = measure.improved() else {
             continue;
@@ -206,15 +198,9 @@ fn of_seeds(paired: &ComparisonReport) -> Vec<Difference> {
             None => measure.name.clone(),
         };
         let first = matches!(measure.unit, MeasureUnit::Share | MeasureUnit::PerSecond);
-        let rose = measure.difference.mean > 0.0;
-        let word = if rose { "higher" } else { "lower" };
-        by_rank.entry(!first).or_default().push(Difference {
-            told: format!("{what} {word}"),
-            better,
-            first,
-        });
+        all.push(number(&what, measure.difference.mean > 0.0, better, first));
     }
-    all.extend(by_rank.into_values().flatten());
+    all.sort_by_key(|one| !one.first);
     all
 }
 

@@ -63,14 +63,6 @@ fn settings(edge: &PolicyReport) -> Markup {
     table.scrolled()
 }
 
-/// A value set by path has no line that anybody would look up.
-fn place(note: &NoteReport) -> String {
-    match note.file.starts_with("--set ") {
-        true => note.file.clone(),
-        false => format!("{}:{}:{}", note.file, note.line, note.column),
-    }
-}
-
 fn notes(notes: &[NoteReport]) -> Markup {
     let mut table = Table::new("What is to be known of the configuration")
         .head("where")
@@ -80,7 +72,7 @@ fn notes(notes: &[NoteReport]) -> Markup {
         .words("note");
     for note in notes.iter().take(NOTES_MAX) {
         table.row([
-            text::place(&place(note)),
+            text::place(&note.place()),
             text::name(&note.kind.replace('_', " ")),
             text::name(&note.object),
             html! { code { (text::name(&note.field)) } },

@@ -4,7 +4,6 @@ use meshquake_reports::RunReport;
 use meshquake_reports::sweep::{Cell, Column, ColumnKind};
 
 use crate::explore::grid::Grid;
-use crate::explore::measure::attempts_per_request;
 use crate::plan::Plan;
 
 /// Measures of the whole run.
@@ -104,7 +103,7 @@ fn whole(report: &RunReport) -> [Cell; 10] {
         share(succeeded, ended),
         Cell::Number(succeeded as f64 / report.virtual_seconds),
         recovery_ms(report).into(),
-        attempts_per_request(report).into(),
+        report.attempts_per_request().into(),
         acted("retry"),
         acted("ejection"),
         acted("overflow"),

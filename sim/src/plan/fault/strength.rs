@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{AppEffect, FaultKind, LoadChange, NetworkFault, ProcessFault, SourceEffect};
 use crate::plan::Distribution;
+use meshquake_reports::summary::unit;
 
 impl FaultKind {
     /// Such as `40%, 503`; `None` for what has no number worth telling.
@@ -65,7 +66,7 @@ fn delay(add: &Distribution) -> String {
 }
 
 fn percent(share: f64) -> String {
-    format!("{}%", (share * 1e6).round() / 1e4)
+    format!("{}%", unit::trimmed(share * 100.0, 4))
 }
 
 #[cfg(test)]

@@ -348,7 +348,7 @@ impl<'a> Builder<'a, '_> {
             );
         let close = nearest(&key.name, names);
         // What is set on the command line changes what is there: a service that only it knows is a slip.
-        if key.at().file.starts_with("--set ") {
+        if key.at().is_set() {
             let declared = self.services.iter().map(|(service, _)| &*service.name);
             let close = close.or_else(|| nearest(&key.name, declared));
             let message = format!("there is no service `{}`", key.name);

@@ -26,31 +26,32 @@ pub(super) fn profile(
         .as_ref()
         .map_or(Arrivals::Poisson, |rate| rate.spacing);
     let base = base(spec, problems)?;
-    let bursts = bursts(spec, run, problems)?;
+    let written = spec.bursts.iter();
+    let written: Vec<Written<'_>> = written
+        .map(|burst| Ok((burst, repeated(burst, run, problems)?)))
+        .collect::<Result<_, Diagnostic>>()?;
     let load = Load::Open {
-        rate: overlay(&base, &bursts),
+        rate: overlay(&base, &bursts(&written, problems)?),
         arrivals: spacing,
     };
-    Ok((load, told(spec, name, run, problems)?))
+    Ok((load, told(spec, name, written)))
 }
 
+/// A burst as it is written, and each time that it comes.
+type Written<'a> = (&'a Placed<BurstSpec>, Vec<Burst>);
+
 /// The bursts as they were written. One that changes nothing is none.
-fn told(
-    spec: &TrafficSpec,
-    name: &str,
-    run: Duration,
-    problems: &Problems,
-) -> Result<Vec<BurstPlan>, Diagnostic> {
+fn told(spec: &TrafficSpec, name: &str, bursts: Vec<Written<'_>>) -> Vec<BurstPlan> {
     let start = spec.start.as_ref().map_or(Duration::ZERO, |start| start.0);
     let stop = spec.stop.as_ref().map_or(Duration::MAX, |stop| stop.0);
     let mut told = Vec::new();
-    let several = spec.bursts.iter().count() > 1;
-    for (index, written) in spec.bursts.iter().enumerate() {
+    let several = bursts.len() > 1;
+    for (index, (written, times)) in bursts.into_iter().enumerate() {
         if written.times == Some(1.0) {
             continue;
         }
         let sent = |burst: Burst| (burst.from.max(start), burst.to.min(stop));
-        let stretches = repeated(written, run, problems)?.into_iter().map(sent);
+        let stretches = times.into_iter().map(sent);
         let stretches: Vec<_> = stretches.filter(|(from, to)| from < to).collect();
         if !stretches.is_empty() {
             let number = if several {
@@ -65,7 +66,7 @@ fn told(
             });
         }
     }
-    Ok(told)
+    told
 }
 
 /// The rate without bursts.
@@ -97,6 +98,7 @@ fn point(at: Duration, per_second: f64) -> RatePoint {
 }
 
 /// One burst: from, to, and what becomes of the rate.
+#[derive(Clone, Copy)]
 struct Burst {
     from: Duration,
     to: Duration,
@@ -118,26 +120,18 @@ impl Effect {
     }
 }
 
-fn bursts(
-    spec: &TrafficSpec,
-    run: Duration,
-    problems: &Problems,
-) -> Result<Vec<Burst>, Diagnostic> {
-    let mut bursts: Vec<Burst> = Vec::new();
-    let mut written = Vec::new();
-    for burst in spec.bursts.iter() {
-        for burst in repeated(burst, run, problems)? {
-            bursts.push(burst);
-        }
-        written.push(burst);
-    }
-    if let Some(last) = written.last().filter(|_| bursts.len() > REPEATS_MAX) {
+/// All bursts in order of time.
+fn bursts(written: &[Written<'_>], problems: &Problems) -> Result<Vec<Burst>, Diagnostic> {
+    let times = written.iter().flat_map(|(_, times)| times);
+    let mut bursts: Vec<Burst> = times.copied().collect();
+    let last = written.last().map(|(last, _)| last);
+    if let Some(last) = last.filter(|_| bursts.len() > REPEATS_MAX) {
         let message = format!("bursts come more than {REPEATS_MAX} times");
         return Err(problems.error(last.at(), message));
     }
     bursts.sort_by_key(|burst| burst.from);
     let overlap = bursts.windows(2).any(|pair| pair[0].to > pair[1].from);
-    match written.last() {
+    match last {
         Some(last) if overlap => Err(problems.error(last.at(), "two bursts overlap")),
         _ => Ok(bursts),
     }

@@ -23,6 +23,8 @@ mod unknown;
 
 use std::time::Duration;
 
+use mesh_core::policy::Position;
+
 use crate::plan::Plan;
 
 use super::file::Scenario;
@@ -43,6 +45,18 @@ pub(super) struct Frame {
     /// Whether the command line cut the run: what lies beyond its end is then no mistake of the file's.
     pub(super) duration_overridden: bool,
     pub(super) fingerprint: String,
+}
+
+impl Frame {
+    /// Says that what is written at `at`, in `object`, lies beyond the end of the run: a mistake, unless the command line
+    /// has cut the run; then it is told in the run's report too.
+    fn beyond(&self, at: &Position, object: &str, message: String, problems: &mut Problems) {
+        if self.duration_overridden {
+            problems.cut(at, object, message);
+        } else {
+            problems.push(problems.error(at, message));
+        }
+    }
 }
 
 /// Resolves a scenario. The result is only of use when `problems` holds no error.
@@ -109,6 +123,6 @@ pub(super) fn plan(
 }
 
 /// `file:line`, as the plan keeps places for messages.
-fn place(at: &mesh_core::policy::Position) -> String {
+fn place(at: &Position) -> String {
     format!("{}:{}", at.file, at.line)
 }

@@ -187,12 +187,8 @@ impl Source<'_> {
 
     /// Reports what lies beyond the end of the run.
     fn late(&mut self, at: &mesh_core::policy::Position, message: String) {
-        if self.frame.duration_overridden {
-            let object = format!("traffic {}", self.name.0);
-            self.problems.cut(at, &object, message);
-        } else {
-            self.problems.push(self.problems.error(at, message));
-        }
+        let object = format!("traffic {}", self.name.0);
+        self.frame.beyond(at, &object, message, self.problems);
     }
 
     fn note<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {

@@ -31,22 +31,20 @@ impl Bursts {
         let length = nanos(plan.duration);
         let mut all = Vec::new();
         let mut turns = Vec::new();
-        for (source, traffic) in plan.traffic.iter().enumerate() {
-            for burst in &traffic.bursts {
-                let stretches = burst.stretches.iter().take(TIMES_MAX);
-                let stretches = stretches.map(|(from, to)| (nanos(*from), nanos(*to).min(length)));
-                let begun = stretches.filter(|(from, _)| *from < length);
-                let stretches: Vec<(u64, u64)> = begun.collect();
-                for (from, to) in &stretches {
-                    turns.push((*from, all.len(), true));
-                    turns.push((*to, all.len(), false));
-                }
-                all.push(Burst {
-                    source,
-                    stretches,
-                    requests: 0,
-                });
+        for (source, burst) in plan.bursts() {
+            let stretches = burst.stretches.iter().take(TIMES_MAX);
+            let stretches = stretches.map(|(from, to)| (nanos(*from), nanos(*to).min(length)));
+            let begun = stretches.filter(|(from, _)| *from < length);
+            let stretches: Vec<(u64, u64)> = begun.collect();
+            for (from, to) in &stretches {
+                turns.push((*from, all.len(), true));
+                turns.push((*to, all.len(), false));
             }
+            all.push(Burst {
+                source,
+                stretches,
+                requests: 0,
+            });
         }
         // One that ends when it comes again has ended first.
         turns.sort_by_key(|(at, burst, began)| (*at, *began, *burst));

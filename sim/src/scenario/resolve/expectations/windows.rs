@@ -83,17 +83,13 @@ fn clock(
     (frame.duration_overridden && from < end).then_some((from, end))
 }
 
-/// Says that something lies beyond the end of the run, which is no mistake of the file's if the command line cut it.
+/// Says that a window lies beyond the end of the run.
 fn beyond<T>(at: &Placed<T>, frame: &Frame, problems: &mut Problems) {
     let message = format!(
         "this window goes beyond the run, which ends after {}",
         written(frame.duration)
     );
-    if frame.duration_overridden {
-        problems.cut(at.at(), "expectation", message);
-    } else {
-        problems.push(problems.error(at.at(), message));
-    }
+    frame.beyond(at.at(), "expectation", message, problems);
 }
 
 fn relation(

@@ -25,12 +25,7 @@ pub(super) fn is_late(fault: &Placed<FaultSpec>, frame: &Frame, problems: &mut P
             "this fault never happens: the run ends after {}",
             written(frame.duration)
         );
-        let diagnostic = if frame.duration_overridden {
-            problems.warning(at.at(), message)
-        } else {
-            problems.error(at.at(), message)
-        };
-        problems.push(diagnostic);
+        frame.beyond(at.at(), "fault", message, problems);
     }
     late
 }
