@@ -10,6 +10,7 @@ pub mod balance;
 pub mod control;
 pub mod dialect;
 pub mod document;
+mod header_map;
 pub mod identity;
 pub mod policy;
 pub mod proxy;

@@ -134,10 +134,11 @@ impl Exchange {
         head: &request::Parts,
         seen: Seen,
         trace: TraceContext,
-    ) -> Self {
+    ) -> Box<Self> {
+        let room = Box::new_uninit();
         let start = downstream.seams.now();
         downstream.activity.begin();
-        Self {
+        let exchange = Self {
             start,
             trace,
             method: head.method.clone(),
@@ -158,7 +159,9 @@ impl Exchange {
             notes: downstream.notes(head),
             end: None,
             downstream,
-        }
+        };
+        // Written where it stays.
+        Box::write(room, exchange)
     }
 
     /// Takes a note for the access log, if there is one.

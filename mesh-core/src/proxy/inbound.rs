@@ -181,40 +181,42 @@ impl InboundPort {
         }
     }
 
-    async fn handle(
+    fn handle(
         self: Rc<Self>,
         downstream: Rc<Downstream>,
         mut head: Box<request::Parts>,
         body: Incoming,
-    ) -> Response<ResponseBody> {
+    ) -> impl Future<Output = Response<ResponseBody>> {
         let seen = Seen::strip(&mut head.headers);
         let refusal = self.core.sanitize(&mut head);
         let trace = self.core.continue_trace(&mut head.headers, seen);
-        let mut exchange = Box::new(Exchange::new(downstream, &head, seen, trace));
-        self.core.spend_proxy_time().await;
-        if let Some(refusal) = refusal {
-            return forward::local_response(exchange, *refusal);
-        }
-        // Policy sees what the app will see, and no more.
-        identify(&mut head.headers, seen, &exchange);
-        if self.guarded.get()
-            && let Some(rejection) = self.reject(&mut exchange, &head)
-        {
-            return forward::local_response(exchange, *rejection);
-        }
-        if !with_target(&mut head, &exchange.authority, &exchange.path) {
-            return forward::local_response(exchange, LocalReply::no_host_header());
-        }
-        let retry = self.retry.borrow().clone();
-        let terms = Terms {
-            retry: &retry,
-            timeout: None,
-            hash: None,
-            choice: None,
-            set_cookie: None,
-        };
+        let mut exchange = Exchange::new(downstream, &head, seen, trace);
         let body = RequestBody::new(body);
-        forward::forward(exchange, &self.app, &terms, head, body).await
+        async move {
+            self.core.spend_proxy_time().await;
+            if let Some(refusal) = refusal {
+                return forward::local_response(exchange, *refusal);
+            }
+            // Policy sees what the app will see, and no more.
+            identify(&mut head.headers, seen, &exchange);
+            if self.guarded.get()
+                && let Some(rejection) = self.reject(&mut exchange, &head)
+            {
+                return forward::local_response(exchange, *rejection);
+            }
+            if !with_target(&mut head, &exchange.authority, &exchange.path) {
+                return forward::local_response(exchange, LocalReply::no_host_header());
+            }
+            let retry = self.retry.borrow().clone();
+            let terms = Terms {
+                retry: &retry,
+                timeout: None,
+                hash: None,
+                choice: None,
+                set_cookie: None,
+            };
+            forward::forward(exchange, &self.app, &terms, head, body).await
+        }
     }
 
     /// The answer to a request that is turned away.

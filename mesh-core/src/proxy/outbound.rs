@@ -85,66 +85,67 @@ impl Outbound {
         self.rng.borrow().clone()
     }
 
-    pub(crate) async fn handle(
+    pub(crate) fn handle(
         self: Rc<Self>,
         core: Rc<Core>,
         downstream: Rc<Downstream>,
         mut head: Box<request::Parts>,
         body: Incoming,
-    ) -> Response<ResponseBody> {
+    ) -> impl Future<Output = Response<ResponseBody>> {
         let seen = Seen::strip(&mut head.headers);
         let refusal = core.sanitize(&mut head);
         let trace = core.continue_trace(&mut head.headers, seen);
-        let peer = Some(downstream.peer_address);
-        let mut exchange = Box::new(Exchange::new(downstream, &head, seen, trace));
-        core.spend_proxy_time().await;
-        if let Some(refusal) = refusal {
-            return forward::local_response(exchange, *refusal);
-        }
-        if exchange.authority.is_empty() {
-            return forward::local_response(exchange, LocalReply::no_host_header());
-        }
-        if seen.controls {
-            headers::strip_controls(&mut head.headers);
-        }
-        if seen.client_cert {
-            // The app has no certificate, whatever it says (Envoy's default: `SANITIZE`).
-            headers::set_client_cert(&mut head.headers, None);
-        }
-        let choice = match self.decide(&exchange.authority, &head, peer) {
-            Decision::Forward(choice) => choice,
-            other => return Box::pin(self.stay(exchange, other)).await,
-        };
-        exchange.route = Some(choice.entry().clone());
-        if choice.entry().is_filtered()
-            && let Some(rejection) = Box::pin(self.filters(&mut exchange, choice.route())).await
-        {
-            return forward::local_response(exchange, rejection);
-        }
-        let Some(cluster) = self.cluster(&core, &exchange.authority, &choice) else {
-            exchange.cluster = Some(choice.cluster().shared());
-            return forward::local_response(exchange, LocalReply::no_cluster());
-        };
-        let hashed = self.hash(&cluster, &exchange, &head, peer);
-        if let Err(reply) = self.prepare(&mut exchange, &choice, &mut head, peer) {
-            return forward::local_response(exchange, *reply);
-        }
+        let mut exchange = Exchange::new(downstream, &head, seen, trace);
         let body = RequestBody::new(body);
-        if choice.entry().is_mirrored() {
-            self.mirror(&core, &exchange, &choice, &head, &body);
+        async move {
+            core.spend_proxy_time().await;
+            if let Some(refusal) = refusal {
+                return forward::local_response(exchange, *refusal);
+            }
+            if exchange.authority.is_empty() {
+                return forward::local_response(exchange, LocalReply::no_host_header());
+            }
+            if seen.controls {
+                headers::strip_controls(&mut head.headers);
+            }
+            if seen.client_cert {
+                // The app has no certificate, whatever it says (Envoy's default: `SANITIZE`).
+                headers::set_client_cert(&mut head.headers, None);
+            }
+            let choice = match self.decide(&exchange, &head) {
+                Decision::Forward(choice) => choice,
+                other => return Box::pin(self.stay(exchange, other)).await,
+            };
+            exchange.route = Some(choice.entry().clone());
+            if choice.entry().is_filtered()
+                && let Some(rejection) = Box::pin(self.filters(&mut exchange, choice.route())).await
+            {
+                return forward::local_response(exchange, rejection);
+            }
+            let Some(cluster) = self.cluster(&core, &exchange.authority, &choice) else {
+                exchange.cluster = Some(choice.cluster().shared());
+                return forward::local_response(exchange, LocalReply::no_cluster());
+            };
+            let hashed = self.hash(&cluster, &exchange, &head);
+            if let Err(reply) = self.prepare(&mut exchange, &choice, &mut head) {
+                return forward::local_response(exchange, *reply);
+            }
+            if choice.entry().is_mirrored() {
+                self.mirror(&core, &exchange, &choice, &head, &body);
+            }
+            let (hash, set_cookie) = match hashed {
+                Some(hashed) => (Some(hashed.hash), hashed.set_cookie.map(Box::new)),
+                None => (None, None),
+            };
+            let terms = Terms {
+                retry: &choice.route().retry.value,
+                timeout: choice.entry().timeout(),
+                hash,
+                choice: Some(&choice),
+                set_cookie,
+            };
+            forward::forward(exchange, &cluster, &terms, head, body).await
         }
-        let (hash, set_cookie) = match hashed {
-            Some(hashed) => (Some(hashed.hash), hashed.set_cookie),
-            None => (None, None),
-        };
-        let terms = Terms {
-            retry: &choice.route().retry.value,
-            timeout: choice.entry().timeout(),
-            hash,
-            choice: Some(&choice),
-            set_cookie,
-        };
-        forward::forward(exchange, &cluster, &terms, head, body).await
     }
 
     /// Answers a request that goes nowhere.
@@ -170,13 +171,9 @@ impl Outbound {
         }
     }
 
-    /// What happens to a request to `authority`.
-    fn decide(
-        self: &Rc<Self>,
-        authority: &Addressed,
-        head: &request::Parts,
-        peer: Option<SocketAddr>,
-    ) -> Decision {
+    /// What happens to a request.
+    fn decide(self: &Rc<Self>, exchange: &Exchange, head: &request::Parts) -> Decision {
+        let authority = &*exchange.authority;
         let mut known = authority.known.borrow_mut();
         if !std::ptr::eq(known.under.as_ptr(), &raw const **self) {
             let host = self.router.find(authority.port, authority);
@@ -194,6 +191,7 @@ impl Outbound {
         let Some(host) = &known.host else {
             return Decision::NoHost;
         };
+        let peer = Some(exchange.downstream.peer_address);
         let view = RequestView::to(authority, head, authority.port, peer);
         host.route(&view, &mut self.rng.borrow_mut())
     }
@@ -265,12 +263,11 @@ impl Outbound {
         exchange: &mut Exchange,
         choice: &Choice,
         head: &mut request::Parts,
-        peer: Option<SocketAddr>,
     ) -> Result<(), Box<LocalReply>> {
         if !with_target(head, &exchange.authority, &exchange.path) {
             return Err(Box::new(LocalReply::no_host_header()));
         }
-        choice.apply_to_request(head, peer);
+        choice.apply_to_request(head, Some(exchange.downstream.peer_address));
         if head.uri.path_and_query() != Some(&exchange.path)
             && let Ok(original) = HeaderValue::from_str(exchange.path.as_str())
         {
@@ -290,7 +287,6 @@ impl Outbound {
         cluster: &ClusterRuntime,
         exchange: &Exchange,
         head: &request::Parts,
-        peer: Option<SocketAddr>,
     ) -> Option<crate::route::RequestHash> {
         if !cluster.hashes() {
             return None;
@@ -299,8 +295,9 @@ impl Outbound {
         let LoadBalancer::Hash { key, .. } = &config.load_balancer.value else {
             return None;
         };
-        let view = RequestView::of(head, exchange.authority.port, peer);
-        let connection = peer.map_or(0, |peer| u64::from(peer.port()));
+        let peer = exchange.downstream.peer_address;
+        let view = RequestView::of(head, exchange.authority.port, Some(peer));
+        let connection = u64::from(peer.port());
         hash_request(key, &view, connection)
     }
 

@@ -54,7 +54,13 @@ pub(crate) async fn serve_http<F, S>(
     // hyper keeps it inside its connection, where it would touch a connection's worth of cold memory.
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (head, body) = request.into_parts();
-        Box::pin(service(Box::new(head), body).map(Ok::<_, Infallible>))
+        // Written where they stay: made first, all their room would be copied, used or not.
+        let head = Box::write(Box::new_uninit(), head);
+        let answer = Box::write(
+            Box::new_uninit(),
+            service(head, body).map(Ok::<_, Infallible>),
+        );
+        Box::into_pin(answer)
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
     let mut retired = pin!(retired);

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::cluster::ClusterRuntime;
 use super::exchange::Addressed;
-use super::headers::{self, Seen};
+use super::headers::Seen;
 use super::inbound::InboundPort;
 use super::outbound::Outbound;
 use super::path;
@@ -26,10 +26,11 @@ use crate::control::{
     Cluster, ClusterName, ControlAddress, Endpoint, EndpointHealth, InboundListener,
     LoadAssignment, Locality, ResourceCache, Resources, Subscription,
 };
+use crate::header_map;
 use crate::identity::{IdentityStore, KeyPair, SpiffeId, Svid, TrustBundle, csr};
 use crate::policy::{LoadBalancer, Profile, Sourced, UpstreamTls};
 use crate::seam::{Connection, HyperTimer, Rng, Seams, sleep};
-use crate::telemetry::{Event, IdentityEvent, TraceContext, request_id, unindexed};
+use crate::telemetry::{Event, IdentityEvent, REQUEST_ID, TraceContext, request_id, unindexed};
 
 /// What a sidecar is told when it starts (Istio: bootstrap, annotations and mounted files).
 #[derive(Clone)]
@@ -414,7 +415,11 @@ impl Core {
     pub(crate) fn continue_trace(&self, map: &mut HeaderMap, seen: Seen) -> TraceContext {
         let rng = &mut *self.rng.borrow_mut();
         let context = TraceContext::pass(map, seen.b3, rng);
-        match map.entry(headers::REQUEST_ID) {
+        if let Some(held) = header_map::sole_mut(map, &REQUEST_ID) {
+            held.set_sensitive(true);
+            return context;
+        }
+        match map.entry(REQUEST_ID) {
             Entry::Occupied(mut held) => held.get_mut().set_sensitive(true),
             Entry::Vacant(free) => {
                 let bits = u128::from(rng.bits()) << 64 | u128::from(rng.bits());

@@ -24,4 +24,4 @@ pub use budget::{RetryLimiter, RetryPermit};
 pub use fault::FaultDraw;
 pub use outlier::{EjectionChange, Observation, OutlierDetector};
 pub use rate_limit::TokenBucket;
-pub use retry::{RetryDecision, RetryState, backoff, should_retry};
+pub use retry::{RetryDecision, RetryState, backoff, retries_sent, should_retry};

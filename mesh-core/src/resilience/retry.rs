@@ -53,6 +53,29 @@ fn names_failure(on: &RetryOn, failure: AttemptFailure) -> bool {
     }
 }
 
+/// Whether `policy` names any outcome of a request of which something was sent. What makes a connection
+/// fail keeps the request whole.
+pub fn retries_sent(policy: &RetryPolicy) -> bool {
+    let RetryOn {
+        any_5xx,
+        gateway_error,
+        reset,
+        reset_before_request: _,
+        connect_failure: _,
+        retriable_4xx,
+        refused_stream,
+        statuses,
+        headers,
+        grpc,
+    } = &policy.on;
+    *any_5xx
+        || *gateway_error
+        || *reset
+        || *retriable_4xx
+        || *refused_stream
+        || !(statuses.is_empty() && headers.is_empty() && grpc.is_empty())
+}
+
 /// How long to wait before retry `number` (from 1): uniform in
 /// `[0, min(base × 2^(number − 1), max))`, as measured on Envoy 1.40.0
 /// (retry_backoff_default; its documentation says `2^number − 1`).

@@ -40,11 +40,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request};
 
-use super::{Direction, RequestEvent};
+use super::{Direction, REQUEST_ID, RequestEvent};
 
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How lines are encoded (Istio: `meshConfig.accessLogEncoding`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,5 +12,5 @@ pub use event::{
     TlsState,
 };
 pub use flag::{ResponseFlag, ResponseFlags};
-pub(crate) use trace::unindexed;
+pub(crate) use trace::{REQUEST_ID, unindexed};
 pub use trace::{TRACEPARENT, TraceContext, request_id};

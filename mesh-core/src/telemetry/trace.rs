@@ -9,10 +9,13 @@ use bytes::Bytes;
 use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::header_map::sole_mut;
 use crate::seam::Rng;
 
 /// `traceparent`.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// `x-request-id`.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const B3: HeaderName = HeaderName::from_static("b3");
 const B3_TRACE: HeaderName = HeaderName::from_static("x-b3-traceid");
 const B3_SPAN: HeaderName = HeaderName::from_static("x-b3-spanid");
@@ -93,10 +96,14 @@ impl TraceContext {
             context.inject(headers);
             return context;
         }
+        if let Some(held) = sole_mut(headers, &TRACEPARENT) {
+            let context = Self::after(parse_traceparent(held), rng);
+            *held = unindexed(context.traceparent());
+            return context;
+        }
         match headers.entry(TRACEPARENT) {
             Entry::Occupied(mut held) => {
-                let parent = parse_traceparent(held.get());
-                let context = Self::after(parent, rng);
+                let context = Self::after(parse_traceparent(held.get()), rng);
                 held.insert(unindexed(context.traceparent()));
                 context
             }

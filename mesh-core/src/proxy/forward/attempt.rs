@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 
 use super::spare::Spare;
 use crate::balance::ActiveRequest;
+use crate::header_map;
 use crate::proxy::cluster::ClusterRuntime;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::failure::AttemptFailure;
@@ -80,71 +81,75 @@ impl<'a> AttemptWatch<'a> {
         }
     }
 
-    pub(super) async fn run(
+    pub(super) fn run(
         &mut self,
         mut head: AttemptHead<'_>,
         body: &RequestBody,
         permit: &mut Option<Permit>,
-    ) -> Outcome {
-        let mut usage = self.host.begin(self.start);
-        loop {
-            let mut lease = match self.host.acquire().await {
-                Ok(lease) => lease,
-                Err(failure) => return Outcome::Failed(AttemptFailure::Connect(failure)),
-            };
-            self.sending();
-            self.tls = lease.tls();
-            let fresh = lease.is_first_use();
-            // The server of a fresh TLS connection has yet to look at our certificate.
-            let unjudged = fresh && self.tls != TlsState::Plain;
-            if fresh && !unjudged {
-                self.cluster.connected(&self.host);
-            }
-            let sent = match lease.ready().await {
-                Ok(()) => {
-                    let request = upstream_request(&mut head, self.exchange, body, &lease);
-                    lease.send(request).await.map_err(|failure| {
-                        let unsent = failure.unsent.is_some();
-                        (head.unsent(failure), unsent)
-                    })
+    ) -> impl Future<Output = Outcome> {
+        async move {
+            let mut usage = self.host.begin(self.start);
+            loop {
+                let mut lease = match self.host.acquire().await {
+                    Ok(lease) => lease,
+                    Err(failure) => return Outcome::Failed(AttemptFailure::Connect(failure)),
+                };
+                self.sending();
+                self.tls = lease.tls();
+                let fresh = lease.is_first_use();
+                // The server of a fresh TLS connection has yet to look at our certificate.
+                let unjudged = fresh && self.tls != TlsState::Plain;
+                // Where it refuses it, what was sent already counts as a connection that failed.
+                head.resent |= self.tls != TlsState::Plain;
+                if fresh && !unjudged {
+                    self.cluster.connected(&self.host);
                 }
-                Err(error) => Err((AttemptFailure::from_send(&error, true), true)),
-            };
-            if sent.is_err()
-                && let Some(why) = lease.refusal()
-            {
-                let why = format!("TLS error: {why}").into();
-                return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
-            }
-            if unjudged {
-                self.cluster.connected(&self.host);
-            }
-            match sent {
-                Ok(mut response) => {
-                    let now = self.exchange.seams().now();
-                    usage.measure(now);
-                    let millis = now.since(self.start).as_millis() as u64;
-                    let map = response.headers_mut();
-                    map.insert(headers::SERVICE_TIME, headers::number(millis));
-                    let attempt = ActiveAttempt {
-                        lease,
-                        _use: usage,
-                        request: permit.take(),
-                    };
-                    self.exchange.answering = Some(Answering::new(attempt, now));
-                    return Outcome::Answer(response);
-                }
-                Err((why, unsent)) => {
-                    // A kept connection closed just before it was used: another one serves,
-                    // and nobody notices (observed: case conn_keepalive).
-                    let stale = AttemptFailure::ConnectionTermination {
-                        before_request: true,
-                    };
-                    if why == stale && unsent && !fresh {
-                        drop(lease);
-                        continue;
+                let sent = match lease.ready().await {
+                    Ok(()) => {
+                        let request = upstream_request(&mut head, self.exchange, body, &lease);
+                        lease.send(request).await.map_err(|failure| {
+                            let unsent = failure.unsent.is_some();
+                            (head.unsent(failure), unsent)
+                        })
                     }
-                    return Outcome::Failed(why);
+                    Err(error) => Err((AttemptFailure::from_send(&error, true), true)),
+                };
+                if sent.is_err()
+                    && let Some(why) = lease.refusal()
+                {
+                    let why = format!("TLS error: {why}").into();
+                    return Outcome::Failed(AttemptFailure::Connect(ConnectFailure::Failed(why)));
+                }
+                if unjudged {
+                    self.cluster.connected(&self.host);
+                }
+                match sent {
+                    Ok(mut response) => {
+                        let now = self.exchange.seams().now();
+                        usage.measure(now);
+                        let millis = now.since(self.start).as_millis() as u64;
+                        let map = response.headers_mut();
+                        header_map::replace(map, headers::SERVICE_TIME, headers::number(millis));
+                        let attempt = ActiveAttempt {
+                            lease,
+                            _use: usage,
+                            request: permit.take(),
+                        };
+                        self.exchange.answering = Some(Answering::new(attempt, now));
+                        return Outcome::Answer(response);
+                    }
+                    Err((why, unsent)) => {
+                        // A kept connection closed just before it was used: another one serves,
+                        // and nobody notices (observed: case conn_keepalive).
+                        let stale = AttemptFailure::ConnectionTermination {
+                            before_request: true,
+                        };
+                        if why == stale && unsent && !fresh {
+                            drop(lease);
+                            continue;
+                        }
+                        return Outcome::Failed(why);
+                    }
                 }
             }
         }
@@ -216,6 +221,8 @@ pub(super) struct AttemptHead<'a> {
     pub(super) spare: &'a mut Option<Spare>,
     /// No other attempt will need it.
     pub(super) is_last: bool,
+    /// Another attempt may follow one that was sent.
+    pub(super) resent: bool,
 }
 
 impl AttemptHead<'_> {
@@ -224,7 +231,7 @@ impl AttemptHead<'_> {
         if let Some(spare) = self.spare {
             return spare.headers();
         }
-        if !self.is_last {
+        if self.resent && !self.is_last {
             *self.spare = Some(Spare::of(&self.parts.headers));
         }
         std::mem::take(&mut self.parts.headers)
@@ -275,6 +282,6 @@ fn upstream_request(
         }
     }
     let count = headers::number(exchange.attempts.into());
-    request.headers_mut().insert(headers::ATTEMPT_COUNT, count);
+    header_map::replace(request.headers_mut(), headers::ATTEMPT_COUNT, count);
     request
 }

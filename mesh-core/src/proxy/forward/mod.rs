@@ -8,6 +8,11 @@
 //! last attempt's answer and the flag `URX`; retries stay in the cluster drawn
 //! first.
 
+#![expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` holds what it is given twice, and every request pays for the room"
+)]
+
 mod attempt;
 mod deadline;
 mod spare;
@@ -46,58 +51,60 @@ pub(crate) struct Terms<'a> {
     /// The route's choice, whose changes to response headers apply.
     pub(crate) choice: Option<&'a Choice>,
     /// A `set-cookie` to add: consistent hashing by a cookie that was absent.
-    pub(crate) set_cookie: Option<HeaderValue>,
+    pub(crate) set_cookie: Option<Box<HeaderValue>>,
 }
 
 /// Sends the request upstream, as often as its terms allow.
-pub(crate) async fn forward(
+pub(crate) fn forward(
     mut exchange: Box<Exchange>,
     cluster: &Rc<ClusterRuntime>,
     terms: &Terms<'_>,
     mut head: Box<request::Parts>,
     body: RequestBody,
-) -> Response<ResponseBody> {
-    exchange.cluster = Some(cluster.name());
-    exchange.body = Some(body.clone());
-    let Some(permit) = cluster.admit() else {
-        exchange.attempts = 1;
-        exchange.mechanism(Mechanism::Overflow, "requests");
-        return reply(exchange, LocalReply::overflow(), terms);
-    };
-    let mut run = Run {
-        cluster,
-        head: &mut head,
-        spare: None,
-        body: &body,
-        permit: Some(permit),
-        trying: None,
-        tried: Vec::new(),
-        retries: RetryState::new(terms.retry),
-        deadline: Deadline {
-            timeout: terms.timeout,
-            body: body.clone(),
-            downstream: exchange.downstream.clone(),
-            armed: None,
-        },
-    };
-    loop {
-        exchange.attempts += 1;
-        let outcome = match run.attempt(&mut exchange, terms).await {
-            Ok(outcome) => outcome,
-            Err(DeadlinePassed) => {
+) -> impl Future<Output = Response<ResponseBody>> {
+    async move {
+        exchange.cluster = Some(cluster.name());
+        exchange.body = Some(body.clone());
+        let Some(permit) = cluster.admit() else {
+            exchange.attempts = 1;
+            exchange.mechanism(Mechanism::Overflow, "requests");
+            return reply(exchange, LocalReply::overflow(), terms);
+        };
+        let mut run = Run {
+            cluster,
+            head: &mut head,
+            spare: None,
+            body: &body,
+            permit: Some(permit),
+            trying: None,
+            tried: Vec::new(),
+            retries: RetryState::new(terms.retry),
+            deadline: Deadline {
+                timeout: terms.timeout,
+                body: body.clone(),
+                downstream: exchange.downstream.clone(),
+                armed: None,
+            },
+        };
+        loop {
+            exchange.attempts += 1;
+            let outcome = match run.attempt(&mut exchange, terms).await {
+                Ok(outcome) => outcome,
+                Err(DeadlinePassed) => {
+                    exchange.mechanism(Mechanism::Timeout, "");
+                    return reply(exchange, LocalReply::timeout(), terms);
+                }
+            };
+            let decision = run.judge(&exchange, terms, &outcome);
+            let RetryDecision::Retry(wait) = decision else {
+                return run.answer(exchange, terms, outcome, decision);
+            };
+            run.discard(&mut exchange, outcome);
+            exchange.mechanism(Mechanism::Retry, "");
+            if run.back_off(&mut exchange, wait).await.is_err() {
                 exchange.mechanism(Mechanism::Timeout, "");
                 return reply(exchange, LocalReply::timeout(), terms);
             }
-        };
-        let decision = run.judge(&exchange, terms, &outcome);
-        let RetryDecision::Retry(wait) = decision else {
-            return run.answer(exchange, terms, outcome, decision);
-        };
-        run.discard(&mut exchange, outcome);
-        exchange.mechanism(Mechanism::Retry, "");
-        if run.back_off(&mut exchange, wait).await.is_err() {
-            exchange.mechanism(Mechanism::Timeout, "");
-            return reply(exchange, LocalReply::timeout(), terms);
         }
     }
 }
@@ -144,64 +151,67 @@ impl Run<'_> {
         slept
     }
 
-    async fn attempt(
+    fn attempt(
         &mut self,
         exchange: &mut Exchange,
         terms: &Terms<'_>,
-    ) -> Result<Outcome, DeadlinePassed> {
-        let downstream = exchange.downstream.clone();
-        let start = downstream.seams.now();
-        let Some(pick) = self.cluster.pick(terms.hash, terms.retry, &self.tried) else {
-            exchange.upstream = None;
-            exchange.note(|notes| notes.upstream_host = None);
-            exchange.attempt(
-                exchange.attempts,
-                start,
-                0,
-                ResponseFlag::NoHealthyUpstream.into(),
-                TlsState::Plain,
+    ) -> impl Future<Output = Result<Outcome, DeadlinePassed>> {
+        async move {
+            let downstream = exchange.downstream.clone();
+            let start = downstream.seams.now();
+            let Some(pick) = self.cluster.pick(terms.hash, terms.retry, &self.tried) else {
+                exchange.upstream = None;
+                exchange.note(|notes| notes.upstream_host = None);
+                exchange.attempt(
+                    exchange.attempts,
+                    start,
+                    0,
+                    ResponseFlag::NoHealthyUpstream.into(),
+                    TlsState::Plain,
+                );
+                return Ok(Outcome::NoHost);
+            };
+            if pick.panicked {
+                exchange.mechanism(Mechanism::Panic, "");
+            }
+            if pick.priority > 0 {
+                exchange.mechanism(Mechanism::LocalityFailover, "");
+            }
+            let host = pick.host;
+            self.trying = Some(host.clone());
+            exchange.upstream = Some(host.workload());
+            exchange.note(|notes| notes.upstream_host = Some(host.address()));
+            let mut watch = AttemptWatch::new(exchange, self.cluster, host, start);
+            let try_deadline = terms
+                .retry
+                .per_try_timeout
+                .map_or(Instant::NEVER, |t| start + t);
+            let head = AttemptHead {
+                is_last: self.retries.is_last(),
+                resent: resilience::retries_sent(terms.retry),
+                parts: &mut *self.head,
+                spare: &mut self.spare,
+            };
+            let work = crate::seam::timeout_at(
+                &*downstream.seams.clock,
+                try_deadline,
+                watch.run(head, self.body, &mut self.permit),
             );
-            return Ok(Outcome::NoHost);
-        };
-        if pick.panicked {
-            exchange.mechanism(Mechanism::Panic, "");
+            let ended = self.deadline.bound(work).await;
+            let outcome = match ended {
+                Ok(Some(outcome)) => outcome,
+                Ok(None) => {
+                    watch.exchange.mechanism(Mechanism::PerTryTimeout, "");
+                    Outcome::Failed(AttemptFailure::PerTryTimeout)
+                }
+                Err(passed) => {
+                    watch.timed_out();
+                    return Err(passed);
+                }
+            };
+            watch.ended(&outcome);
+            Ok(outcome)
         }
-        if pick.priority > 0 {
-            exchange.mechanism(Mechanism::LocalityFailover, "");
-        }
-        let host = pick.host;
-        self.trying = Some(host.clone());
-        exchange.upstream = Some(host.workload());
-        exchange.note(|notes| notes.upstream_host = Some(host.address()));
-        let mut watch = AttemptWatch::new(exchange, self.cluster, host, start);
-        let try_deadline = terms
-            .retry
-            .per_try_timeout
-            .map_or(Instant::NEVER, |t| start + t);
-        let head = AttemptHead {
-            is_last: self.retries.is_last(),
-            parts: &mut *self.head,
-            spare: &mut self.spare,
-        };
-        let work = crate::seam::timeout_at(
-            &*downstream.seams.clock,
-            try_deadline,
-            watch.run(head, self.body, &mut self.permit),
-        );
-        let ended = self.deadline.bound(work).await;
-        let outcome = match ended {
-            Ok(Some(outcome)) => outcome,
-            Ok(None) => {
-                watch.exchange.mechanism(Mechanism::PerTryTimeout, "");
-                Outcome::Failed(AttemptFailure::PerTryTimeout)
-            }
-            Err(passed) => {
-                watch.timed_out();
-                return Err(passed);
-            }
-        };
-        watch.ended(&outcome);
-        Ok(outcome)
     }
 
     /// Whether to try again.
@@ -273,7 +283,7 @@ fn finish_headers(map: &mut HeaderMap, terms: &Terms<'_>) {
         choice.apply_to_response(map, None);
     }
     if let Some(cookie) = &terms.set_cookie {
-        map.append(header::SET_COOKIE, cookie.clone());
+        map.append(header::SET_COOKIE, HeaderValue::clone(cookie));
     }
 }
 

@@ -94,6 +94,28 @@ fn transport_failures_as_recorded() {
 }
 
 #[test]
+fn what_keeps_a_request_whole_is_known() {
+    let sent = |conditions| retries_sent(&policy(1, conditions));
+    let whole = ["connect-failure", "reset-before-request"];
+    assert_eq!(
+        CONDITIONS.map(sent),
+        CONDITIONS.map(|c| !whole.contains(&c))
+    );
+    assert!(!sent("connect-failure,reset-before-request"));
+    assert!(sent("connect-failure,refused-stream"));
+    for condition in whole {
+        for failure in [
+            AttemptFailure::Reset { request_sent: true },
+            AttemptFailure::RefusedStream,
+            AttemptFailure::PerTryTimeout,
+        ] {
+            assert!(!retries_failure(condition, failure), "{condition}");
+        }
+        assert!(!retries_answer(condition, 503, &[("grpc-status", "14")]));
+    }
+}
+
+#[test]
 fn timeouts_as_recorded() {
     // timeout_per_try_with_retries, timeout_covers_all_tries.
     assert_eq!(
