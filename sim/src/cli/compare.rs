@@ -140,7 +140,7 @@ fn run(args: &CompareArgs) -> Result<Exit, Exit> {
     };
     let told = report.to_json().map_err(|error| cannot(error.into()))?;
     let ((a, b), both) = (&first, Some(&report));
-    output::fill(json, || Ok(told.clone())).map_err(cannot)?;
+    output::fill(json, || Ok(&told)).map_err(cannot)?;
     output::fill(page, || Ok(comparison_html(a, b, both))).map_err(cannot)?;
     output::fill(markdown, || Ok(comparison_markdown(a, b, both))).map_err(cannot)?;
     let terminal = io::stdout().is_terminal();

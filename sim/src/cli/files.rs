@@ -57,7 +57,7 @@ impl Files {
             color: false,
             width: WIDTH,
         };
-        fill(self.json, || Ok(json.to_owned()))?;
+        fill(self.json, || Ok(json))?;
         fill(self.summary, || {
             Ok(meshquake_reports::summary(report, style))
         })?;

@@ -168,14 +168,14 @@ impl Pending {
 ///
 /// # Errors
 /// When the text cannot be made, the disk is full or the folder cannot be written any more.
-pub(crate) fn fill(
+pub(crate) fn fill<T: AsRef<str>>(
     result: Option<Pending>,
-    text: impl FnOnce() -> io::Result<String>,
+    text: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<()> {
     let Some(mut result) = result else {
         return Ok(());
     };
-    result.write_all(text()?.as_bytes())?;
+    result.write_all(text()?.as_ref().as_bytes())?;
     result.finish()
 }
 

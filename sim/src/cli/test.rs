@@ -342,7 +342,7 @@ impl Results {
 
     fn finish(self, report: &SuiteReport, links: &Links, json: &str) -> io::Result<()> {
         output::fill(self.junit, || junit::xml(report).map_err(io::Error::other))?;
-        output::fill(self.json, || Ok(json.to_owned()))?;
+        output::fill(self.json, || Ok(json))?;
         output::fill(self.page, || Ok(suite_html(report, links)))?;
         output::fill(self.markdown, || Ok(markdown::markdown(report)))
     }

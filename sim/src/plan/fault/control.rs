@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_core::dialect::istio;
 use mesh_core::document::Document;
+use mesh_core::policy::MeshPolicy;
 
 use super::PodSelector;
 
@@ -94,6 +96,25 @@ impl PartialEq for Objects {
 }
 
 impl ConfigChange {
+    /// `policy` under `changes`, each made of what those before it left. One that cannot be joined with them is
+    /// refused, as by the API server.
+    pub fn joined<'a>(
+        policy: &MeshPolicy,
+        changes: impl IntoIterator<Item = &'a Self>,
+    ) -> MeshPolicy {
+        let mut joined = policy.clone();
+        let mut documents: Option<Vec<Document>> = None;
+        for change in changes {
+            let before = documents.as_deref().unwrap_or(&change.base.0);
+            let after = change.applied_to(before);
+            if let Ok(compiled) = istio::compile(&after, &policy.profile) {
+                joined = compiled;
+                documents = Some(after);
+            }
+        }
+        joined
+    }
+
     /// The configuration made of `before` and this change: an object replaces the one of its kind, namespace and name,
     /// as `kubectl apply` does.
     pub fn applied_to(&self, before: &[Document]) -> Vec<Document> {

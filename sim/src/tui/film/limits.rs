@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mesh_core::control::{Compiler, Registry, Workload};
-use mesh_core::dialect::istio;
 use mesh_core::policy::MeshPolicy;
 
 use super::flight::Limit;
@@ -201,21 +200,15 @@ impl Limits {
         })
     }
 
-    /// The policy under these changes, joined as the control plane joins them (`world/control/policy.rs`).
+    /// The policy under these changes.
     fn policy(&self, changes: &[u32]) -> MeshPolicy {
-        let mut policy = self.base.clone();
-        let mut documents: Option<Vec<_>> = None;
-        for fault in changes {
-            let Some(Cause::Change { change, .. }) = self.causes.get(fault) else {
-                continue;
-            };
-            let after = change.applied_to(documents.as_deref().unwrap_or(&change.base.0));
-            if let Ok(compiled) = istio::compile(&after, &self.base.profile) {
-                policy = compiled;
-                documents = Some(after);
-            }
-        }
-        policy
+        let changes = changes
+            .iter()
+            .filter_map(|fault| match self.causes.get(fault)? {
+                Cause::Change { change, .. } => Some(change),
+                _ => None,
+            });
+        ConfigChange::joined(&self.base, changes)
     }
 }
 

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mesh_core::control::{Compiler, Revision};
-use mesh_core::dialect::istio;
 use mesh_core::policy::MeshPolicy;
 
 use super::{Control, TroubleId};
@@ -59,25 +58,11 @@ impl Control {
             .collect()
     }
 
-    /// The policy under some changes. A change that cannot be joined with those before it is refused, as by the API server.
+    /// The policy under some changes.
     fn policy_under(&self, key: &[TroubleId]) -> MeshPolicy {
         let troubles = self.troubles.borrow();
-        let profile = &self.policy.profile;
-        let mut policy = self.policy.clone();
-        let mut documents = None;
-        for (id, change, _) in troubles.changes() {
-            if !key.contains(&id) {
-                continue;
-            }
-            let change: &ConfigChange = change;
-            let before = documents.as_ref().unwrap_or(&*change.base.0);
-            let after = change.applied_to(before);
-            if let Ok(compiled) = istio::compile(&after, profile) {
-                policy = compiled;
-                documents = Some(after);
-            }
-        }
-        policy
+        let changes = troubles.changes().filter(|(id, ..)| key.contains(id));
+        ConfigChange::joined(&self.policy, changes.map(|(_, change, _)| &**change))
     }
 
     /// A change has begun or reaches more: publishes it, and counts the sidecars for which it makes a difference.
