@@ -311,7 +311,10 @@ pub(super) fn notes(report: &RunReport, width: usize) -> Vec<String> {
     }
     let more = report.notes.len().saturating_sub(NOTES_MAX) as u64;
     if more > 0 {
-        lines.push(Tone::Faint.paint(&format!("  and {}", unit::counted(more, "more note"))));
+        lines.push(Tone::Faint.paint(&format!(
+            "  and {}: `meshquake validate` lists all",
+            unit::counted(more, "more note")
+        )));
     }
     lines
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use mesh_core::control::{Compiler, ExplainRequest, Workload, explain};
+use mesh_core::control::{Compiler, ExplainRequest, Registry, Service, Workload, explain};
 use mesh_core::document::nearest;
 
 use super::args::ExplainArgs;
@@ -28,6 +28,10 @@ pub(crate) fn execute(args: &ExplainArgs) -> Exit {
         return invalid(&unknown_caller(&plan, args.from.as_deref()));
     };
     let registry = plan.registry();
+    let request = match only_port(&registry, &caller, &request) {
+        Some(port) => request.on_port(port),
+        None => request,
+    };
     let snapshot = Compiler::default().compile(&plan.mesh, &registry, &caller, &[], 1);
     let explanation = explain(&snapshot, &request);
     let text = match args.json {
@@ -81,6 +85,20 @@ fn value_column(line: &str) -> usize {
     };
     let value = line[gap..].trim_start();
     line[..line.len() - value.len()].chars().count()
+}
+
+/// The port of the service that `request` calls without naming one, if it has just one: as scenarios take such a URL.
+fn only_port(registry: &Registry, caller: &Workload, request: &ExplainRequest) -> Option<u16> {
+    let host = request.host_without_port()?;
+    let is_called = |service: &&Service| {
+        let (name, namespace) = (&*service.name, &*service.namespace);
+        let local = host == name && namespace == &*caller.namespace;
+        local || host == &*service.host || host.split_once('.') == Some((name, namespace))
+    };
+    match registry.services.values().find(is_called)?.ports.as_slice() {
+        [only] => Some(only.port),
+        _ => None,
+    }
 }
 
 /// The calling workload: a pod, a pod of a service, or a traffic source.

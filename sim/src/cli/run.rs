@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use meshquake_reports::suite::quoted;
+use meshquake_reports::summary::unit;
 use meshquake_reports::{RunReport, Style, Verdict};
 
 use super::args::{RunArgs, options};
@@ -192,8 +193,15 @@ fn one_line(report: &RunReport) -> String {
         .map(|traffic| traffic.requests)
         .sum();
     let digest = report.digest.get(..12).unwrap_or(&report.digest);
+    let notes = match report.notes.len() as u64 {
+        0 => String::new(),
+        some => format!(
+            "  {}, see `meshquake validate`",
+            unit::counted(some, "note")
+        ),
+    };
     let mut line = format!(
-        "{verdict}  {}  {requests} requests, {} s in {:.2} s  digest {digest}\n",
+        "{verdict}  {}  {requests} requests, {} s in {:.2} s  digest {digest}{notes}\n",
         inert(&report.scenario),
         report.virtual_seconds,
         report.wall_seconds,

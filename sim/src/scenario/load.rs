@@ -122,6 +122,18 @@ fn document(
     if documents.is_empty() {
         return Err(Diagnostic::error(format!("`{}` is empty", source.name)).help(beginning));
     }
+    // Most manifests are of several documents: what they are counts before how many.
+    let content = inputs::content(&documents[0].root);
+    if let Content::Mesh | Content::Kubernetes | Content::Isotope = content {
+        let error = documents[0].error(
+            documents[0].root.place(),
+            "this is a manifest, not a scenario",
+        );
+        return Err(error.help(match content {
+            Content::Mesh => "list it under `mesh.config` of a scenario",
+            _ => "list it under `topology.import` of a scenario",
+        }));
+    }
     if let [_, second, ..] = documents.as_slice() {
         return Err(second
             .error(
@@ -132,18 +144,10 @@ fn document(
     }
     let mut document = documents.remove(0);
     document.words = WORDS;
-    match inputs::content(&document.root) {
-        Content::Mesh | Content::Kubernetes | Content::Isotope => {
-            return Err(document
-                .error(document.root.place(), "this is a manifest, not a scenario")
-                .help("list it under `topology.import` of a scenario"));
-        }
-        Content::Unknown if document.root.get("meshquake").is_none() => {
-            return Err(document
-                .error(document.root.place(), "this is not a scenario")
-                .help(beginning));
-        }
-        Content::Scenario | Content::Unknown => {}
+    if content == Content::Unknown && document.root.get("meshquake").is_none() {
+        return Err(document
+            .error(document.root.place(), "this is not a scenario")
+            .help(beginning));
     }
     let own = overrides.set.iter();
     for (path, value) in own.filter(|(path, _)| !objects::is_object_path(path)) {

@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 
 use crate::route::RequestView;
 
+/// Where HTTP is spoken unless a URL says otherwise.
+const HTTP: u16 = 80;
+
 /// A request. Made by [`ExplainRequest::parse`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplainRequest {
@@ -38,8 +41,8 @@ impl ExplainRequest {
     /// Reads `GET http://reviews:9080/reviews/1` (the method may be left out) and headers `name: value`.
     ///
     /// # Errors
-    /// When the method, the URL or a header is not one. The URL must name a host; its port, or the scheme's
-    /// default, is the port dialled.
+    /// When the method, the URL or a header is not one. The URL must name a host; its port, or 80, is the port
+    /// dialled.
     pub fn parse(line: &str, headers: &[impl AsRef<str>]) -> Result<Self, ExplainRequestError> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (method, url) = match words.as_slice() {
@@ -53,14 +56,15 @@ impl ExplainRequest {
         };
         let method =
             Method::try_from(method).map_err(|_| error(format!("`{method}` is not a method")))?;
-        let scheme = match url.split_once("://") {
-            Some((scheme @ ("http" | "https"), _)) => scheme,
-            _ => {
+        match url.split_once("://") {
+            Some(("http", _)) => {}
+            Some(("https", _)) => {
                 return Err(error(format!(
-                    "`{url}` must begin with http:// or https://"
+                    "`{url}`: apps speak plain http://; the sidecars add mutual TLS"
                 )));
             }
-        };
+            _ => return Err(error(format!("`{url}` must begin with http://"))),
+        }
         let uri: Uri = url
             .parse()
             .map_err(|why| error(format!("`{url}` is not a URL: {why}")))?;
@@ -73,17 +77,34 @@ impl ExplainRequest {
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let clean = Uri::builder()
-            .scheme(scheme)
+            .scheme("http")
             .authority(authority)
             .path_and_query(path);
         Ok(Self {
-            port: written.unwrap_or(if scheme == "https" { 443 } else { 80 }),
+            port: written.unwrap_or(HTTP),
             uri: clean
                 .build()
                 .map_err(|why| error(format!("`{url}` is not a URL: {why}")))?,
             headers: parse_headers(headers)?,
             method,
         })
+    }
+
+    /// The host, where the URL leaves the port to be found.
+    pub fn host_without_port(&self) -> Option<&str> {
+        self.uri.port().is_none().then(|| self.uri.host())?
+    }
+
+    /// The same, dialled on `port`.
+    #[must_use]
+    pub fn on_port(self, port: u16) -> Self {
+        let mut parts = self.uri.clone().into_parts();
+        let authority = format!("{}:{port}", self.uri.host().unwrap_or_default());
+        parts.authority = authority.parse().ok();
+        match Uri::from_parts(parts) {
+            Ok(uri) => Self { uri, port, ..self },
+            Err(_) => self,
+        }
     }
 
     /// The port dialled.
@@ -186,11 +207,17 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_the_urls_or_the_schemes() {
-        let port = |line| parse(line).unwrap().port();
-        assert_eq!(port("GET http://reviews:9080/reviews/1"), 9080);
-        assert_eq!(port("http://reviews"), 80);
-        assert_eq!(port("https://api.test/x"), 443);
+    fn the_port_is_the_urls_or_may_be_found() {
+        let written = parse("GET http://reviews:9080/reviews/1").unwrap();
+        assert_eq!((written.port(), written.host_without_port()), (9080, None));
+        let open = parse("http://reviews/x?y").unwrap();
+        assert_eq!(
+            (open.port(), open.host_without_port()),
+            (80, Some("reviews"))
+        );
+        let found = open.on_port(9080);
+        assert_eq!(found.port(), 9080);
+        assert_eq!(found.to_string(), "GET http://reviews:9080/x?y");
     }
 
     #[test]
@@ -206,10 +233,7 @@ mod tests {
                 "",
                 "`` is not a method and a URL, like `GET http://reviews:9080/`",
             ),
-            (
-                "reviews:9080/x",
-                "`reviews:9080/x` must begin with http:// or https://",
-            ),
+            ("reviews:9080/x", "`reviews:9080/x` must begin with http://"),
             (
                 "GET http://a b/",
                 "`GET http://a b/` is not a method and a URL, like `GET http://reviews:9080/`",
@@ -218,8 +242,12 @@ mod tests {
                 "http://a\u{7f}/",
                 "`http://a\u{7f}/` is not a URL: invalid uri character",
             ),
-            ("/x", "`/x` must begin with http:// or https://"),
-            ("ftp://a/", "`ftp://a/` must begin with http:// or https://"),
+            ("/x", "`/x` must begin with http://"),
+            ("ftp://a/", "`ftp://a/` must begin with http://"),
+            (
+                "https://a/",
+                "`https://a/`: apps speak plain http://; the sidecars add mutual TLS",
+            ),
             ("G(T http://a/", "`G(T` is not a method"),
         ] {
             let got = parse(line).map_err(|error| error.to_string());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use mesh_core::control::Service;
-use mesh_core::document::Diagnostic;
+use mesh_core::document::{Diagnostic, nearest};
 use mesh_core::policy::{ExternalService, HostPattern, MeshPolicy};
 
 use super::groups::Groups;
@@ -23,6 +23,9 @@ pub(super) struct Directory<'a> {
     cluster_domain: &'a str,
     pub(super) namespace: &'a str,
 }
+
+/// Most services that are named to somebody who called another.
+const LISTED_MAX: usize = 8;
 
 /// What a name leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +162,15 @@ impl<'a> Directory<'a> {
         let near = error.did_you_mean(host, self.services.iter().map(|service| &*service.name));
         if self.services.is_empty() {
             return near.help("define it under `services`, or import it with `topology.import`");
+        }
+        if nearest(host, self.services.iter().map(|service| &*service.name)).is_none() {
+            let named = self.services.iter().take(LISTED_MAX);
+            let named: Vec<String> = named.map(|service| format!("`{}`", service.name)).collect();
+            let more = match self.services.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            return near.note(format!("there are {}{more}", named.join(", ")));
         }
         near
     }

@@ -4,7 +4,8 @@
 //! into nothing. Hosts are known to the topology, not to a dialect, so they are looked up here.
 
 use mesh_core::policy::{
-    DestinationRule, HostPattern, Note, NoteKind, Origin, Route, RouteAction, RouteRule,
+    Destination, DestinationRule, HostPattern, Note, NoteKind, Origin, Route, RouteAction,
+    RouteRule,
 };
 
 use super::directory::Directory;
@@ -41,16 +42,31 @@ fn lost(rule: &RouteRule, route: &Route, directory: &Directory<'_>) -> Vec<Note>
     let RouteAction::Forward(forward) = &route.action else {
         return Vec::new();
     };
-    let hosts = forward.destinations.iter().filter_map(|weighted| {
-        let host = &weighted.destination.host;
-        (weighted.weight > 0 && !directory.declares(host)).then_some(host)
-    });
-    let told = |host| {
-        let message =
-            format!("there is no service `{host}`: requests routed there are answered 503");
+    let weighted = forward.destinations.iter().filter(|place| place.weight > 0);
+    let missing = weighted.filter_map(|place| missing(&place.destination, rule, directory));
+    let told = |what| {
+        let message = format!("{what}: requests routed there are answered 503");
         note(rule, &route.origin, NoteKind::Suspicious, message)
     };
-    hosts.filter_map(told).collect()
+    missing.filter_map(told).collect()
+}
+
+/// What of a destination is not there.
+fn missing(to: &Destination, rule: &RouteRule, directory: &Directory<'_>) -> Option<String> {
+    let host = &to.host;
+    if !directory.declares(host) {
+        return Some(format!("there is no service `{host}`"));
+    }
+    let service = directory.service(directory.find(host, &rule.namespace)?);
+    let wanted = to.port?;
+    if service.ports.iter().any(|port| port.port == wanted) {
+        return None;
+    }
+    let ports: Vec<String> = service.ports.iter().map(|p| p.port.to_string()).collect();
+    Some(format!(
+        "`{host}` has no port {wanted}, only {}",
+        ports.join(", ")
+    ))
 }
 
 /// Notes on traffic policies of hosts that nobody declares, and on subsets without a pod.

@@ -179,6 +179,21 @@ spec:
         .replace("reveiws", "reviews")
         .replace("ratings", "reviews");
     assert_eq!(loaded(&files(&right)).plan.mesh.notes, []);
+    let elsewhere = right.replacen(
+        "{ host: reviews }",
+        "{ host: reviews, port: { number: 1 } }",
+        1,
+    );
+    let notes = loaded(&files(&elsewhere)).plan.mesh.notes;
+    let [note] = notes.as_slice() else {
+        panic!("{notes:?}");
+    };
+    assert!(
+        note.message
+            .starts_with("`reviews.default.svc.cluster.local` has no port 1, only "),
+        "{}",
+        note.message
+    );
     let declared = format!(
         "{}---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{ name: out }}\nspec: {{ hosts: [ratings.default.svc.cluster.local, reveiws.default.svc.cluster.local], ports: [{{ number: 80, name: http, protocol: HTTP }}], resolution: DNS }}\n",
         rule

@@ -88,6 +88,8 @@ fn an_unknown_service() {
       |
     7 |       /: [[call: reveiws, call: ratings]]
       |                                 ^^^^^^^
+      |
+      = note: there are `reviews`, `web`
 
     error: no service `wev`
      --> shop.yaml:9:19
@@ -479,6 +481,16 @@ fn what_is_no_scenario_is_told_apart() {
       | ^^^^^^^^^^
       |
       = help: list it under `topology.import` of a scenario
+    ");
+    let rules = "apiVersion: networking.istio.io/v1\nkind: VirtualService\n---\nkind: Service\n";
+    insta::assert_snapshot!(shown_of(rules), @r"
+    error: this is a manifest, not a scenario
+     --> shop.yaml:1:1
+      |
+    1 | apiVersion: networking.istio.io/v1
+      | ^^^^^^^^^^
+      |
+      = help: list it under `mesh.config` of a scenario
     ");
     insta::assert_snapshot!(shown_of("name: shop\nduration: 1m\n"), @r"
     error: this is not a scenario

@@ -5,6 +5,7 @@
 pub(super) fn consequence(group: &str, kind: &str) -> Option<&'static str> {
     const MESH: &str =
         "mesh configuration is not read from a topology: list the file under `mesh.config`";
+    const OTHER_MESH: &str = "the configuration of a mesh that is not simulated: Istio's and the Gateway API's are read, and nothing is done about this";
     const NO_PODS: &str = "its pods do not run";
     Some(match (group, kind) {
         ("networking.k8s.io" | "extensions", "Ingress") => {
@@ -20,23 +21,27 @@ pub(super) fn consequence(group: &str, kind: &str) -> Option<&'static str> {
         | ("apps.openshift.io", "DeploymentConfig")
         | ("serving.knative.dev", "Service")
         | ("apps.kruise.io", _) => NO_PODS,
-        (group, _) if is_mesh_configuration(group) => MESH,
+        (group, _) if is_one_of(group, READ) => MESH,
+        (group, _) if is_one_of(group, OTHER_MESHES) => OTHER_MESH,
         _ => return None,
     })
 }
 
-fn is_mesh_configuration(group: &str) -> bool {
-    const GROUPS: &[&str] = &[
-        "istio.io",
-        "gateway.networking.k8s.io",
-        "linkerd.io",
-        "split.smi-spec.io",
-        "kuma.io",
-        "consul.hashicorp.com",
-        "appmesh.k8s.aws",
-        "cilium.io",
-    ];
-    GROUPS.iter().any(|&known| {
+/// Groups whose objects configure the mesh that is simulated.
+const READ: &[&str] = &["istio.io", "gateway.networking.k8s.io"];
+
+/// Groups whose objects configure another.
+const OTHER_MESHES: &[&str] = &[
+    "linkerd.io",
+    "split.smi-spec.io",
+    "kuma.io",
+    "consul.hashicorp.com",
+    "appmesh.k8s.aws",
+    "cilium.io",
+];
+
+fn is_one_of(group: &str, groups: &[&str]) -> bool {
+    groups.iter().any(|&known| {
         group == known
             || group
                 .strip_suffix(known)
@@ -54,7 +59,8 @@ mod tests {
         assert_eq!(consequence("rbac.authorization.k8s.io", "Role"), None);
         assert_eq!(consequence("myistio.io", "Thing"), None);
         assert!(consequence("networking.istio.io", "VirtualService").is_some());
-        assert!(consequence("policy.linkerd.io", "Server").is_some());
+        let linkerd = consequence("policy.linkerd.io", "Server").unwrap();
+        assert!(linkerd.contains("not simulated"), "{linkerd}");
         assert!(consequence("serving.knative.dev", "Service").is_some());
     }
 }
