@@ -21,19 +21,21 @@ pub(crate) fn replace(headers: &mut HeaderMap, name: HeaderName, value: HeaderVa
     headers.insert(name, value);
 }
 
+/// A map of these headers, for tests.
+#[cfg(test)]
+pub(crate) fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const COUNT: HeaderName = HeaderName::from_static("x-count");
-
-    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
 
     #[test]
     fn a_header_that_is_replaced_is_there_once() {

@@ -165,14 +165,7 @@ pub(crate) fn number(number: u64) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::header_map::map;
 
     #[test]
     fn headers_named_in_connection_go_from_requests_only() {
